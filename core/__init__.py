@@ -1,0 +1,1 @@
+"""The rules of stepIQ, free of any web or page framework."""

@@ -1,0 +1,1 @@
+"""The pipeline language: definition, parsing, validation, templates, versions, diff."""

@@ -1,0 +1,1 @@
+"""What every room of `core` may use: time, ids, money, errors. Pure."""
