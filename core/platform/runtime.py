@@ -1,0 +1,31 @@
+"""The Runtime: everything a command needs, made once by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core.platform.database import Database
+from core.platform.settings import Settings
+from core.platform.vault import Vault
+from core.shared.clock import Clock
+from core.shared.ids import Ids
+
+if TYPE_CHECKING:
+    from core.execution.dispatch import Dispatcher
+    from core.providers.catalogue import Catalogue
+    from core.providers.router import Providers
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Frozen; passed as the first argument of every command and query."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    database: Database
+    vault: Vault
+    catalogue: Catalogue
+    providers: Providers
+    dispatcher: Dispatcher

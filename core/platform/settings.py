@@ -1,0 +1,128 @@
+"""Settings: the only reader of the environment and of `.env`."""
+
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.shared.errors import InvalidInput
+
+
+class PartnerSettings(BaseModel):
+    """An OpenAI-compatible host of Meta Llama models."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$")
+    base_url: str
+    api_key: str = ""
+    models: tuple[str, ...] = Field(min_length=1)
+    prices: dict[str, dict[str, float]] = Field(default_factory=dict)
+    region: str = "unknown"
+    terms_url: str = ""
+
+
+class Settings(BaseSettings):
+    """What an installation is configured with. Frozen; every field documented."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    env: Literal["development", "production"] = Field(
+        "development", alias="STEPIQ_ENV", description="development shows error details; production refuses weak settings"
+    )
+    data_dir: Path = Field(Path("data"), alias="STEPIQ_DATA_DIR", description="where embedded stores live")
+    database_url: str = Field("", alias="DATABASE_URL", description="empty: SQLite in the data folder")
+    key_store_url: str = Field("", alias="KEY_STORE_URL", description="another database than DATABASE_URL")
+    host: str = Field("127.0.0.1", alias="HOST", description="address to listen on")
+    port: int = Field(8501, alias="PORT", ge=1, le=65535, description="port to listen on")
+    app_url: str = Field("", alias="APP_URL", description="public address; empty: http://HOST:PORT")
+    master_key: str = Field("", alias="STEPIQ_MASTER_KEY", description="64 hex digits; made at first start in development")
+    master_key_previous: str = Field("", alias="STEPIQ_MASTER_KEY_PREVIOUS", description="the key before a rotation")
+    bcrypt_cost: int = Field(12, alias="STEPIQ_BCRYPT_COST", ge=4, le=16, description="work factor of password hashes; >= 12")
+    demo_pace_ms: int = Field(12, alias="STEPIQ_DEMO_PACE_MS", ge=0, description="pause between words of the demo model")
+    anthropic_api_key: str = Field("", alias="ANTHROPIC_API_KEY", description="platform key for Claude")
+    anthropic_base_url: str = Field("", alias="ANTHROPIC_BASE_URL", description="another address of the Anthropic API")
+    openai_api_key: str = Field("", alias="OPENAI_API_KEY", description="platform key for GPT")
+    openai_base_url: str = Field("", alias="OPENAI_BASE_URL", description="another address of the OpenAI API")
+    llama_partners: tuple[PartnerSettings, ...] = Field((), alias="LLAMA_PARTNERS", description="JSON list of Llama hosts")
+    stripe_secret_key: str = Field("", alias="STRIPE_SECRET_KEY", description="set where payment is configured")
+
+    @field_validator("master_key", "master_key_previous")
+    @classmethod
+    def _is_hex_key(cls, value: str) -> str:
+        if value and (len(value) != 64 or any(c not in "0123456789abcdefABCDEF" for c in value)):
+            raise ValueError("must be 64 hex digits")
+        return value
+
+    @field_validator("database_url", "key_store_url")
+    @classmethod
+    def _names_a_driver(cls, value: str) -> str:
+        for prefix in ("postgres://", "postgresql://"):
+            if value.startswith(prefix):
+                return "postgresql+psycopg://" + value.removeprefix(prefix)
+        if value and not value.startswith(("sqlite://", "postgresql+psycopg://")):
+            raise ValueError("must start with postgresql:// or sqlite://")
+        return value
+
+    @field_validator("app_url")
+    @classmethod
+    def _is_an_origin(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.netloc):
+            raise ValueError("must look like https://host")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Settings":
+        problems = []
+        if self.database_url and not self.database_url.startswith("sqlite") and not self.key_store_url:
+            problems.append("KEY_STORE_URL: required with DATABASE_URL, and must name another database")
+        if self.key_store_url and self.key_store_url == self.database_url:
+            problems.append("KEY_STORE_URL: must name another database than DATABASE_URL")
+        if self.env == "production":
+            if not self.master_key:
+                problems.append("STEPIQ_MASTER_KEY: required in production")
+            if not self.public_url.startswith("https://"):
+                problems.append("APP_URL: must be https in production")
+            if self.bcrypt_cost < 12:
+                problems.append("STEPIQ_BCRYPT_COST: must be at least 12 in production")
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @property
+    def public_url(self) -> str:
+        """The address people use, without a slash at the end."""
+        return self.app_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach this installation over TLS."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the data."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'stepiq.db'}"
+
+    @property
+    def key_store(self) -> str:
+        """SQLAlchemy URL of the key store."""
+        return self.key_store_url or f"sqlite:///{self.data_dir.resolve() / 'keys' / 'keys.db'}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings. Raises InvalidInput naming every wrong variable, a line each."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"])
+            text = problem["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}: {text}" if name else text)
+        raise InvalidInput("SETTINGS", "\n".join(lines)) from None
+    except Exception as error:  # pydantic-settings raises its own error for JSON that does not parse
+        raise InvalidInput("SETTINGS", f"{error}".splitlines()[0]) from None
