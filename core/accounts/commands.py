@@ -1,0 +1,185 @@
+"""Making accounts, signing in and out, keeping vendor keys."""
+
+import secrets
+
+import bcrypt
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import PASSWORD_MAX_BYTES, PLANS, ROLES, SESSION_LIFE, SETUP_LIFE, Account, SignedIn
+from core.accounts.domain import check_password, clean_email
+from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
+from core.accounts.queries import account_view, find_account, people_exist
+from core.accounts.tokens import issue_token, read_token
+from core.platform.ratelimits import count_try, forget_tries
+from core.platform.runtime import Runtime
+from core.shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+
+SIGN_IN_TRIES, SIGN_IN_WINDOW = 10, 15 * 60
+
+
+def create_account(
+    runtime: Runtime, *, email: str, password: str, name: str | None = None, plan: str | None = None, roles: tuple[str, ...] = ()
+) -> Account:
+    """Make a confirmed account. Raises InvalidInput, or Conflict when the address has one."""
+    row = _new_account(runtime, email=email, password=password, name=name, plan=plan, roles=roles)
+    try:
+        with runtime.database.write() as session:
+            session.add(row)
+    except IntegrityError:
+        raise Conflict("EMAIL_TAKEN", "There is an account with this address already.", field="email") from None
+    return account_view(runtime, row)
+
+
+def set_up_owner(runtime: Runtime, *, token: str, email: str, password: str, name: str | None = None) -> Account:
+    """Make the owner's account with a set-up link, which works once and only while nobody has an account."""
+    index = runtime.vault.blind_index("setup", token)
+    row = _new_account(runtime, email=email, password=password, name=name, plan=None, roles=ROLES)
+    with runtime.database.write() as session:
+        now = runtime.clock.now()
+        used = session.execute(
+            update(SetupToken)
+            .where(SetupToken.token_hash == index, SetupToken.used_at.is_(None), SetupToken.expires_at > now)
+            .values(used_at=now)
+        )
+        if used.rowcount != 1 or people_exist(session):  # type: ignore[attr-defined]
+            raise Forbidden("SETUP_LINK_INVALID", "This link was used or has ended. Print a new one with `stepiq owner-link`.")
+        session.add(row)
+    return account_view(runtime, row)
+
+
+def owner_link(runtime: Runtime) -> str | None:
+    """A fresh one-time link for the owner's account; None once somebody has one. Earlier links end."""
+    token = secrets.token_urlsafe(24)
+    with runtime.database.write() as session:
+        if people_exist(session):
+            return None
+        session.execute(delete(SetupToken))
+        expires_at = runtime.clock.now() + SETUP_LIFE
+        session.add(SetupToken(token_hash=runtime.vault.blind_index("setup", token), expires_at=expires_at))
+    return f"{runtime.settings.public_url}/setup?token={token}"
+
+
+def ensure_operator(runtime: Runtime) -> None:
+    """Make the system person of the command line where it is missing."""
+    with runtime.database.write() as session:
+        if session.scalar(select(AccountRow.id).where(AccountRow.is_operator)) is None:
+            account_id = runtime.ids.new()
+            runtime.vault.adopt(account_id)
+            now = runtime.clock.now()
+            session.add(AccountRow(id=account_id, plan="enterprise", roles="", is_operator=True, created_at=now))
+
+
+def sign_in(runtime: Runtime, *, email: str, password: str, device: str = "") -> SignedIn:
+    """Check a password and open a session.
+
+    An unknown address takes as long as a known one and gets the same answer. Raises Forbidden
+    INVALID_CREDENTIALS, or LimitExceeded after too many tries for one address.
+    """
+    wrong = Forbidden("INVALID_CREDENTIALS", "The address or the password is wrong.")
+    try:
+        address = clean_email(email)
+    except InvalidInput:
+        raise wrong from None
+    count_try(runtime, "sign-in", address, limit=SIGN_IN_TRIES, seconds=SIGN_IN_WINDOW)
+    index = runtime.vault.blind_index("email", address)
+    with runtime.database.read() as session:
+        row = session.scalar(select(AccountRow).where(AccountRow.email_index == index))
+    hashed = row.password_hash if row and row.password_hash else _decoy_hash(runtime)
+    encoded = password.encode()
+    matches = bcrypt.checkpw(encoded[:PASSWORD_MAX_BYTES].replace(b"\0", b" "), hashed.encode())
+    if row is None or not matches or len(encoded) > PASSWORD_MAX_BYTES or b"\0" in encoded:
+        raise wrong
+    forget_tries(runtime, "sign-in", address)
+    with runtime.database.write() as session:
+        return open_session(runtime, session, account_view(runtime, row), device)
+
+
+def open_session(runtime: Runtime, session: Session, account: Account, device: str) -> SignedIn:
+    """Write a session row in the caller's transaction and sign its token."""
+    now, session_id = runtime.clock.now(), runtime.ids.new()
+    expires_at = now + SESSION_LIFE
+    sealed = runtime.vault.seal_text(account.id, f"sessions.device:{session_id}", device[:300])
+    session.add(SessionRow(id=session_id, account_id=account.id, device=sealed, created_at=now, expires_at=expires_at))
+    return SignedIn(issue_token(runtime, session_id, now=now, expires_at=expires_at), account, expires_at)
+
+
+def sign_out(runtime: Runtime, token: str | None) -> None:
+    """End the session a token names; nothing happens when there is none."""
+    session_id = read_token(runtime, token) if token else None
+    if session_id is not None:
+        with runtime.database.write() as session:
+            open_row = (SessionRow.id == session_id, SessionRow.ended_at.is_(None))
+            session.execute(update(SessionRow).where(*open_row).values(ended_at=runtime.clock.now()))
+
+
+def set_password(runtime: Runtime, *, email: str, password: str) -> None:
+    """Set a person's password and end all their sessions. Raises NotFound."""
+    account = find_account(runtime, email)
+    if account is None:
+        raise NotFound("ACCOUNT_NOT_FOUND", "There is no account with this address.")
+    check_password(password)
+    hashed = _hash(runtime, password)
+    with runtime.database.write() as session:
+        session.execute(update(AccountRow).where(AccountRow.id == account.id).values(password_hash=hashed))
+        live = (SessionRow.account_id == account.id, SessionRow.ended_at.is_(None))
+        session.execute(update(SessionRow).where(*live).values(ended_at=runtime.clock.now()))
+
+
+def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str) -> None:
+    """Keep a vendor key of the person's own, encrypted; a second one replaces the first."""
+    secret = secret.strip()
+    if provider not in runtime.providers.providers_needing_key():
+        raise InvalidInput("UNKNOWN_PROVIDER", "Choose one of the providers listed.", field="provider")
+    if not 8 <= len(secret) <= 500 or any(c.isspace() or not c.isprintable() for c in secret):
+        raise InvalidInput("INVALID_KEY", "This does not look like an API key: paste it whole, without spaces.", field="secret")
+    key_id = runtime.ids.new()
+    sealed = runtime.vault.seal_text(owner_id, f"own_keys.secret:{key_id}", secret)
+    now = runtime.clock.now()
+    with runtime.database.write() as session:
+        session.execute(delete(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.provider == provider))
+        session.add(OwnKeyRow(id=key_id, account_id=owner_id, provider=provider, secret=sealed, created_at=now))
+
+
+def delete_own_key(runtime: Runtime, owner_id: str, provider: str) -> None:
+    """Forget a vendor key."""
+    with runtime.database.write() as session:
+        session.execute(delete(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.provider == provider))
+
+
+def _new_account(
+    runtime: Runtime, *, email: str, password: str, name: str | None, plan: str | None, roles: tuple[str, ...]
+) -> AccountRow:
+    address = clean_email(email)
+    check_password(password, hints=(address, name or ""))
+    chosen = plan or ("free" if runtime.settings.stripe_secret_key else "enterprise")
+    if chosen not in PLANS:
+        raise InvalidInput("UNKNOWN_PLAN", f"Choose one of the plans {', '.join(PLANS)}.", field="plan")
+    account_id = runtime.ids.new()
+    runtime.vault.adopt(account_id)
+    return AccountRow(
+        id=account_id,
+        email_index=runtime.vault.blind_index("email", address),
+        email=runtime.vault.seal_text(account_id, f"accounts.email:{account_id}", address),
+        name=runtime.vault.seal_text(account_id, f"accounts.name:{account_id}", name.strip()[:200]) if name else None,
+        password_hash=_hash(runtime, password),
+        plan=chosen,
+        roles=",".join(roles),
+        is_operator=False,
+        created_at=runtime.clock.now(),
+    )
+
+
+def _hash(runtime: Runtime, password: str) -> str:
+    return bcrypt.hashpw(password.encode(), bcrypt.gensalt(runtime.settings.bcrypt_cost)).decode()
+
+
+_decoys: dict[int, str] = {}
+
+
+def _decoy_hash(runtime: Runtime) -> str:
+    cost = runtime.settings.bcrypt_cost
+    if cost not in _decoys:
+        _decoys[cost] = _hash(runtime, secrets.token_hex(16))
+    return _decoys[cost]

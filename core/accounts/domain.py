@@ -1,0 +1,99 @@
+"""People: who they are, what they may, and the decisions that need no database."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from email_validator import EmailNotValidError, validate_email
+from zxcvbn import zxcvbn
+
+from core.shared.errors import InvalidInput
+
+PLANS = ("free", "starter", "pro", "enterprise")
+ROLES = ("admin", "privacy_admin", "accounting")
+SESSION_LIFE = timedelta(days=14)
+SETUP_LIFE = timedelta(hours=24)
+PASSWORD_MIN = 8
+PASSWORD_MAX_BYTES = 72  # bcrypt reads no further
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person, as every room above sees them."""
+
+    id: str
+    plan: str
+    roles: frozenset[str]
+    name: str
+    email: str
+    created_at: datetime
+    is_operator: bool = False
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the admin rooms are open to this person."""
+        return "admin" in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A signed-in browser or client."""
+
+    id: str
+    account: Account
+    csrf_key: bytes
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The answer to a sign-in: the token to keep, and whose it is."""
+
+    token: str
+    account: Account
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeyView:
+    """A vendor key of a person's own, by its last four characters."""
+
+    provider: str
+    hint: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InstallationOverview:
+    """How many people there are."""
+
+    people: int
+    admins: int
+    by_plan: dict[str, int]
+
+
+def cookie_name(*, https: bool) -> str:
+    """Name of the session cookie. `__Host-` binds it to this host (RFC 6265bis, section 4.1.3.2)."""
+    return "__Host-stepiq_session" if https else "stepiq_session"
+
+
+def clean_email(email: str) -> str:
+    """Normalise an address for look-ups. Raises InvalidInput when it is none."""
+    try:
+        found = validate_email(email.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise InvalidInput("INVALID_EMAIL", "Enter an e-mail address such as name@example.org.", field="email") from None
+    return found.normalized.lower()
+
+
+def check_password(password: str, *, hints: tuple[str, ...] = ()) -> None:
+    """Refuse a password that is too short, too long for bcrypt, or among the first a guesser tries."""
+    if len(password) < PASSWORD_MIN:
+        raise InvalidInput("WEAK_PASSWORD", f"Use at least {PASSWORD_MIN} characters.", field="password")
+    if len(password.encode()) > PASSWORD_MAX_BYTES:
+        raise InvalidInput(
+            "PASSWORD_TOO_LONG", f"Use at most {PASSWORD_MAX_BYTES} bytes: the rest would not be checked.", field="password"
+        )
+    if "\0" in password:
+        raise InvalidInput("WEAK_PASSWORD", "A password cannot hold a NUL character.", field="password")
+    if zxcvbn(password[:72], user_inputs=list(hints))["score"] == 0:
+        raise InvalidInput("WEAK_PASSWORD", "This is among the first passwords a guesser tries. Choose another.", field="password")

@@ -1,0 +1,84 @@
+"""Tables of people, their sessions, and the vendor keys they bring."""
+
+from datetime import datetime
+
+from sqlalchemy import Boolean, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.platform.annotations import not_personal, personal
+from core.platform.database import Base, UtcDateTime
+
+ACCOUNT = "account"
+
+
+class AccountRow(Base):
+    """A person, or the installation's operator (who has no address and no password)."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    email_index: Mapped[bytes | None] = mapped_column(
+        LargeBinary, unique=True, info=personal("user.contact.email", ACCOUNT, "Keyed hash of your address", export="never")
+    )
+    email: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=personal("user.contact.email", ACCOUNT, "E-mail address", export="portable", erase="shred-key")
+    )
+    name: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=personal("user.name", ACCOUNT, "Name", export="portable", erase="shred-key")
+    )
+    password_hash: Mapped[str | None] = mapped_column(
+        String(80), info=personal("user.authorization.password", ACCOUNT, "Password, as a bcrypt hash", export="never")
+    )
+    plan: Mapped[str] = mapped_column(String(20), info=personal("user.account.settings", "billing", "Plan", origin="derived"))
+    roles: Mapped[str] = mapped_column(String(100), info=personal("user.account.settings", ACCOUNT, "Roles", origin="derived"))
+    is_operator: Mapped[bool] = mapped_column(Boolean, info=not_personal("marks the system's own account"))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", ACCOUNT, "Account made", origin="observed")
+    )
+
+
+class SessionRow(Base):
+    """A sign-in. Looked up at every request and rerun, so ending it works at once."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True, info=not_personal("opaque id"))
+    device: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=personal("user.device", "security", "Browser of a sign-in", origin="observed", retention="session", erase="shred-key"),
+    )
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "security", "Signed in", origin="observed", retention="session")
+    )
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the sign-in ends"))
+    ended_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "security", "Signed out", origin="observed", retention="session")
+    )
+
+
+class SetupToken(Base):
+    """A one-time link with which the owner's account is made."""
+
+    __tablename__ = "setup_tokens"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, info=not_personal("keyed hash of a link"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the link ends"))
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when the link was used"))
+
+
+class OwnKeyRow(Base):
+    """A vendor key that a person brings; calls on it cost no credits."""
+
+    __tablename__ = "own_keys"
+    __table_args__ = (UniqueConstraint("account_id", "provider"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), info=not_personal("opaque id"))
+    provider: Mapped[str] = mapped_column(String(60), info=personal("user.account.settings", "service", "Vendor of an own key"))
+    secret: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.authorization.credentials", "service", "Own vendor key", export="never", erase="shred-key")
+    )
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "service", "Own key saved", origin="observed")
+    )
