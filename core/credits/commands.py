@@ -1,0 +1,25 @@
+"""Acts on a person's credits."""
+
+from core.accounts.domain import Account
+from core.credits import postings
+from core.credits.domain import PLANS
+from core.platform.runtime import Runtime
+from core.shared.money import MICROS
+
+
+def grant_month(runtime: Runtime, owner: Account) -> None:
+    """Grant the plan's credits of the month that began on the person's anchor day; once a month."""
+    monthly = PLANS[owner.plan].monthly_credits
+    if monthly is None:
+        return
+    now, anchor = runtime.clock.now(), owner.created_at
+    months = (now.year - anchor.year) * 12 + now.month - anchor.month - (1 if now.day < anchor.day else 0)
+    with runtime.database.write() as session:
+        cause = f"plan:{owner.id}:{owner.plan}:{max(0, months)}"
+        postings.grant(runtime, session, owner.id, micros=monthly * MICROS, cause=cause)
+
+
+def set_credits(runtime: Runtime, owner: Account, *, micros: int) -> None:
+    """Bring what is available to an amount (an operator's act, booked like any other)."""
+    with runtime.database.write() as session:
+        postings.set_available(runtime, session, owner.id, micros=micros, cause=f"operator:{runtime.ids.new()}")

@@ -1,0 +1,65 @@
+"""Credits: plans, prices in micro-credits, and the rules of the ledger. Pure."""
+
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, Decimal
+
+from core.shared.errors import LimitExceeded
+from core.shared.money import MICROS
+
+MARKUP = Decimal("1.25")
+
+
+class InsufficientCredits(LimitExceeded):
+    """The next call cannot be held from what is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a plan allows. None is unlimited. `credit_value_cents`: US cents of usage that a credit buys."""
+
+    name: str
+    monthly_credits: int | None
+    runs_a_day: int | None
+    pipelines: int | None
+    steps: int
+    credit_value_cents: Decimal
+
+
+PLANS: dict[str, Plan] = {
+    "free": Plan("free", 100, 10, 3, 5, Decimal("1")),
+    "starter": Plan("starter", 2_000, 100, 10, 10, Decimal("1")),
+    "pro": Plan("pro", 8_000, 500, None, 20, Decimal("0.8")),
+    "enterprise": Plan("enterprise", None, None, None, 50, Decimal("0.8")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """A person's credits, in micro-credits."""
+
+    available_micros: int
+    granted_micros: int
+    held_micros: int
+    spent_micros: int
+    unlimited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a run may cost, in micro-credits: low, likely and the maximum; and each step's three."""
+
+    low_micros: int
+    likely_micros: int
+    max_micros: int
+    steps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+
+def micros_for(cost_usd: Decimal, plan: str) -> int:
+    """Micro-credits of a vendor cost: cents x 1.25 / the plan's credit value, rounded up once."""
+    credits = cost_usd * 100 * MARKUP / PLANS[plan].credit_value_cents
+    return int((credits * MICROS).to_integral_value(rounding=ROUND_CEILING))
+
+
+def charged_cents(cost_usd: Decimal) -> Decimal:
+    """US cents of a vendor cost after the markup."""
+    return cost_usd * 100 * MARKUP

@@ -1,0 +1,57 @@
+"""Tables of the ledger: append-only double entry, and the cached balance that the database guards."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.platform.annotations import not_personal, personal
+from core.platform.database import Base, UtcDateTime
+
+LEDGER = {"retention": "law_10_years", "origin": "derived", "erase": "reassign-to-tombstone"}
+
+
+class CreditAccount(Base):
+    """The cached sums of a person's entries. The checks stop any two runs from passing the balance."""
+
+    __tablename__ = "credit_accounts"
+    __table_args__ = (
+        CheckConstraint("available_micros >= 0", name="available"),
+        CheckConstraint("held_micros >= 0", name="held"),
+        CheckConstraint("spent_micros >= 0", name="spent"),
+    )
+
+    owner_id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque account id"))
+    available_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits left", **LEDGER))
+    held_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits held", **LEDGER))
+    spent_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits spent", **LEDGER))
+    granted_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits granted", **LEDGER))
+
+
+class LedgerTransaction(Base):
+    """One movement: its kind, its cause, and a key that makes a repetition impossible."""
+
+    __tablename__ = "ledger_transactions"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(String(36), index=True, info=not_personal("opaque account id"))
+    kind: Mapped[str] = mapped_column(String(20), info=not_personal("grant, hold, settle or release"))
+    cause: Mapped[str] = mapped_column(String(120), info=not_personal("run:step:attempt, or the reason of a grant"))
+    idempotency_key: Mapped[str] = mapped_column(String(160), unique=True, info=not_personal("kind and cause"))
+    price_version: Mapped[str | None] = mapped_column(String(40), info=not_personal("price book the amount comes from"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=personal("user.financial", "billing", "Booked", **LEDGER))
+
+
+class LedgerEntry(Base):
+    """One side of a movement, in whole micro-credits. The entries of a transaction sum to zero."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (Index(None, "owner_id", "account"),)
+
+    transaction_id: Mapped[str] = mapped_column(
+        ForeignKey("ledger_transactions.id"), primary_key=True, info=not_personal("opaque id")
+    )
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("order in the movement"))
+    owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
+    account: Mapped[str] = mapped_column(String(12), info=not_personal("available, held, spent or granted"))
+    amount_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Amount", **LEDGER))

@@ -1,0 +1,119 @@
+"""Ledger postings: grant, hold, settle, release. Each joins the caller's transaction and never commits.
+
+A repetition of a posting (same kind and cause) changes nothing. The conditions stand in the UPDATE
+itself, so concurrent runs cannot pass the balance on any database.
+"""
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+from typing import Any, cast
+
+from core.credits.domain import PLANS, InsufficientCredits
+from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
+from core.platform.runtime import Runtime
+from core.shared.errors import InvariantViolated
+from core.shared.money import format_credits
+
+COLUMNS = ("available", "held", "spent", "granted")
+
+
+def grant(runtime: Runtime, session: Session, owner_id: str, *, micros: int, cause: str) -> bool:
+    """Give credits. False when this cause granted already."""
+    _open_account(session, owner_id)
+    return _post(runtime, session, owner_id, "grant", cause, {"granted": -micros, "available": micros})
+
+
+def hold(runtime: Runtime, session: Session, owner_id: str, *, plan: str, micros: int, cause: str) -> None:
+    """Set credits aside before a call. Raises InsufficientCredits. Plans without a limit are granted what they use."""
+    if micros == 0:
+        return
+    _open_account(session, owner_id)
+    if PLANS[plan].monthly_credits is None:
+        _post(runtime, session, owner_id, "grant", f"unlimited:{cause}", {"granted": -micros, "available": micros})
+    if not _post(runtime, session, owner_id, "hold", cause, {"available": -micros, "held": micros}):
+        return  # held before a crash: the hold still stands
+
+
+def settle(
+    runtime: Runtime, session: Session, owner_id: str, *, held: int, micros: int, cause: str, price_version: str | None
+) -> None:
+    """Turn a hold into spending and give back the rest. `micros` is at most `held`."""
+    if held == 0:
+        return
+    if micros > held:
+        raise InvariantViolated("OVERCHARGE", "A call cost more than was held for it.")
+    moves = {"held": -held, "spent": micros, "available": held - micros}
+    _post(runtime, session, owner_id, "settle", cause, moves, price_version)
+
+
+def release(runtime: Runtime, session: Session, owner_id: str, *, held: int, cause: str) -> None:
+    """Give a hold back whole."""
+    if held:
+        _post(runtime, session, owner_id, "release", cause, {"held": -held, "available": held})
+
+
+def set_available(runtime: Runtime, session: Session, owner_id: str, *, micros: int, cause: str) -> None:
+    """Bring what is available to an amount, by a grant or its reversal (an operator's act)."""
+    _open_account(session, owner_id)
+    now = session.scalar(select(CreditAccount.available_micros).where(CreditAccount.owner_id == owner_id)) or 0
+    grant(runtime, session, owner_id, micros=micros - now, cause=cause)
+
+
+def _open_account(session: Session, owner_id: str) -> None:
+    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    zero = {f"{name}_micros": 0 for name in COLUMNS}
+    session.execute(make(CreditAccount).values(owner_id=owner_id, **zero).on_conflict_do_nothing())
+
+
+def _post(
+    runtime: Runtime,
+    session: Session,
+    owner_id: str,
+    kind: str,
+    cause: str,
+    moves: dict[str, int],
+    price_version: str | None = None,
+) -> bool:
+    if sum(moves.values()) != 0:
+        raise InvariantViolated("UNBALANCED", "A ledger movement does not sum to zero.")
+    key = f"{kind}:{cause}"
+    if kind == "settle" or kind == "release":
+        # A hold ends once, whichever way: both kinds share a key.
+        key = f"end:{cause}"
+    if session.scalar(select(LedgerTransaction.id).where(LedgerTransaction.idempotency_key == key)) is not None:
+        return False
+    columns = {name: getattr(CreditAccount, f"{name}_micros") for name in moves}
+    conditions = [columns[name] + amount >= 0 for name, amount in moves.items() if name != "granted" and amount < 0]
+    changes = {
+        f"{name}_micros": columns[name] + (-amount if name == "granted" else amount) for name, amount in moves.items()
+    }
+    done = session.execute(update(CreditAccount).where(CreditAccount.owner_id == owner_id, *conditions).values(**changes))
+    if cast(CursorResult[Any], done).rowcount != 1:
+        left = session.scalar(select(CreditAccount.available_micros).where(CreditAccount.owner_id == owner_id)) or 0
+        needed = -moves.get("available", 0)
+        raise InsufficientCredits(
+            "INSUFFICIENT_CREDITS",
+            f"This needs up to {format_credits(needed)} and {format_credits(left)} are left. "
+            "Lower max_tokens, use the demo model or your own vendor key, or get more credits.",
+        )
+    transaction_id = runtime.ids.new()
+    session.execute(
+        insert(LedgerTransaction).values(
+            id=transaction_id,
+            owner_id=owner_id,
+            kind=kind,
+            cause=cause,
+            idempotency_key=key,
+            price_version=price_version,
+            created_at=runtime.clock.now(),
+        )
+    )
+    rows = [
+        {"transaction_id": transaction_id, "position": n, "owner_id": owner_id, "account": name, "amount_micros": amount}
+        for n, (name, amount) in enumerate(moves.items())
+        if amount
+    ]
+    session.execute(insert(LedgerEntry), rows)
+    return True

@@ -1,0 +1,64 @@
+"""Reading balances, and proving that they are the sums of their entries."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import Account
+from core.credits.domain import PLANS, Balance
+from core.credits.models import CreditAccount, LedgerEntry
+from core.platform.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerProof:
+    """What `verify_ledger` found: figures, and a line for each thing wrong."""
+
+    transactions: int
+    owners: int
+    problems: tuple[str, ...]
+
+
+def balance(runtime: Runtime, owner: Account) -> Balance:
+    """A person's credits now."""
+    with runtime.database.read() as session:
+        row = session.get(CreditAccount, owner.id)
+    unlimited = PLANS[owner.plan].monthly_credits is None
+    if row is None:
+        return Balance(0, 0, 0, 0, unlimited)
+    return Balance(row.available_micros, row.granted_micros, row.held_micros, row.spent_micros, unlimited)
+
+
+def verify_ledger(runtime: Runtime) -> LedgerProof:
+    """Check that every transaction sums to zero and every cached balance is the sum of its entries."""
+    with runtime.database.read() as session:
+        sums = session.execute(
+            select(LedgerEntry.transaction_id, func.sum(LedgerEntry.amount_micros)).group_by(LedgerEntry.transaction_id)
+        ).all()
+        problems = [f"transaction {key} sums to {total}" for key, total in sums if total != 0]
+        owners = session.scalars(select(CreditAccount)).all()
+        for owner in owners:
+            problems += _compare(session, owner)
+    return LedgerProof(len(sums), len(owners), tuple(problems))
+
+
+def _compare(session: Session, owner: CreditAccount) -> list[str]:
+    totals = dict(
+        session.execute(
+            select(LedgerEntry.account, func.sum(LedgerEntry.amount_micros))
+            .where(LedgerEntry.owner_id == owner.owner_id)
+            .group_by(LedgerEntry.account)
+        ).tuples()
+    )
+    expected = {
+        "available": owner.available_micros,
+        "held": owner.held_micros,
+        "spent": owner.spent_micros,
+        "granted": -owner.granted_micros,
+    }
+    return [
+        f"account {owner.owner_id}: {name} is {value}, its entries sum to {totals.get(name, 0)}"
+        for name, value in expected.items()
+        if totals.get(name, 0) != value
+    ]
