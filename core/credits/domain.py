@@ -20,16 +20,14 @@ class Plan:
     name: str
     monthly_credits: int | None
     runs_a_day: int | None
-    pipelines: int | None
-    steps: int
     credit_value_cents: Decimal
 
 
 PLANS: dict[str, Plan] = {
-    "free": Plan("free", 100, 10, 3, 5, Decimal("1")),
-    "starter": Plan("starter", 2_000, 100, 10, 10, Decimal("1")),
-    "pro": Plan("pro", 8_000, 500, None, 20, Decimal("0.8")),
-    "enterprise": Plan("enterprise", None, None, None, 50, Decimal("0.8")),
+    "free": Plan("free", 100, 10, Decimal("1")),
+    "starter": Plan("starter", 2_000, 100, Decimal("1")),
+    "pro": Plan("pro", 8_000, 500, Decimal("0.8")),
+    "enterprise": Plan("enterprise", None, None, Decimal("0.8")),
 }
 
 

@@ -1,0 +1,201 @@
+"""Making pipelines, saving drafts and versions."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import Account
+from core.pipelines import errors
+from core.pipelines.definition import Definition
+from core.pipelines.domain import DraftView, PipelineView
+from core.pipelines.dump import to_dict, to_yaml
+from core.pipelines.models import DraftRow, PipelineRow, VersionRow
+from core.pipelines.plan_limits import limits_of
+from core.pipelines.queries import get_pipeline, get_version, open_about, owned_row
+from core.pipelines.validation import Validated, resolve_models, validate
+from core.platform.runtime import Runtime
+from core.shared.errors import Conflict, InvalidInput, NotFound
+from core.shared.types import JsonValue
+
+MAX_BYTES = 256 * 1024
+EXAMPLE = Path(__file__).with_name("example.yaml")
+
+
+def validate_source(runtime: Runtime, owner: Account, source: str | dict[str, Any]) -> Validated:
+    """Check a definition as text or as parsed JSON, within the limits of the person's plan."""
+    return validate(
+        source,
+        models=runtime.catalogue,
+        step_limit=limits_of(owner.plan).steps,
+        default_model=runtime.catalogue.default_model(),
+    )
+
+
+def accept(runtime: Runtime, owner: Account, source: str | dict[str, Any]) -> tuple[Definition, str]:
+    """The definition, with models resolved, and its text. Raises InvalidInput INVALID_DEFINITION with all details."""
+    checked = validate_source(runtime, owner, source)
+    if checked.errors or checked.definition is None:
+        raise errors.invalid_definition(checked.errors)
+    definition = resolve_models(checked.definition, runtime.catalogue.default_model())
+    return definition, source if isinstance(source, str) else to_yaml(definition)
+
+
+def create_pipeline(
+    runtime: Runtime,
+    owner: Account,
+    source: str | dict[str, Any],
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    tags: list[str] | None = None,
+) -> PipelineView:
+    """Make a pipeline with version 1."""
+    definition, text = accept(runtime, owner, source)
+    about = _about({}, definition, name, description, tags)
+    pipeline_id, now = runtime.ids.new(), runtime.clock.now()
+    limit = limits_of(owner.plan).pipelines
+    with runtime.database.write() as session:
+        if limit is not None and _count(session, owner.id) >= limit:
+            raise errors.too_many_pipelines(owner.plan, limit)
+        sealed = runtime.vault.seal_json(owner.id, f"pipelines.about:{pipeline_id}", about)
+        row = PipelineRow(
+            id=pipeline_id, owner_id=owner.id, about=sealed, version=0, status="active", created_at=now, updated_at=now
+        )
+        session.add(row)
+        session.flush()
+        _add_version(runtime, session, row, definition, text)
+    return get_pipeline(runtime, owner.id, pipeline_id)
+
+
+def update_pipeline(
+    runtime: Runtime,
+    owner: Account,
+    pipeline_id: str,
+    *,
+    source: str | dict[str, Any] | None = None,
+    name: str | None = None,
+    description: str | None = None,
+    tags: list[str] | None = None,
+) -> PipelineView:
+    """Change any of the fields. Every update makes a version; a draft of an older one is dropped when `source` is given."""
+    current = get_pipeline(runtime, owner.id, pipeline_id)
+    definition, text = accept(runtime, owner, source if source is not None else current.text)
+    with runtime.database.write() as session:
+        row = owned_row(session, owner.id, pipeline_id)
+        before = open_about(runtime, row)
+        about = _about(before, definition if source is not None else None, name, description, tags)
+        row.about = runtime.vault.seal_json(owner.id, f"pipelines.about:{row.id}", about)
+        _add_version(runtime, session, row, definition, text)
+        if source is not None:
+            session.execute(delete(DraftRow).where(DraftRow.pipeline_id == row.id))
+    return get_pipeline(runtime, owner.id, pipeline_id)
+
+
+def save_draft(
+    runtime: Runtime, owner_id: str, pipeline_id: str, text: str, *, base_revision: int | None = None
+) -> DraftView:
+    """Keep the text being edited, valid or not.
+
+    `base_revision` is the revision the edit began from (0: none); another one stored meanwhile raises Conflict,
+    so two windows cannot overwrite each other unseen.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        raise InvalidInput("TOO_LARGE", "A definition may have 256 KB. Your text is still here; shorten it, then save again.")
+    now = runtime.clock.now()
+    with runtime.database.write() as session:
+        row = owned_row(session, owner_id, pipeline_id)
+        draft = session.get(DraftRow, row.id)
+        revision = draft.revision if draft else 0
+        if base_revision is not None and base_revision != revision:
+            raise Conflict("DRAFT_CHANGED", "This draft was changed in another window. Reload to see it; copy your text first.")
+        sealed = runtime.vault.seal_text(owner_id, f"pipeline_drafts.content:{row.id}", text)
+        if draft is None:
+            draft = DraftRow(pipeline_id=row.id, owner_id=owner_id, content=sealed, revision=1, saved_at=now)
+            session.add(draft)
+        else:
+            draft.content, draft.revision, draft.saved_at = sealed, revision + 1, now
+        return DraftView(text, revision + 1, now)
+
+
+def discard_draft(runtime: Runtime, owner_id: str, pipeline_id: str) -> None:
+    """Forget the draft; the newest version is what is edited again."""
+    with runtime.database.write() as session:
+        row = owned_row(session, owner_id, pipeline_id)
+        session.execute(delete(DraftRow).where(DraftRow.pipeline_id == row.id))
+
+
+def save_version(runtime: Runtime, owner: Account, pipeline_id: str) -> PipelineView:
+    """Make a version of the draft. Raises InvalidInput while the draft has errors."""
+    current = get_pipeline(runtime, owner.id, pipeline_id)
+    if current.draft is None:
+        raise NotFound("NO_DRAFT", "There is nothing to save: the newest version has no changes.")
+    return update_pipeline(runtime, owner, pipeline_id, source=current.draft.text)
+
+
+def restore_version(runtime: Runtime, owner: Account, pipeline_id: str, number: int) -> PipelineView:
+    """Make an earlier version the newest one, as a new version."""
+    return update_pipeline(
+        runtime, owner, pipeline_id, source=get_version(runtime, owner.id, pipeline_id, number).text
+    )
+
+
+def archive_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> None:
+    """Take a pipeline out of every list; `unarchive_pipeline` brings it back."""
+    with runtime.database.write() as session:
+        owned_row(session, owner_id, pipeline_id).status = "archived"
+
+
+def unarchive_pipeline(runtime: Runtime, owner: Account, pipeline_id: str) -> PipelineView:
+    """Bring an archived pipeline back."""
+    limit = limits_of(owner.plan).pipelines
+    with runtime.database.write() as session:
+        row = owned_row(session, owner.id, pipeline_id, archived=True)
+        if row.status == "archived" and limit is not None and _count(session, owner.id) >= limit:
+            raise errors.too_many_pipelines(owner.plan, limit)
+        row.status = "active"
+    return get_pipeline(runtime, owner.id, pipeline_id)
+
+
+def ensure_example(runtime: Runtime, owner: Account) -> str:
+    """The id of the person's newest pipeline; their own copy of the example where they have none."""
+    newest = select(PipelineRow.id).where(PipelineRow.owner_id == owner.id, PipelineRow.status == "active")
+    with runtime.database.read() as session:
+        found = session.scalar(newest.order_by(PipelineRow.updated_at.desc()).limit(1))
+    return found or create_pipeline(runtime, owner, EXAMPLE.read_text()).id
+
+
+def _count(session: Session, owner_id: str) -> int:
+    owned = (PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
+    return session.scalar(select(func.count()).where(*owned)) or 0
+
+
+def _add_version(runtime: Runtime, session: Session, row: PipelineRow, definition: Definition, text: str) -> None:
+    number, now = row.version + 1, runtime.clock.now()
+    content: dict[str, JsonValue] = {"text": text, "definition": to_dict(definition)}
+    sealed = runtime.vault.seal_json(row.owner_id, f"pipeline_versions.content:{row.id}/{number}", content)
+    session.add(VersionRow(pipeline_id=row.id, number=number, owner_id=row.owner_id, content=sealed, created_at=now))
+    row.version, row.updated_at = number, now
+
+
+def _about(
+    before: Mapping[str, Any], definition: Definition | None, name: str | None, description: str | None, tags: list[str] | None
+) -> dict[str, JsonValue]:
+    written = {"name": definition.name, "description": definition.description, "tags": definition.tags} if definition else before
+    about: dict[str, JsonValue] = {
+        "name": _plain(name if name is not None else written["name"]) or "Untitled",
+        "description": _plain(description if description is not None else written["description"] or ""),
+        "tags": [_plain(tag) for tag in (tags if tags is not None else written["tags"] or [])],
+    }
+    if len(str(about["name"])) > 200:
+        raise InvalidInput("INVALID_NAME", "A name has 1 to 200 characters.", field="name")
+    if len(str(about["description"])) > 2000:
+        raise InvalidInput("INVALID_DESCRIPTION", "A description has at most 2,000 characters.", field="description")
+    return about
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text).strip()

@@ -1,0 +1,114 @@
+"""Reading pipelines. Ownership is a condition of every query."""
+
+from typing import Any, cast
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.pipelines.domain import DraftView, PipelineSummary, PipelineView, VersionView
+from core.pipelines.models import DraftRow, PipelineRow, VersionRow
+from core.platform.runtime import Runtime
+from core.shared.errors import NotFound
+from core.shared.pages import Page
+
+
+def get_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> PipelineView:
+    """A pipeline of this person's. Raises NotFound, also for somebody else's and for an archived one."""
+    with runtime.database.read() as session:
+        row = owned_row(session, owner_id, pipeline_id)
+        version = session.get_one(VersionRow, (row.id, row.version))
+        draft = session.get(DraftRow, row.id)
+    about, content = open_about(runtime, row), open_version(runtime, version)
+    return PipelineView(
+        id=row.id,
+        name=about["name"],
+        description=about["description"],
+        version=row.version,
+        status=row.status,
+        tags=tuple(about["tags"]),
+        definition=content.definition,
+        text=content.text,
+        draft=_open_draft(runtime, draft) if draft else None,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def list_pipelines(runtime: Runtime, owner_id: str, limit: int = 50, cursor: str | None = None) -> Page[PipelineSummary]:
+    """A person's pipelines, newest first."""
+    query = select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
+    if cursor:
+        query = query.where(PipelineRow.id < cursor)
+    with runtime.database.read() as session:
+        rows = session.scalars(query.order_by(PipelineRow.id.desc()).limit(limit + 1)).all()
+    items = tuple(_summary(runtime, row) for row in rows[:limit])
+    return Page(items, items[-1].id if len(rows) > limit else None)
+
+
+def list_versions(runtime: Runtime, owner_id: str, pipeline_id: str) -> tuple[VersionView, ...]:
+    """Every version, newest first."""
+    with runtime.database.read() as session:
+        owned_row(session, owner_id, pipeline_id)
+        rows = session.scalars(
+            select(VersionRow).where(VersionRow.pipeline_id == pipeline_id).order_by(VersionRow.number.desc())
+        ).all()
+    return tuple(open_version(runtime, row) for row in rows)
+
+
+def get_version(runtime: Runtime, owner_id: str, pipeline_id: str, number: int) -> VersionView:
+    """One version. Raises NotFound."""
+    with runtime.database.read() as session:
+        owned_row(session, owner_id, pipeline_id)
+        row = session.get(VersionRow, (pipeline_id, number))
+    if row is None:
+        raise NotFound("VERSION_NOT_FOUND", f"This pipeline has no version {number}.")
+    return open_version(runtime, row)
+
+
+def pipeline_names(runtime: Runtime, owner_id: str, pipeline_ids: set[str]) -> dict[str, str]:
+    """Names of a person's pipelines by id, archived ones included."""
+    with runtime.database.read() as session:
+        rows = session.scalars(
+            select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.id.in_(pipeline_ids))
+        ).all()
+    return {row.id: open_about(runtime, row)["name"] for row in rows}
+
+
+def find_pipeline_ids(runtime: Runtime, owner_id: str, text: str) -> tuple[str, ...]:
+    """Ids of a person's pipelines whose name holds a text. Names are encrypted, so they are compared here."""
+    with runtime.database.read() as session:
+        rows = session.scalars(select(PipelineRow).where(PipelineRow.owner_id == owner_id)).all()
+    wanted = text.casefold()
+    return tuple(row.id for row in rows if wanted in open_about(runtime, row)["name"].casefold())
+
+
+def owned_row(session: Session, owner_id: str, pipeline_id: str, *, archived: bool = False) -> PipelineRow:
+    """The row of a pipeline of this person's. Raises NotFound."""
+    row = session.scalar(select(PipelineRow).where(PipelineRow.id == pipeline_id, PipelineRow.owner_id == owner_id))
+    if row is None or (row.status == "archived" and not archived):
+        raise NotFound("PIPELINE_NOT_FOUND", "There is no such pipeline.")
+    return row
+
+
+def open_about(runtime: Runtime, row: PipelineRow) -> dict[str, Any]:
+    """Name, description and tags of a row."""
+    return cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"pipelines.about:{row.id}", row.about))
+
+
+def open_version(runtime: Runtime, row: VersionRow) -> VersionView:
+    """The content of a version."""
+    where = f"pipeline_versions.content:{row.pipeline_id}/{row.number}"
+    content = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, where, row.content))
+    return VersionView(row.number, content["text"], content["definition"], row.created_at)
+
+
+def _open_draft(runtime: Runtime, row: DraftRow) -> DraftView:
+    text = runtime.vault.open_text(row.owner_id, f"pipeline_drafts.content:{row.pipeline_id}", row.content)
+    return DraftView(text, row.revision, row.saved_at)
+
+
+def _summary(runtime: Runtime, row: PipelineRow) -> PipelineSummary:
+    about = open_about(runtime, row)
+    return PipelineSummary(
+        row.id, about["name"], about["description"], row.version, row.status, tuple(about["tags"]), row.created_at, row.updated_at
+    )
