@@ -1,0 +1,183 @@
+"""Runs and steps as everybody above sees them, and the pure rules about their states."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from core.credits.domain import Quote
+from core.pipelines.definition import Definition
+from core.pipelines.parsing import Issue
+from core.shared.types import JsonValue
+
+RunStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+StepStatus = Literal["pending", "running", "waiting", "completed", "failed", "skipped", "reused"]
+Mode = Literal["all", "stale", "cell", "from_here"]
+
+ACTIVE: tuple[str, ...] = ("pending", "running", "waiting")
+FINAL: tuple[str, ...] = ("completed", "failed", "cancelled")
+WITH_OUTPUT: tuple[str, ...] = ("completed", "reused")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which steps a run executes. `steps` None: all. Of those in `reusable` a stored output may stand in."""
+
+    steps: frozenset[str] | None = None
+    reusable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptView:
+    """One attempt of a step, for its history."""
+
+    attempt: int
+    status: str
+    error: dict[str, JsonValue] | None
+    duration_ms: int | None
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepRunView:
+    """A step of a run: its newest attempt."""
+
+    step_id: str
+    step_index: int
+    type: str
+    model: str | None
+    provider: str | None
+    status: str
+    prompt_sent: str | None = None
+    raw_output: str | None = None
+    parsed_output: JsonValue = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micro_cents: int = 0
+    credit_micros: int = 0
+    duration_ms: int | None = None
+    retry_count: int = 0
+    stop_reason: str | None = None
+    error: dict[str, JsonValue] | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    attempts: tuple[AttemptView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run with its steps, as in the public API."""
+
+    id: str
+    owner_id: str
+    pipeline_id: str | None
+    pipeline_name: str
+    pipeline_version: int | None
+    trigger_type: str
+    status: str
+    funding_mode: str
+    definition: dict[str, JsonValue]
+    input_data: dict[str, JsonValue]
+    output_data: JsonValue
+    error: dict[str, JsonValue] | None
+    quote: Quote
+    steps: tuple[StepRunView, ...]
+    started_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    cancel_requested_at: datetime | None = None
+
+    @property
+    def total_tokens(self) -> int:
+        """Tokens in and out of every step."""
+        return sum(step.input_tokens + step.output_tokens for step in self.steps)
+
+    @property
+    def credit_micros(self) -> int:
+        """Micro-credits charged."""
+        return sum(step.credit_micros for step in self.steps)
+
+    @property
+    def cost_micro_cents(self) -> int:
+        """Millionths of a US cent after the markup."""
+        return sum(step.cost_micro_cents for step in self.steps)
+
+    @property
+    def duration_ms(self) -> int | None:
+        """From the first start to the end; None while it has not ended."""
+        return milliseconds(self.started_at, self.completed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run in a list."""
+
+    id: str
+    pipeline_id: str | None
+    pipeline_name: str
+    pipeline_version: int | None
+    status: str
+    trigger_type: str
+    started_at: datetime | None
+    created_at: datetime
+    duration_ms: int | None
+    credits_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """Something that happened in a run. Kinds: run_status, step_status, token, trace_event."""
+
+    seq: int
+    kind: str
+    step_id: str | None
+    data: dict[str, JsonValue]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CellView:
+    """A cell of the notebook: what its step would do now, and what is stored of it."""
+
+    step_id: str
+    state: str
+    reason: str | None
+    step_run: StepRunView | None
+    quote: tuple[int, int, int]
+    live_text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotebookView:
+    """The notebook of a pipeline's text and input."""
+
+    definition: Definition | None
+    errors: tuple[Issue, ...]
+    warnings: tuple[Issue, ...]
+    cells: tuple[CellView, ...]
+    quote: Quote
+    last_run: RunSummary | None
+    active_run_id: str | None
+    stale_count: int = 0
+    stale_quote: Quote = field(default_factory=lambda: Quote(0, 0, 0))
+
+
+class Dispatcher(Protocol):
+    """Who advances runs. `submit` and `cancel` return at once."""
+
+    def submit(self, run_id: str) -> None: ...
+
+    def cancel(self, run_id: str) -> None: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
+    """Whole milliseconds between two moments, None when one is missing."""
+    return None if start is None or end is None else int((end - start).total_seconds() * 1000)
+
+
+def backoff_ms(base_ms: int, attempt: int, retry_after: float | None) -> int:
+    """Milliseconds before the next attempt: the base doubled each time, at least what the vendor asked for."""
+    return max(int(base_ms * 2 ** (attempt - 1)), int((retry_after or 0) * 1000))

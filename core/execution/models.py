@@ -1,0 +1,101 @@
+"""The journal: runs, one row a step and attempt, and the events that pages and streams read."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.platform.annotations import not_personal, personal
+from core.platform.database import Base, UtcDateTime
+
+LOG = {"retention": "plan_logs", "anchor": "runs.created_at", "erase": "shred-key"}
+SEEN = {"retention": "plan_logs", "anchor": "runs.created_at", "origin": "observed"}
+
+
+class RunRow(Base):
+    """A run. It is this row and its steps, never a process; `fence` grows each time somebody claims it."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index(None, "owner_id", "id"),
+        Index(None, "owner_id", "pipeline_id", "id"),
+        Index(None, "owner_id", "status", "id"),
+        Index(None, "status", "lease_until"),
+        UniqueConstraint("owner_id", "idempotency_key"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), info=not_personal("opaque account id"))
+    pipeline_id: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id"))
+    pipeline_version: Mapped[int | None] = mapped_column(Integer, info=not_personal("None for a draft"))
+    idempotency_key: Mapped[str | None] = mapped_column(String(64), info=not_personal("keyed hash of the client's key"))
+    trigger_type: Mapped[str] = mapped_column(String(10), info=not_personal("what started it"))
+    status: Mapped[str] = mapped_column(String(10), info=not_personal("state of the machine"))
+    plan: Mapped[str] = mapped_column(String(20), info=not_personal("plan it was priced by"))
+    funding_mode: Mapped[str] = mapped_column(String(10), info=not_personal("platform, own_key or free"))
+    request: Mapped[bytes] = mapped_column(LargeBinary, info=personal("user.content", "service", "Definition and input", **LOG))
+    result: Mapped[bytes | None] = mapped_column(LargeBinary, info=personal("user.content", "service", "Output", **LOG))
+    error_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("stable code"))
+    quote_low: Mapped[int] = mapped_column(BigInteger, info=not_personal("micro-credits"))
+    quote_likely: Mapped[int] = mapped_column(BigInteger, info=not_personal("micro-credits"))
+    quote_max: Mapped[int] = mapped_column(BigInteger, info=not_personal("micro-credits"))
+    fence: Mapped[int] = mapped_column(Integer, info=not_personal("fencing token"))
+    last_seq: Mapped[int] = mapped_column(Integer, info=not_personal("number of the newest event"))
+    lease_owner: Mapped[str | None] = mapped_column(String(60), info=not_personal("process that advances it"))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("end of the lease"))
+    cancel_requested_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "Cancel asked", **SEEN)
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=personal("user.behavior", "service", "Run asked", **SEEN))
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+
+
+class StepRunRow(Base):
+    """One attempt of a step. `content` holds prompt, raw and parsed output, and the error's text."""
+
+    __tablename__ = "step_runs"
+    __table_args__ = (
+        UniqueConstraint("run_id", "step_id", "attempt"),
+        Index(None, "owner_id", "pipeline_id", "step_id", "id"),
+        Index(None, "owner_id", "fingerprint"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
+    pipeline_id: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id"))
+    step_id: Mapped[str] = mapped_column(String(100), info=personal("user.content", "service", "Id of a step", **SEEN))
+    step_index: Mapped[int] = mapped_column(Integer, info=not_personal("order in the definition"))
+    attempt: Mapped[int] = mapped_column(Integer, info=not_personal("1, 2, 3 …"))
+    type: Mapped[str] = mapped_column(String(20), info=not_personal("kind of step"))
+    model: Mapped[str | None] = mapped_column(String(120), info=not_personal("model id"))
+    provider: Mapped[str | None] = mapped_column(String(60), info=not_personal("vendor"))
+    status: Mapped[str] = mapped_column(String(10), info=not_personal("state of the machine"))
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary, info=not_personal("hash under the owner's key"))
+    content: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "Prompt and output of a step", **LOG)
+    )
+    input_tokens: Mapped[int] = mapped_column(Integer, info=not_personal("usage the vendor reported"))
+    output_tokens: Mapped[int] = mapped_column(Integer, info=not_personal("usage the vendor reported"))
+    held_micros: Mapped[int] = mapped_column(BigInteger, info=not_personal("micro-credits held for the call"))
+    credit_micros: Mapped[int] = mapped_column(BigInteger, info=not_personal("micro-credits charged"))
+    cost_micro_cents: Mapped[int] = mapped_column(BigInteger, info=not_personal("millionths of a US cent after markup"))
+    stop_reason: Mapped[str | None] = mapped_column(String(20), info=not_personal("why the model stopped"))
+    error_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("stable code"))
+    retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when the next attempt is due"))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+
+
+class RunEventRow(Base):
+    """An event of a run, in order of `seq`. Token events are deleted when their step ends."""
+
+    __tablename__ = "run_events"
+
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True, info=not_personal("opaque id"))
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("1, 2, 3 …"))
+    kind: Mapped[str] = mapped_column(String(12), info=not_personal("what happened"))
+    step_id: Mapped[str | None] = mapped_column(String(100), info=personal("user.content", "service", "Id of a step", **SEEN))
+    data: Mapped[bytes] = mapped_column(LargeBinary, info=personal("user.content", "service", "Event of a run", **LOG))
+    at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
