@@ -1,0 +1,111 @@
+"""One model call of a step: time limit, parsing, and the one repair of JSON that misses its schema."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_CEILING, Decimal
+
+from core.credits.domain import charged_cents, micros_for
+from core.execution.preparation import PreparedCall
+from core.pipelines.definition import LlmStep
+from core.pipelines.outputs import OutputMismatch, parse_output, repair_prompt
+from core.providers.catalogue import Catalogue
+from core.providers.domain import ModelPort, ModelReply, Usage
+from core.providers.tokens import estimate_tokens
+from core.shared.errors import AppError, InvalidInput, ProviderError
+from core.shared.types import JsonValue
+
+GRACE_SECONDS = 1.0  # the adapter's own time limit comes first, with a better message
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call costs: micro-credits to charge, and its price after markup in millionths of a US cent."""
+
+    micros: int
+    micro_cents: int
+    price_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallResult:
+    """How a call ended. `usages`: one a request that the vendor billed."""
+
+    raw: str | None = None
+    parsed: JsonValue = None
+    usages: tuple[Usage, ...] = ()
+    stop_reason: str | None = None
+    error: AppError | None = None
+    trace: list[JsonValue] = field(default_factory=list)
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens read, over all requests."""
+        return sum(usage.input_tokens for usage in self.usages)
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens written, over all requests."""
+        return sum(usage.output_tokens for usage in self.usages)
+
+    @classmethod
+    def cut(cls, catalogue: Catalogue, call: PreparedCall, streamed: str) -> "CallResult":
+        """A call that was cancelled: the vendor bills the prompt and what it wrote, which is estimated here."""
+        error = InvalidInput("CANCELLED", "The call was stopped when the run was cancelled.")
+        if not streamed:
+            return cls(error=error)
+        read = estimate_tokens(call.request.prompt, call.card)
+        read += estimate_tokens(call.request.system_prompt or "", call.card)
+        return cls(raw=streamed, usages=(Usage(read, estimate_tokens(streamed, call.card)),), error=error)
+
+    def cost(self, catalogue: Catalogue, call: PreparedCall, plan: str, held_micros: int) -> Cost:
+        """Price the call. What was held is the most that is ever charged; own keys and free models cost no credits."""
+        usd = sum((catalogue.cost_usd(call.card, usage) or Decimal(0) for usage in self.usages), Decimal(0))
+        cents = int((charged_cents(usd) * 1_000_000).to_integral_value(rounding=ROUND_CEILING))
+        version = call.card.price.as_of if call.card.price else None
+        return Cost(min(micros_for(usd, plan), held_micros), cents, version)
+
+
+async def call_model(
+    port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None]
+) -> CallResult:
+    """Make the call. Failures are results; only cancellation is raised."""
+    usages: list[Usage] = []
+    trace: list[JsonValue] = []
+    reply: ModelReply | None = None
+    try:
+        async with asyncio.timeout(step.timeout_seconds + GRACE_SECONDS):
+            reply = await port.complete(call.request, on_delta)
+            usages.append(reply.usage)
+            if not step.wants_json:
+                return CallResult(reply.text, reply.text, tuple(usages), reply.stop_reason)
+            try:
+                parsed = parse_output(reply.text, step.output_schema)
+            except OutputMismatch as problem:
+                trace.append({"event": "repair", "problem": problem.message, "first_answer": reply.text})
+                asked = repair_prompt(call.request.prompt, reply.text, problem.message)
+                again = replace(
+                    call.request, prompt=asked, idempotency_key=call.request.idempotency_key + ":repair"
+                )
+                reply = await port.complete(again, None)
+                usages.append(reply.usage)
+                parsed = parse_output(reply.text, step.output_schema)
+            return CallResult(reply.text, parsed, tuple(usages), reply.stop_reason, trace=trace)
+    except OutputMismatch as problem:
+        cut = " The answer was cut at max_tokens: raise it." if reply and reply.stop_reason == "max_tokens" else ""
+        error = InvalidInput(
+            "OUTPUT_MISMATCH", f"The model's answer does not fit, also after one repair: {problem.message}{cut}"
+        )
+        return CallResult(
+            reply.text if reply else None, None, tuple(usages), reply.stop_reason if reply else None, error, trace
+        )
+    except TimeoutError:
+        late = ProviderError(
+            "TIMEOUT", f"No answer within {step.timeout_seconds} s. Raise timeout_seconds or try again.", retryable=True
+        )
+        return CallResult(usages=tuple(usages), error=late, trace=trace)
+    except ProviderError as failure:
+        billed = failure.context.get("usage") if failure.charged else None
+        if isinstance(billed, Usage):
+            usages.append(billed)
+        return CallResult(usages=tuple(usages), error=failure, trace=trace)

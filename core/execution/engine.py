@@ -1,0 +1,135 @@
+"""The engine: advances runs from their journal, in one asyncio loop.
+
+A run is advanced by one task. It starts every step that can start, waits for the first to end, and records
+that end together with the next starts. It can die anywhere: the next claim continues from the journal.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from core.accounts.queries import own_keys
+from core.execution import journal
+from core.execution.advance import ActiveRun
+from core.execution.journal import LostLease
+from core.platform.logging import get_logger
+from core.platform.runtime import Runtime
+
+T = TypeVar("T")
+FLUSH_SECONDS = 0.1
+WATCH_SECONDS = 0.5
+RENEW_SECONDS = 5.0
+
+log = get_logger("execution")
+
+
+class Engine:
+    """Advances runs for one process. All methods but the constructor run in the loop."""
+
+    def __init__(self, runtime: Runtime, worker: str) -> None:
+        self.runtime = runtime
+        self.worker = worker
+        self.active: dict[str, ActiveRun] = {}
+        # One writer: journal writes keep their order, and never block the loop.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._claiming: set[str] = set()
+
+    async def write(self, function: Callable[..., T], *args: Any) -> T:
+        """Run a journal function in the writer thread. A write under way is finished even when cancelled."""
+        future = asyncio.get_running_loop().run_in_executor(self._writer, function, *args)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            raise
+
+    async def advance(self, run_id: str) -> bool:
+        """Claim a run and take it as far as it goes. False when it was not to be had."""
+        if run_id in self.active or run_id in self._claiming:
+            return False
+        self._claiming.add(run_id)
+        try:
+            claim = await self.write(journal.claim, self.runtime, run_id, self.worker)
+            if claim is None:
+                return False
+            keys = own_keys(self.runtime, claim.owner_id) if "own_key" in claim.funding.values() else {}
+            run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self.write)
+        finally:
+            self._claiming.discard(run_id)
+        try:
+            await run.proceed()
+        except LostLease:
+            log.warning("run.lease_lost", run_id=run_id)
+        except Exception as error:
+            # The journal is as it was before the failing write: end the run where people can see it.
+            log.error("run.crashed", run_id=run_id, exc_info=error)
+            await self._give_up(run)
+        finally:
+            del self.active[run_id]
+        return True
+
+    async def _give_up(self, run: ActiveRun) -> None:
+        try:
+            await run.fail_internally()
+        except Exception as error:
+            log.error("run.not_recorded", run_id=run.claim.run_id, exc_info=error)
+
+    def cancel(self, run_id: str) -> None:
+        """Stop a run of this process now."""
+        run = self.active.get(run_id)
+        if run is not None:
+            run.cancel()
+
+    async def flush_tokens(self) -> None:
+        """Write the text that streamed in since the last time, of all runs in one transaction."""
+        batch = [piece for run in list(self.active.values()) for piece in run.take_tokens()]
+        if batch:
+            for run_id in await self.write(journal.append_tokens, self.runtime, batch):
+                self._lose(run_id)
+
+    async def watch_cancels(self) -> None:
+        """Stop runs that were cancelled through another process."""
+        if self.active:
+            for run_id in await self.write(journal.cancelled_among, self.runtime, list(self.active)):
+                self.cancel(run_id)
+
+    async def renew_leases(self) -> None:
+        """Lengthen the leases of everything under way."""
+        if self.active:
+            await self.write(journal.renew, self.runtime, self.worker, list(self.active))
+
+    async def keep_house(self) -> None:
+        """The three periodic duties, until cancelled."""
+        duties = (
+            (self.flush_tokens, FLUSH_SECONDS),
+            (self.watch_cancels, WATCH_SECONDS),
+            (self.renew_leases, RENEW_SECONDS),
+        )
+        await asyncio.gather(*(self._repeat(duty, seconds) for duty, seconds in duties))
+
+    async def _repeat(self, duty: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await duty()
+            except Exception as error:
+                log.error("engine.duty_failed", duty=getattr(duty, "__name__", "?"), exc_info=error)
+
+    def _lose(self, run_id: str) -> None:
+        run = self.active.get(run_id)
+        if run is not None:
+            run.lose()
+
+    def close(self) -> None:
+        """Let go of the writer thread."""
+        self._writer.shutdown(wait=True)
+
+
+async def run_to_end(engine: Engine, run_id: str) -> None:
+    """Advance one run in this process until it has ended (the command line's way)."""
+    house = asyncio.create_task(engine.keep_house())
+    try:
+        await engine.advance(run_id)
+    finally:
+        house.cancel()

@@ -1,0 +1,395 @@
+"""The journal's writes. Every change of a run goes through `apply`, fenced by the claim's token.
+
+A process that lost its lease finds that its fence no longer matches, writes nothing, and stops.
+Finishing one step and starting the next are one transaction, together with their ledger movements.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from core.credits import postings
+from core.credits.domain import InsufficientCredits
+from core.execution.domain import ACTIVE, Selection
+from core.execution.models import RunEventRow, RunRow, StepRunRow
+from core.pipelines.definition import Definition
+from core.platform.runtime import Runtime
+from core.shared.errors import AppError
+from core.shared.types import JsonValue
+
+LEASE = timedelta(seconds=15)
+
+
+class LostLease(Exception):
+    """Another process has claimed the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The newest journalled attempt of a step, as a claim finds it."""
+
+    row_id: str
+    attempt: int
+    status: str
+    held_micros: int
+    retry_at: datetime | None
+    output: JsonValue = None
+
+
+@dataclass(slots=True)
+class Claim:
+    """A run in the hands of one process. `seq` numbers its events; only the claimer counts."""
+
+    run_id: str
+    owner_id: str
+    pipeline_id: str | None
+    plan: str
+    fence: int
+    seq: int
+    cancelled: bool
+    definition: Definition
+    input_data: dict[str, JsonValue]
+    funding: dict[str, str]
+    selection: Selection
+    attempts: dict[str, Attempt]
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    """A step is about to call out. `resumed`: its row exists, from a process that died."""
+
+    step_id: str
+    row_id: str
+    step_index: int
+    type: str
+    attempt: int
+    model: str | None
+    provider: str | None
+    fingerprint: bytes | None
+    held_micros: int
+    reusable: bool
+    resumed: bool
+    content: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class StepEnded:
+    """A step has ended, well or badly. Without `started` its row was written by StepStarted."""
+
+    step_id: str
+    row_id: str
+    attempt: int
+    status: str
+    content: dict[str, JsonValue]
+    error_code: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    held_micros: int = 0
+    credit_micros: int = 0
+    cost_micro_cents: int = 0
+    price_version: str | None = None
+    stop_reason: str | None = None
+    retry_at: datetime | None = None
+    started: StepStarted | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The run has ended."""
+
+    status: str
+    output: JsonValue = None
+    error: dict[str, JsonValue] | None = None
+
+
+Change = StepStarted | StepEnded | RunEnded
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of the starts: refused for want of credits, or answered by a stored output."""
+
+    refused: dict[str, AppError] = field(default_factory=dict)
+    reused: dict[str, JsonValue] = field(default_factory=dict)
+
+
+def cause_of(run_id: str, step_id: str, attempt: int) -> str:
+    """The name of a call: its idempotency key at the vendor and its cause in the ledger."""
+    return f"{run_id}:{step_id}:{attempt}"
+
+
+def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
+    """Take a run whose lease is free. None when it has ended or somebody else holds it."""
+    now = runtime.clock.now()
+    free = or_(RunRow.lease_owner.is_(None), RunRow.lease_until < now, RunRow.lease_owner == worker)
+    with runtime.database.write() as session:
+        row = session.execute(
+            update(RunRow)
+            .where(RunRow.id == run_id, RunRow.status.in_(("pending", "running")), free)
+            .values(fence=RunRow.fence + 1, lease_owner=worker, lease_until=now + LEASE)
+            .returning(*RunRow.__table__.c)
+        ).one_or_none()
+        if row is None:
+            return None
+        steps = session.scalars(select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)).all()
+        request = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"runs.request:{run_id}", row.request))
+        claimed = Claim(
+            run_id=run_id,
+            owner_id=row.owner_id,
+            pipeline_id=row.pipeline_id,
+            plan=row.plan,
+            fence=row.fence,
+            seq=row.last_seq,
+            cancelled=row.cancel_requested_at is not None,
+            definition=Definition.model_validate(request["definition"]),
+            input_data=request["input"],
+            funding=request["funding"],
+            selection=open_selection(request["selection"]),
+            attempts={step.step_id: _attempt(runtime, step) for step in steps},
+            first=row.status == "pending",
+        )
+        if claimed.first:
+            started = update(RunRow).where(RunRow.id == run_id).values(status="running", started_at=now)
+            session.execute(started)
+            _write_events(runtime, session, claimed, [("run_status", None, {"status": "running"})])
+            session.execute(update(RunRow).where(RunRow.id == run_id).values(last_seq=claimed.seq))
+    return claimed
+
+
+def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
+    """Record changes in one transaction. Raises LostLease when the run was claimed by another."""
+    applied, seq = Applied(), claim.seq
+    try:
+        with runtime.database.write() as session:
+            now = runtime.clock.now()
+            # The fence first: it locks the row, so nobody can claim the run until this is written.
+            values: dict[str, Any] = {"lease_until": now + LEASE}
+            end = next((change for change in changes if isinstance(change, RunEnded)), None)
+            if end is not None:
+                values |= {"status": end.status, "completed_at": now, "lease_owner": None, "lease_until": None}
+                values["error_code"] = str(end.error["code"]) if end.error else None
+                result: JsonValue = {"output": end.output, "error": end.error}
+                values["result"] = runtime.vault.seal_json(claim.owner_id, f"runs.result:{claim.run_id}", result)
+            _fenced(session, claim, values)
+            events: list[tuple[str, str | None, dict[str, JsonValue]]] = []
+            for change in changes:
+                if isinstance(change, StepStarted):
+                    events += _start(runtime, session, claim, change, applied)
+                elif isinstance(change, StepEnded):
+                    events += _end(runtime, session, claim, change)
+            if end is not None:
+                events.append(("run_status", None, {"status": end.status}))
+            _write_events(runtime, session, claim, events)
+            session.execute(update(RunRow).where(RunRow.id == claim.run_id).values(last_seq=claim.seq))
+    except BaseException:
+        claim.seq = seq
+        raise
+    return applied
+
+
+def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> list[str]:
+    """Write live text of several runs at once. Returns the ids of runs whose lease was lost."""
+    lost = []
+    with runtime.database.write() as session:
+        for claim, step_id, text in batch:
+            seq = claim.seq + 1
+            fenced = update(RunRow).where(RunRow.id == claim.run_id, RunRow.fence == claim.fence).values(last_seq=seq)
+            if cast(CursorResult[Any], session.execute(fenced)).rowcount != 1:
+                lost.append(claim.run_id)
+                continue
+            _write_events(runtime, session, claim, [("token", step_id, {"text": text})])
+    return lost
+
+
+def renew(runtime: Runtime, worker: str, run_ids: Sequence[str]) -> None:
+    """Lengthen the leases of runs that this process advances."""
+    until = runtime.clock.now() + LEASE
+    with runtime.database.write() as session:
+        mine = (RunRow.id.in_(run_ids), RunRow.lease_owner == worker)
+        session.execute(update(RunRow).where(*mine).values(lease_until=until))
+
+
+def cancelled_among(runtime: Runtime, run_ids: Sequence[str]) -> list[str]:
+    """Those of the runs that somebody asked to cancel."""
+    with runtime.database.read() as session:
+        asked = (RunRow.id.in_(run_ids), RunRow.cancel_requested_at.is_not(None))
+        return list(session.scalars(select(RunRow.id).where(*asked)))
+
+
+def unclaimed_runs(runtime: Runtime, *, limit: int = 500) -> list[str]:
+    """Runs that should be going on and whose lease is free, oldest first."""
+    now = runtime.clock.now()
+    free = or_(RunRow.lease_until.is_(None), RunRow.lease_until < now)
+    query = select(RunRow.id).where(RunRow.status.in_(ACTIVE[:2]), free).order_by(RunRow.id).limit(limit)
+    with runtime.database.read() as session:
+        return list(session.scalars(query))
+
+
+def drop_leases_of_dead_servers(runtime: Runtime) -> None:
+    """Free the leases of earlier serving processes. Only for the holder of the data lock."""
+    with runtime.database.write() as session:
+        dead = (RunRow.lease_owner.startswith("serve:"), RunRow.status.in_(ACTIVE[:2]))
+        session.execute(update(RunRow).where(*dead).values(lease_owner=None, lease_until=None))
+
+
+def hand_over(runtime: Runtime, worker: str) -> None:
+    """Free this process's leases at a graceful stop."""
+    with runtime.database.write() as session:
+        mine = (RunRow.lease_owner == worker, RunRow.status.in_(ACTIVE[:2]))
+        session.execute(update(RunRow).where(*mine).values(lease_owner=None, lease_until=None))
+
+
+def _fenced(session: Session, claim: Claim, values: dict[str, Any]) -> None:
+    fenced = update(RunRow).where(RunRow.id == claim.run_id, RunRow.fence == claim.fence).values(**values)
+    if cast(CursorResult[Any], session.execute(fenced)).rowcount != 1:
+        raise LostLease
+
+
+def _start(
+    runtime: Runtime, session: Session, claim: Claim, change: StepStarted, applied: Applied
+) -> list[tuple[str, str | None, dict[str, JsonValue]]]:
+    if change.reusable and change.fingerprint is not None:
+        stored = find_reusable(session, claim.owner_id, change.fingerprint)
+        if stored is not None:
+            content = open_content(runtime, stored)
+            applied.reused[change.step_id] = content.get("parsed")
+            copy = StepEnded(
+                change.step_id, change.row_id, change.attempt, "reused", content, stop_reason=stored.stop_reason, started=change
+            )
+            return _end(runtime, session, claim, copy)
+    if change.held_micros and not change.resumed:
+        try:
+            with session.begin_nested():
+                cause = cause_of(claim.run_id, change.step_id, change.attempt)
+                postings.hold(
+                    runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause
+                )
+        except InsufficientCredits as refusal:
+            applied.refused[change.step_id] = refusal
+            return []
+    if not change.resumed:
+        session.execute(insert(StepRunRow.__table__), _row(runtime, claim, change))  # type: ignore[arg-type]
+    return [("step_status", change.step_id, {"status": "running", "attempt": change.attempt})]
+
+
+def _end(
+    runtime: Runtime, session: Session, claim: Claim, change: StepEnded
+) -> list[tuple[str, str | None, dict[str, JsonValue]]]:
+    now = runtime.clock.now()
+    values = {
+        "status": change.status,
+        "content": runtime.vault.seal_json(claim.owner_id, f"step_runs.content:{change.row_id}", change.content),
+        "input_tokens": change.input_tokens,
+        "output_tokens": change.output_tokens,
+        "credit_micros": change.credit_micros,
+        "cost_micro_cents": change.cost_micro_cents,
+        "stop_reason": change.stop_reason,
+        "error_code": change.error_code,
+        "retry_at": change.retry_at,
+        "completed_at": now,
+    }
+    if change.started is not None and not change.started.resumed:
+        row = _row(runtime, claim, change.started) | values | {"held_micros": 0}
+        session.execute(insert(StepRunRow.__table__), row)  # type: ignore[arg-type]
+    else:
+        session.execute(update(StepRunRow).where(StepRunRow.id == change.row_id).values(**values))
+        tokens = (RunEventRow.run_id == claim.run_id, RunEventRow.kind == "token", RunEventRow.step_id == change.step_id)
+        session.execute(delete(RunEventRow).where(*tokens))
+    cause = cause_of(claim.run_id, change.step_id, change.attempt)
+    if change.credit_micros:
+        postings.settle(
+            runtime,
+            session,
+            claim.owner_id,
+            held=change.held_micros,
+            micros=change.credit_micros,
+            cause=cause,
+            price_version=change.price_version,
+        )
+    else:
+        postings.release(runtime, session, claim.owner_id, held=change.held_micros, cause=cause)
+    facts: dict[str, JsonValue] = {"status": change.status, "attempt": change.attempt}
+    if change.error_code:
+        facts["error_code"] = change.error_code
+    return [("step_status", change.step_id, facts)]
+
+
+def _row(runtime: Runtime, claim: Claim, change: StepStarted) -> dict[str, Any]:
+    return {
+        "id": change.row_id,
+        "run_id": claim.run_id,
+        "owner_id": claim.owner_id,
+        "pipeline_id": claim.pipeline_id,
+        "step_id": change.step_id,
+        "step_index": change.step_index,
+        "attempt": change.attempt,
+        "type": change.type,
+        "model": change.model,
+        "provider": change.provider,
+        "status": "running",
+        "fingerprint": change.fingerprint,
+        "content": runtime.vault.seal_json(claim.owner_id, f"step_runs.content:{change.row_id}", change.content),
+        "input_tokens": 0,
+        "output_tokens": 0,
+        "held_micros": change.held_micros,
+        "credit_micros": 0,
+        "cost_micro_cents": 0,
+        "stop_reason": None,
+        "error_code": None,
+        "retry_at": None,
+        "started_at": runtime.clock.now(),
+        "completed_at": None,
+    }
+
+
+def find_reusable(session: Session, owner_id: str, fingerprint: bytes) -> StepRunRow | None:
+    """The newest stored output of this person's with a fingerprint."""
+    same = (StepRunRow.owner_id == owner_id, StepRunRow.fingerprint == fingerprint)
+    kept = StepRunRow.status.in_(("completed", "reused"))
+    return session.scalar(select(StepRunRow).where(*same, kept).order_by(StepRunRow.id.desc()).limit(1))
+
+
+def open_content(runtime: Runtime, row: StepRunRow) -> dict[str, JsonValue]:
+    """Prompt, raw and parsed output, and error of an attempt."""
+    if row.content is None:
+        return {}
+    where = f"step_runs.content:{row.id}"
+    return cast(dict[str, JsonValue], runtime.vault.open_json(row.owner_id, where, row.content))
+
+
+def seal_selection(selection: Selection) -> dict[str, JsonValue]:
+    """A selection as JSON."""
+    steps = selection.steps
+    return {"steps": None if steps is None else sorted(steps), "reusable": sorted(selection.reusable)}  # type: ignore[dict-item]
+
+
+def open_selection(value: dict[str, Any]) -> Selection:
+    """A selection from JSON."""
+    steps = value["steps"]
+    return Selection(None if steps is None else frozenset(steps), frozenset(value["reusable"]))
+
+
+def _attempt(runtime: Runtime, row: StepRunRow) -> Attempt:
+    done = row.status in ("completed", "reused")
+    output = open_content(runtime, row).get("parsed") if done else None
+    return Attempt(row.id, row.attempt, row.status, row.held_micros, row.retry_at, output)
+
+
+def _write_events(
+    runtime: Runtime, session: Session, claim: Claim, events: Sequence[tuple[str, str | None, dict[str, JsonValue]]]
+) -> None:
+    now, rows = runtime.clock.now(), []
+    for kind, step_id, data in events:
+        claim.seq += 1
+        sealed = runtime.vault.seal_json(claim.owner_id, f"run_events.data:{claim.run_id}/{claim.seq}", data)
+        rows.append(
+            {"run_id": claim.run_id, "seq": claim.seq, "kind": kind, "step_id": step_id, "data": sealed, "at": now}
+        )
+    if rows:
+        session.execute(insert(RunEventRow.__table__), rows)  # type: ignore[arg-type]

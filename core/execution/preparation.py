@@ -1,0 +1,138 @@
+"""What a step would do: its resolved prompt, its fingerprint, and the most it can cost. Pure but for the catalogue."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from core.credits.domain import micros_for
+from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
+from core.pipelines.templates import render, resolve_value
+from core.providers.catalogue import Catalogue
+from core.providers.domain import ModelCard, ModelRequest, no_key, no_price
+from core.providers.tokens import estimate_tokens, upper_bound_tokens
+from core.shared.errors import InvalidInput
+from core.shared.types import JsonValue
+
+PROMPT_LIMIT = 4_000_000
+DEFAULT_MAX_TOKENS = 4096
+FRAME_TOKENS = 64  # what vendors add around a prompt: roles, separators, JSON instructions
+
+Hash = Callable[[bytes], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """A model call ready to be made. `held_micros` is the most it can cost."""
+
+    request: ModelRequest
+    card: ModelCard
+    own_key: bool
+    fingerprint: bytes
+    held_micros: int
+
+
+def scope_of(
+    definition: Definition, input_data: Mapping[str, JsonValue], outputs: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """What templates of a step can see."""
+    steps: dict[str, JsonValue] = {step_id: {"output": output} for step_id, output in outputs.items()}
+    return {"input": dict(input_data), "vars": dict(definition.variables), "steps": steps}
+
+
+def prepare_call(
+    catalogue: Catalogue,
+    definition: Definition,
+    written: LlmStep,
+    scope: dict[str, JsonValue],
+    *,
+    funding: Mapping[str, str],
+    plan: str,
+    hash_: Hash,
+    idempotency_key: str = "",
+) -> PreparedCall:
+    """Resolve an `llm` step. Raises InvalidInput for a prompt that cannot be made or is too long, ProviderError without key or price."""
+    step = with_agent_defaults(written, definition)
+    card = card_of(catalogue, step)
+    mode = funding.get(card.provider, "none")
+    if mode == "none":
+        raise no_key(card.provider, own=False)
+    prompt = render(step.prompt, scope)
+    system = render(step.system_prompt, scope) if step.system_prompt is not None else None
+    size = len(prompt) + len(system or "")
+    if size > PROMPT_LIMIT:
+        raise _too_long(step.id, f"{size:,} characters; {PROMPT_LIMIT:,} are allowed")
+    max_tokens = max_tokens_of(step, card)
+    if card.context_tokens is not None:
+        tokens = estimate_tokens(prompt, card) + estimate_tokens(system or "", card)
+        if tokens > card.context_tokens:
+            raise _too_long(step.id, f"about {tokens:,} tokens; {card.id} reads {card.context_tokens:,}")
+    request = ModelRequest(
+        model=card.id,
+        prompt=prompt,
+        system_prompt=system,
+        temperature=step.temperature,
+        max_tokens=max_tokens,
+        output_schema=step.output_schema,
+        json_output=step.wants_json,
+        idempotency_key=idempotency_key,
+        timeout_seconds=float(step.timeout_seconds),
+    )
+    held = 0
+    if mode == "platform":
+        bound = upper_bound_tokens(prompt, card) + upper_bound_tokens(system or "", card) + FRAME_TOKENS
+        if step.output_schema is not None:
+            bound += upper_bound_tokens(json.dumps(step.output_schema), card)
+        held = most_micros(card, plan, bound, max_tokens, repairs=step.wants_json)
+    identity: list[JsonValue] = [
+        "llm", card.id, prompt, system, step.temperature, step.max_tokens, step.output_format, step.output_schema,
+    ]  # fmt: skip
+    return PreparedCall(request, card, mode == "own_key", fingerprint(hash_, identity), held)
+
+
+def prepare_transform(step: TransformStep, scope: dict[str, JsonValue], hash_: Hash) -> bytes:
+    """The fingerprint of a `transform` step over its resolved inputs."""
+    template = step.text_template
+    inputs = render(template, scope) if template is not None else resolve_value(step.source, scope)
+    regex: JsonValue = [step.regex.pattern, step.regex.group] if step.regex else None
+    return fingerprint(hash_, ["transform", inputs, step.extract, regex, step.output_format])
+
+
+def fingerprint(hash_: Hash, identity: list[JsonValue]) -> bytes:
+    """A keyed hash of what decides an output."""
+    return hash_(json.dumps(identity, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode())
+
+
+def card_of(catalogue: Catalogue, step: LlmStep) -> ModelCard:
+    """The card of a step's model. Raises InvalidInput when the catalogue no longer has it."""
+    card = catalogue.find(step.model or catalogue.default_model())
+    if card is None:
+        raise InvalidInput("UNKNOWN_MODEL", f"Step {step.id}: the model {step.model} is not offered here. Choose another.")
+    return card
+
+
+def max_tokens_of(step: LlmStep, card: ModelCard) -> int:
+    """The most tokens the model may write: the step's own, else the model's limit."""
+    return step.max_tokens or card.max_output_tokens or DEFAULT_MAX_TOKENS
+
+
+def most_micros(card: ModelCard, plan: str, input_tokens: int, output_tokens: int, *, repairs: bool) -> int:
+    """The most micro-credits a call can cost; with a repair, both calls. Raises ProviderError NO_PRICE."""
+    if card.free:
+        return 0
+    if card.price is None:
+        raise no_price(card.id)
+    # The repair's prompt holds the first prompt, the schema and the first answer.
+    calls = [input_tokens] + ([2 * input_tokens + output_tokens + 1000] if repairs else [])
+    total = Decimal(0)
+    for tokens in calls:
+        tier = card.price.at(tokens)
+        dearest = max(tier.input_usd_per_mtok, tier.cache_write_usd_per_mtok)
+        total += dearest * tokens + tier.output_usd_per_mtok * output_tokens
+    return micros_for(total / 1_000_000, plan)
+
+
+def _too_long(step_id: str, said: str) -> InvalidInput:
+    return InvalidInput(
+        "PROMPT_TOO_LONG", f"The prompt of step {step_id} has {said}. Shorten the input, or split it over several steps."
+    )
