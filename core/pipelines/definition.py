@@ -129,7 +129,12 @@ class TransformStep(BaseStep):
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> TransformStep:
-        kinds = {"prompt": self.prompt, "template": self.template, "extract": self.extract, "regex": self.regex}
+        kinds = {
+            "prompt": self.prompt,
+            "template": self.template,
+            "extract": self.extract,
+            "regex": self.regex,
+        }
         given = [name for name, value in kinds.items() if value is not None]
         if len(given) != 1:
             said = "it has none of them" if not given else f"it has {' and '.join(given)}"
@@ -140,12 +145,13 @@ class TransformStep(BaseStep):
             )
         if self.extract is not None and self.from_ is None:
             raise PydanticCustomError(
-                "no_source", "`extract` needs `from`, the value to read, such as \"{{steps.ID.output}}\"."
+                "no_source",
+                '`extract` needs `from`, the value to read, such as "{{steps.ID.output}}".',
             )
         if self.regex is not None and (self.regex.from_ is None) == (self.from_ is None):
             raise PydanticCustomError(
                 "no_source",
-                "`regex` needs `from` once, the text to search, such as \"{{steps.ID.output}}\".",
+                '`regex` needs `from` once, the text to search, such as "{{steps.ID.output}}".',
             )
         if self.text_template is not None and self.from_ is not None:
             raise PydanticCustomError("no_effect", "`from` does nothing beside a template: remove it.")
@@ -165,9 +171,13 @@ def _step_type(value: Any) -> str:
 
 
 Step = Annotated[
-    Annotated[LlmStep, Tag("llm")] | Annotated[TransformStep, Tag("transform")], Discriminator(_step_type)
+    Annotated[LlmStep, Tag("llm")] | Annotated[TransformStep, Tag("transform")],
+    Discriminator(_step_type),
 ]
-STEP_TYPES: dict[str, type[LlmStep] | type[TransformStep]] = {"llm": LlmStep, "transform": TransformStep}
+STEP_TYPES: dict[str, type[LlmStep] | type[TransformStep]] = {
+    "llm": LlmStep,
+    "transform": TransformStep,
+}
 
 
 class Output(Part):
@@ -182,7 +192,10 @@ class Definition(Part):
     name: str = Field(min_length=1, max_length=200)
     description: str | None = Field(default=None, max_length=2000)
     version: Literal[1] = 1
-    tags: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=50)], ...], Field(strict=False)] = ()
+    tags: Annotated[
+        tuple[Annotated[str, Field(min_length=1, max_length=50)], ...],
+        Field(strict=False),
+    ] = ()
     variables: dict[Name, Scalar] = Field(default_factory=dict)
     input: Input = Input()
     agent_defaults: AgentDefaults = AgentDefaults()
@@ -206,7 +219,9 @@ def resolve_models(definition: Definition, default_model: str) -> Definition:
     """
     fallback = definition.agent_defaults.model or default_model
     steps = tuple(
-        step.model_copy(update={"model": fallback}) if isinstance(step, LlmStep) and step.model is None else step
+        step.model_copy(update={"model": fallback})
+        if isinstance(step, LlmStep) and step.model is None
+        else step
         for step in definition.steps
     )
     return definition.model_copy(update={"steps": steps})
