@@ -82,8 +82,7 @@ class ActiveRun:
                     changes = await self._record(changes)
                     if self._over:
                         return
-                    continue_now = bool(changes) or self._ready()
-                    if continue_now:
+                    if changes or self._ready() or not (self._tasks or self._timers):
                         continue
                 changes = await self._wait()
         finally:

@@ -1,0 +1,243 @@
+"""Starting, cancelling and repeating runs."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import Account
+from core.credits.commands import grant_month
+from core.credits.domain import PLANS, InsufficientCredits
+from core.credits.models import CreditAccount
+from core.execution import errors, journal
+from core.execution.domain import ACTIVE, WITH_OUTPUT, Mode, RunView, Selection
+from core.execution.funding import as_json, funding_mode, funding_of
+from core.execution.models import RunRow, StepRunRow
+from core.execution.queries import get_run
+from core.execution.quotes import quote
+from core.pipelines.commands import accept
+from core.pipelines.definition import Definition, to_dict
+from core.pipelines.graph import ancestors, descendants
+from core.pipelines.inputs import check_input
+from core.pipelines.queries import get_pipeline, get_version
+from core.platform.runtime import Runtime
+from core.shared.errors import Conflict, InvalidInput
+from core.shared.money import format_credits
+from core.shared.types import JsonValue
+
+
+def start_run(
+    runtime: Runtime,
+    owner: Account,
+    pipeline_id: str,
+    input_data: dict[str, Any],
+    *,
+    trigger: str = "api",
+    version: int | None = None,
+    idempotency_key: str | None = None,
+) -> RunView:
+    """Run a saved version, everything in it. A repeated idempotency key answers the first run."""
+    number = version or get_pipeline(runtime, owner.id, pipeline_id).version
+    definition = Definition.model_validate(get_version(runtime, owner.id, pipeline_id, number).definition)
+    run_id = _create(
+        runtime, owner, definition, input_data, pipeline_id=pipeline_id, version=number, trigger=trigger, key=idempotency_key
+    )
+    return get_run(runtime, owner.id, run_id)
+
+
+def run_cells(
+    runtime: Runtime,
+    owner: Account,
+    pipeline_id: str,
+    *,
+    text: str,
+    input_data: dict[str, Any],
+    mode: Mode,
+    step_id: str | None = None,
+) -> RunView:
+    """Run the notebook's text: all of it, what is stale, one cell with the stale cells it needs, or from a cell on."""
+    pipeline = get_pipeline(runtime, owner.id, pipeline_id)
+    definition, _ = accept(runtime, owner, text)
+    if mode in ("cell", "from_here") and (step_id is None or definition.step(step_id) is None):
+        raise InvalidInput("UNKNOWN_STEP", "This cell no longer exists. Reload the page.")
+    version = pipeline.version if text == pipeline.text else None
+    selection = _select(definition, mode, step_id)
+    run_id = _create(
+        runtime, owner, definition, input_data, pipeline_id=pipeline_id, version=version, trigger="manual", selection=selection
+    )
+    return get_run(runtime, owner.id, run_id)
+
+
+def run_definition(runtime: Runtime, owner: Account, definition: Definition, input_data: dict[str, Any], *, lease: str) -> str:
+    """Make a run that belongs to no stored pipeline, leased to its caller from birth; returns its id."""
+    return _create(runtime, owner, definition, input_data, pipeline_id=None, version=None, trigger="manual", lease=lease)
+
+
+def cancel_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
+    """Ask a run to stop. A run that has ended stays as it is."""
+    mine = (RunRow.id == run_id, RunRow.owner_id == owner_id)
+    with runtime.database.write() as session:
+        status = session.scalar(select(RunRow.status).where(*mine))
+        if status is None:
+            raise errors.run_not_found()
+        if status in ACTIVE:
+            asked = update(RunRow).where(*mine, RunRow.cancel_requested_at.is_(None))
+            session.execute(asked.values(cancel_requested_at=runtime.clock.now()))
+    runtime.dispatcher.cancel(run_id)
+    return get_run(runtime, owner_id, run_id)
+
+
+def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | None = None) -> RunView:
+    """Run again from the failed step (or another one), with the stored outputs of what came before."""
+    before = get_run(runtime, owner.id, run_id)
+    if before.status in ACTIVE:
+        raise Conflict("RUN_ACTIVE", "This run has not ended. Cancel it first, or wait.")
+    definition = Definition.model_validate(before.definition)
+    if from_step is not None and definition.step(from_step) is None:
+        raise InvalidInput("UNKNOWN_STEP", f"This run has no step {from_step}.")
+    again = set() if from_step is None else {from_step} | set(descendants(definition, from_step))
+    kept = [s.step_id for s in before.steps if s.status in WITH_OUTPUT and s.step_id not in again]
+    new_id = _create(
+        runtime,
+        owner,
+        definition,
+        before.input_data,
+        pipeline_id=before.pipeline_id,
+        version=before.pipeline_version,
+        trigger="retry",
+        kept=(run_id, kept),
+    )
+    return get_run(runtime, owner.id, new_id)
+
+
+def _select(definition: Definition, mode: Mode, step_id: str | None) -> Selection:
+    every = frozenset(definition.step_ids)
+    if mode == "all":
+        return Selection()
+    if mode == "stale" or step_id is None:
+        return Selection(None, every)
+    before = ancestors(definition, step_id)
+    if mode == "cell":
+        return Selection(before | {step_id}, before)
+    after = descendants(definition, step_id)
+    needed = before.union(*(ancestors(definition, later) for later in after)) if after else before
+    return Selection(needed | after | {step_id}, (needed | after) - {step_id})
+
+
+def _create(
+    runtime: Runtime,
+    owner: Account,
+    definition: Definition,
+    input_data: dict[str, Any],
+    *,
+    pipeline_id: str | None,
+    version: int | None,
+    trigger: str,
+    selection: Selection | None = None,
+    key: str | None = None,
+    lease: str | None = None,
+    kept: tuple[str, list[str]] | None = None,
+) -> str:
+    checked = check_input(definition, input_data)
+    funding = funding_of(runtime, owner, definition)
+    grant_month(runtime, owner)
+    selected = selection or Selection()
+    quoted = quote(runtime, owner, definition, checked, funding=funding, only=selected.steps)
+    hashed = runtime.vault.keyed_hash(owner.id, "idempotency")(key.encode()).hex() if key else None
+    run_id, now = runtime.ids.new(), runtime.clock.now()
+    request: dict[str, JsonValue] = {
+        "definition": to_dict(definition),
+        "input": checked,
+        "funding": as_json(funding),
+        "selection": journal.seal_selection(selected),
+    }
+    row = RunRow(
+        id=run_id,
+        owner_id=owner.id,
+        pipeline_id=pipeline_id,
+        pipeline_version=version,
+        idempotency_key=hashed,
+        trigger_type=trigger,
+        status="pending",
+        plan=owner.plan,
+        funding_mode=funding_mode(funding),
+        request=runtime.vault.seal_json(owner.id, f"runs.request:{run_id}", request),
+        quote_low=quoted.low_micros,
+        quote_likely=quoted.likely_micros,
+        quote_max=quoted.max_micros,
+        fence=0,
+        last_seq=0,
+        lease_owner=lease,
+        lease_until=now + journal.LEASE if lease else None,
+        created_at=now,
+    )
+    with runtime.database.write() as session:
+        if hashed is not None:
+            same = (RunRow.owner_id == owner.id, RunRow.idempotency_key == hashed)
+            known = session.scalar(select(RunRow.id).where(*same))
+            if known is not None:
+                return known
+        _check_day(session, owner, now)
+        _check_first_step(session, owner, definition, quoted.steps)
+        session.add(row)
+        if kept is not None:
+            session.flush()
+            _keep_outputs(runtime, session, row, *kept)
+    if lease is None:
+        runtime.dispatcher.submit(run_id)
+    return run_id
+
+
+def _check_day(session: Session, owner: Account, now: datetime) -> None:
+    limit = PLANS[owner.plan].runs_a_day
+    if limit is None or owner.is_operator:
+        return
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = (RunRow.owner_id == owner.id, RunRow.created_at >= midnight)
+    if (session.scalar(select(func.count()).where(*today)) or 0) >= limit:
+        raise errors.too_many_runs(owner.plan, limit)
+
+
+def _check_first_step(
+    session: Session, owner: Account, definition: Definition, steps: dict[str, tuple[int, int, int]]
+) -> None:
+    """Refuse a run whose first step cannot be held: nothing would come of it."""
+    first = next(iter(definition.step_ids))
+    needed = steps.get(first, (0, 0, 0))[2]
+    if needed == 0 or PLANS[owner.plan].monthly_credits is None:
+        return
+    left = session.scalar(select(CreditAccount.available_micros).where(CreditAccount.owner_id == owner.id)) or 0
+    if left < needed:
+        raise InsufficientCredits(
+            "INSUFFICIENT_CREDITS",
+            f"The first step needs up to {format_credits(needed)} and {format_credits(left)} are left. "
+            "Lower max_tokens, use the demo model or your own vendor key, or get more credits.",
+        )
+
+
+def _keep_outputs(runtime: Runtime, session: Session, run: RunRow, source_id: str, step_ids: list[str]) -> None:
+    mine = (StepRunRow.run_id == source_id, StepRunRow.owner_id == run.owner_id, StepRunRow.step_id.in_(step_ids))
+    for row in session.scalars(select(StepRunRow).where(*mine, StepRunRow.status.in_(WITH_OUTPUT))).all():
+        content = journal.open_content(runtime, row)
+        new_id = runtime.ids.new()
+        copied = {name: getattr(row, name) for name in ("step_id", "step_index", "type", "model", "provider", "fingerprint", "stop_reason")}
+        session.add(
+            StepRunRow(
+                id=new_id,
+                run_id=run.id,
+                owner_id=run.owner_id,
+                pipeline_id=run.pipeline_id,
+                attempt=1,
+                status="reused",
+                content=runtime.vault.seal_json(run.owner_id, f"step_runs.content:{new_id}", cast(JsonValue, content)),
+                input_tokens=0,
+                output_tokens=0,
+                held_micros=0,
+                credit_micros=0,
+                cost_micro_cents=0,
+                started_at=run.created_at,
+                completed_at=run.created_at,
+                **copied,
+            )
+        )

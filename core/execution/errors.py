@@ -1,0 +1,14 @@
+"""Errors of runs."""
+
+from core.shared.errors import LimitExceeded, NotFound
+
+
+def run_not_found() -> NotFound:
+    """No such run, or somebody else's."""
+    return NotFound("RUN_NOT_FOUND", "There is no such run.")
+
+
+def too_many_runs(plan: str, limit: int) -> LimitExceeded:
+    """The plan's runs of a day are used up."""
+    text = f"The {plan} plan has {limit} runs a day. The count starts again at midnight UTC; a larger plan has more."
+    return LimitExceeded("PLAN_LIMIT", text, limit="runs_a_day")

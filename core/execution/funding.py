@@ -1,0 +1,41 @@
+"""Who pays for the calls of a run: decided once, when the run is asked for, and never changed under way."""
+
+from core.accounts.domain import Account
+from core.accounts.queries import list_own_keys
+from core.pipelines.definition import Definition, LlmStep
+from core.platform.runtime import Runtime
+from core.shared.types import JsonValue
+
+
+def funding_of(runtime: Runtime, owner: Account, definition: Definition) -> dict[str, str]:
+    """Mode by provider: own_key, platform, free, or none where there is no key at all.
+
+    The operator of the command line uses the environment's keys as own keys: no credits.
+    """
+    models = {step.model for step in definition.steps if isinstance(step, LlmStep)}
+    cards = [runtime.catalogue.find(model or runtime.catalogue.default_model()) for model in models]
+    own = {key.provider for key in list_own_keys(runtime, owner.id)}
+    funding: dict[str, str] = {}
+    for card in filter(None, cards):
+        if card.free:
+            funding[card.provider] = "free"
+        elif card.provider in own:
+            funding[card.provider] = "own_key"
+        elif runtime.catalogue.platform_key_available(card.provider):
+            funding[card.provider] = "operator" if owner.is_operator else "platform"
+        else:
+            funding[card.provider] = "none"
+    return funding
+
+
+def funding_mode(funding: dict[str, str]) -> str:
+    """One word for the whole run: platform, own_key or free."""
+    modes = set(funding.values())
+    if "platform" in modes:
+        return "platform"
+    return "own_key" if modes & {"own_key", "operator", "none"} else "free"
+
+
+def as_json(funding: dict[str, str]) -> dict[str, JsonValue]:
+    """The funding as stored with the run."""
+    return dict(funding)

@@ -1,0 +1,112 @@
+"""Quotes: what a run may cost, before it starts.
+
+The maximum follows CONTRACT: (upper bound of the prompt + max_tokens) x attempts. A prompt that prints an
+output which does not exist yet is bounded by the most its step can write.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+from core.accounts.domain import Account
+from core.credits.domain import Quote, micros_for
+from core.execution.preparation import FRAME_TOKENS, card_of, max_tokens_of, most_micros
+from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
+from core.pipelines.graph import dependencies
+from core.platform.runtime import Runtime
+from core.providers.domain import ModelCard, Usage
+from core.providers.tokens import estimate_tokens, upper_bound_tokens
+from core.shared.errors import AppError
+from core.shared.types import JsonValue
+
+LIKELY_OUTPUT = 300  # tokens, where nothing better is known
+
+
+def quote(
+    runtime: Runtime,
+    owner: Account,
+    definition: Definition,
+    input_data: Mapping[str, JsonValue],
+    *,
+    funding: Mapping[str, str],
+    only: frozenset[str] | None = None,
+) -> Quote:
+    """The quote of a run, and of each of its steps. Raises ProviderError NO_PRICE for an unknown price on platform keys."""
+    sizes: dict[str, int] = {}
+    steps: dict[str, tuple[int, int, int]] = {}
+    given = sum(_tokens_of(value) for value in input_data.values())
+    given += sum(_tokens_of(value) for value in definition.variables.values())
+    needs = dependencies(definition)
+    for step in _in_order(definition, needs):
+        upstream = sum(sizes.get(need, 0) for need in needs[step.id])
+        if isinstance(step, TransformStep):
+            sizes[step.id] = given + upstream + len((step.text_template or "").encode())
+            steps[step.id] = (0, 0, 0)
+            continue
+        card = card_of(runtime.catalogue, with_agent_defaults(step, definition))
+        full = with_agent_defaults(step, definition)
+        sizes[step.id] = max_tokens_of(full, card)
+        steps[step.id] = _step_quote(full, card, owner, funding, given, upstream)
+    counted = [steps[step_id] for step_id in steps if only is None or step_id in only]
+    low, likely, most = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0, 0)
+    return Quote(low, likely, most, steps)
+
+
+def _step_quote(
+    step: LlmStep, card: ModelCard, owner: Account, funding: Mapping[str, str], given: int, upstream: int
+) -> tuple[int, int, int]:
+    if funding.get(card.provider) != "platform":
+        return (0, 0, 0)
+    text = step.prompt + (step.system_prompt or "")
+    bound = upper_bound_tokens(text, card) + _references(text) * (given + upstream) + FRAME_TOKENS
+    if step.output_schema is not None:
+        bound += upper_bound_tokens(str(step.output_schema), card)
+    if card.context_tokens is not None:
+        bound = min(bound, card.context_tokens)
+    most = most_micros(card, owner.plan, bound, max_tokens_of(step, card), repairs=step.wants_json)
+    likely_in = estimate_tokens(text, card) + given // 3 + min(upstream, LIKELY_OUTPUT)
+    low = _price(card, owner.plan, estimate_tokens(text, card), 1)
+    likely = _price(card, owner.plan, likely_in, min(max_tokens_of(step, card), LIKELY_OUTPUT))
+    attempts = step.retry.max_attempts
+    return (min(low, most), min(likely, most), most * attempts)
+
+
+def _price(card: ModelCard, plan: str, read: int, written: int) -> int:
+    usage = Usage(read, written)
+    assert card.price is not None  # most_micros has refused a card without one
+    tier = card.price.at(read)
+    usd = (tier.input_usd_per_mtok * usage.input_tokens + tier.output_usd_per_mtok * usage.output_tokens) / 1_000_000
+    return micros_for(usd, plan)
+
+
+def _references(text: str) -> int:
+    # Every reference might print everything given; a loop prints an item many times, but never more than its list.
+    return min(text.count("{{"), 20)
+
+
+def _tokens_of(value: JsonValue) -> int:
+    return len(value.encode()) if isinstance(value, str) else len(str(value))
+
+
+def _in_order(definition: Definition, needs: Mapping[str, frozenset[str]]) -> list[LlmStep | TransformStep]:
+    placed: list[str] = []
+    left = list(definition.step_ids)
+    while left:
+        ready = [step_id for step_id in left if all(need in placed for need in needs[step_id])]
+        placed += ready or left
+        left = [step_id for step_id in left if step_id not in placed]
+    return [cast(LlmStep | TransformStep, definition.step(step_id)) for step_id in placed]
+
+
+def try_quote(
+    runtime: Runtime,
+    owner: Account,
+    definition: Definition,
+    input_data: Mapping[str, JsonValue],
+    funding: Mapping[str, str],
+    only: frozenset[str] | None = None,
+) -> Quote:
+    """A quote for showing: zero where none can be made (the run itself then says why)."""
+    try:
+        return quote(runtime, owner, definition, input_data, funding=funding, only=only)
+    except AppError:
+        return Quote(0, 0, 0)
