@@ -1,0 +1,1 @@
+"""Model vendors behind one port: the catalogue with prices and terms, token estimates, adapters."""
