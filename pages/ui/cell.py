@@ -1,0 +1,173 @@
+"""A cell of the notebook as it is read: head, reason, prompt, output. The open cell is in `cell_editor`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+
+import streamlit as st
+
+from core.execution.domain import CellView, StepRunView
+from core.pipelines.definition import LlmStep, TransformStep
+from core.shared.money import format_credits
+from pages.ui.badges import state_badge
+from pages.ui.outputs import draw_output
+from pages.ui.prompts import prompt_html
+from pages.ui.words import credits_range, duration, joined, tokens
+
+MENU = {
+    "from_here": "Run from here",
+    "up": "Move up",
+    "down": "Move down",
+    "duplicate": "Duplicate",
+    "delete": "Delete",
+}
+"""What the menu of a cell offers besides running it."""
+
+
+@dataclass(frozen=True)
+class CellFace:
+    """A cell with what the page knows about it."""
+
+    step: LlmStep | TransformStep
+    cell: CellView
+    model: str | None
+    region: str | None
+    href: str
+    running: bool
+    """Whether a run is going on, so that nothing else can be started."""
+
+
+@dataclass(frozen=True)
+class CellActions:
+    """What a person can do with a cell."""
+
+    run: Callable[[str], None]
+    choose: Callable[[str, str], None]
+    """Step id, and a key of `MENU`."""
+
+
+def draw_cell_head(face: CellFace, actions: CellActions) -> None:
+    """The first line of a cell: what it is on the left; facts, state, run and menu on the right."""
+    step = face.step
+    with st.container(key=f"head-{step.id}", horizontal=True, vertical_alignment="center"):
+        st.html(_left(face))
+        st.html(_right(face.cell), width="content")
+        st.button(
+            f"Run {step.id}",
+            key=f"run-{step.id}",
+            icon=":material/play_arrow:",
+            type="tertiary",
+            help=f"Run this cell · max {format_credits(face.cell.quote[2])}",
+            disabled=face.running,
+            on_click=actions.run,
+            args=(step.id,),
+        )
+        st.menu_button(
+            f"More for {step.id}",
+            list(MENU),
+            key=f"menu-{step.id}",
+            icon=":material/more_vert:",
+            type="tertiary",
+            format_func=lambda choice: MENU[choice],
+            on_click=_chosen,
+            args=(step.id, actions.choose),
+        )
+    if face.cell.reason and face.cell.state == "stale":
+        st.html(f'<div class="sq-reason">{escape(face.cell.reason)}</div>')
+
+
+def draw_light_cell(face: CellFace, actions: CellActions) -> None:
+    """A cell that is not open: its prompt opens it."""
+    with st.container(key=f"cell-{face.step.id}"):
+        draw_cell_head(face, actions)
+        st.html(prompt_html(source_text(face.step), href=face.href, label=f"Open {face.step.id} to edit it"))
+        draw_result(face.cell, face.step, key=f"out-{face.step.id}")
+
+
+def draw_result(cell: CellView, step: LlmStep | TransformStep, *, key: str) -> None:
+    """What the cell last said: live text while it runs, the error, or its output."""
+    run = cell.step_run
+    if cell.state == "running":
+        _draw_live(cell)
+    elif run is not None and run.error:
+        draw_step_error(run)
+    elif run is not None and run.status in ("completed", "reused"):
+        draw_output(run.parsed_output, markdown=reads_as_markdown(step), key=key, file_name=step.id)
+    elif run is not None and run.status == "skipped":
+        st.html('<div class="sq-empty">Skipped in the last run.</div>')
+
+
+def draw_step_error(run: StepRunView) -> None:
+    """The error of a step with what to do about it."""
+    error = run.error or {}
+    code = escape(str(error.get("code", "FAILED")))
+    tries = f" after {run.retry_count + 1} attempts" if run.retry_count else ""
+    st.html(
+        f'<div class="sq-error" role="alert"><b>Failed{tries}</b> <code>{code}</code>'
+        f"<p>{escape(str(error.get('message', 'The step failed.')))}</p></div>"
+    )
+
+
+def reads_as_markdown(step: LlmStep | TransformStep) -> bool:
+    """Whether a text output is Markdown: said so, or a model's text with nothing said."""
+    return step.output_format == "markdown" or (isinstance(step, LlmStep) and step.output_format is None)
+
+
+def source_text(step: LlmStep | TransformStep) -> str:
+    """What the cell is made of, in one text: the prompt, template or expression."""
+    if isinstance(step, LlmStep):
+        return step.prompt
+    if step.text_template is not None:
+        return step.text_template
+    if step.extract is not None:
+        return f"{step.extract}\nfrom {step.source}"
+    return f"/{step.regex.pattern}/\nfrom {step.source}" if step.regex else ""
+
+
+def kind_of(step: LlmStep | TransformStep) -> str:
+    """What the step does, in a word or two."""
+    if isinstance(step, LlmStep):
+        return "llm"
+    if step.extract is not None:
+        return "transform, JMESPath"
+    return "transform, regex" if step.regex is not None else "transform, template"
+
+
+def _left(face: CellFace) -> str:
+    step = face.step
+    facts = joined(kind_of(step), face.model, face.region, step.name)
+    return (
+        f'<div class="sq-row sq-is-{escape(face.cell.state)}">'
+        f'<a class="sq-id" data-cell="{step.id}" href="{escape(face.href)}" target="_self">{step.id}</a>'
+        f'<span class="sq-facts">{escape(facts)}</span></div>'
+    )
+
+
+def _right(cell: CellView) -> str:
+    facts = escape(_cell_facts(cell))
+    return f'<div class="sq-row sq-right"><span class="sq-facts">{facts}</span>{state_badge(cell.state)}</div>'
+
+
+def _cell_facts(cell: CellView) -> str:
+    run = cell.step_run
+    if run is not None and run.status in ("completed", "reused", "failed") and cell.state != "running":
+        return joined(
+            duration(run.duration_ms), tokens(run.input_tokens + run.output_tokens), format_credits(run.credit_micros)
+        )
+    low, _, high = cell.quote
+    return credits_range(low, high) if high else ""
+
+
+def _draw_live(cell: CellView) -> None:
+    if cell.live_text:
+        st.html(f'<div class="sq-live">{escape(cell.live_text)}<span class="sq-caret"></span></div>')
+    else:
+        st.html('<div class="sq-empty">Working…</div>')
+
+
+def _chosen(step_id: str, choose: Callable[[str, str], None]) -> None:
+    choice = st.session_state.get(f"menu-{step_id}")
+    if choice in MENU:
+        choose(step_id, choice)

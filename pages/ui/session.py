@@ -1,0 +1,64 @@
+"""Who is looking: the session behind the cookie, looked up at every rerun, callback and fragment.
+
+A websocket outlives a session, and its cookies are frozen at the handshake. So nothing here is remembered
+from one rerun to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import streamlit as st
+
+from core.accounts.domain import SessionView, cookie_name
+from core.accounts.queries import find_session
+from core.bootstrap import get_runtime
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def current_session(runtime: Runtime) -> SessionView:
+    """The session of the person looking. Without one the page says so and stops."""
+    session = _look_up(runtime)
+    if session is None:
+        _say_signed_out()
+        st.stop()
+    return session
+
+
+def require_role(runtime: Runtime, role: str) -> SessionView:
+    """As `current_session`; a person without the role sees what they would see if the page were not there."""
+    session = current_session(runtime)
+    if role not in session.account.roles:
+        st.error("There is no such page, or it is not open to you.", icon=":material/block:")
+        st.stop()
+    return session
+
+
+def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
+    """For callbacks: runs the function only while the session is live; the rerun that follows tells the person."""
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R | None:
+        if _look_up(get_runtime()) is None:
+            return None
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def _look_up(runtime: Runtime) -> SessionView | None:
+    cookies = st.context.cookies
+    token = cookies.get(cookie_name(https=True)) or cookies.get(cookie_name(https=False))
+    return find_session(runtime, token)
+
+
+def _say_signed_out() -> None:
+    st.html('<h1 class="sq-title">Signed out</h1><p class="sq-facts">Your session has ended. Nothing you saved is lost.</p>')
+    st.html('<p><a class="sq-link" href="/auth/login" target="_self">Sign in again</a></p>')
