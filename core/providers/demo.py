@@ -37,6 +37,10 @@ _FIELDS = re.compile(r"\{([^{}]{3,600})\}")
 _NAMED_FIELDS = re.compile(
     r"(?i)\b(?:keys?|fields?|properties|columns)\b[:\s]+([\w`'\", ]+?(?:\band\b [\w`'\"]+)?)(?=[.:;\n]|$)"
 )
+_LISTED_FIELDS = re.compile(
+    r"(?i)\b(?:extract|return|give|provide|output|find)\s+(?:me\s+)?(?:the\s+)?"
+    r"((?:\w+\s*,\s*)+(?:and\s+)?\w+(?:\s+and\s+\w+)?)(?=\s+(?:as|from|in|of|out)\b|[.:;\n]|$)"
+)
 _RANGE = re.compile(r"(\d+)\s*(?:-|–|to|\.\.)\s*(\d+)")
 _CHOICES = re.compile(
     r"(?i)\b(?:one of|as either|as|either|into|choose from|choose between|categories|labels)\b:?\s+"
@@ -137,13 +141,15 @@ def schema_from_words(instruction: str) -> dict[str, Any]:
     """A schema for `{topic, urgency 1-5, customer_mood}` or `the keys a, b and c` in an instruction."""
     braces = _FIELDS.search(instruction)
     named = _NAMED_FIELDS.search(instruction)
-    found = braces.group(1) if braces else named.group(1) if named else ""
+    listed = _LISTED_FIELDS.search(instruction)
+    match = braces or named or listed
+    found = match.group(1) if match else ""
     properties: dict[str, Any] = {}
     for part in re.split(r",|\n|\band\b", found):
         clean = part.strip(" \"'`\n\t")
-        match = re.match(r"[\"'`]?([A-Za-z_]\w*)[\"'`]?\s*[:=(]?\s*(.*)", clean, re.DOTALL)
-        if match and len(match.group(1)) <= 60:
-            properties[match.group(1)] = _property(match.group(1), match.group(2))
+        field = re.match(r"[\"'`]?([A-Za-z_]\w*)[\"'`]?\s*[:=(]?\s*(.*)", clean, re.DOTALL)
+        if field and len(field.group(1)) <= 60:
+            properties[field.group(1)] = _property(field.group(1), field.group(2))
     if not properties:
         properties = {
             "summary": {"type": "string"},
@@ -156,9 +162,9 @@ def _property(name: str, hint: str) -> dict[str, Any]:
     lowered = hint.lower()
     if (bounds := _RANGE.search(hint)) and int(bounds.group(1)) < int(bounds.group(2)):
         return {"type": "integer", "minimum": int(bounds.group(1)), "maximum": int(bounds.group(2))}
-    if options := [part.strip(" \"'`)") for part in re.split(r"\||/", hint)]:
-        if len(options) > 1 and all(re.fullmatch(r"[\w -]{1,30}", option) for option in options):
-            return {"type": "string", "enum": options}
+    options = [part.strip(" \"'`)") for part in re.split(r"\||/", hint)]
+    if len(options) > 1 and all(re.fullmatch(r"[\w -]{1,30}", option) for option in options):
+        return {"type": "string", "enum": options}
     if "bool" in lowered or "true" in lowered:
         return {"type": "boolean"}
     if "array" in lowered or "list" in lowered or "[" in lowered or name in ("keywords", "tags"):

@@ -14,25 +14,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from core.providers import demo_find as find
-from core.providers.demo_text import keywords, sentences, summarize
+from core.providers.demo_values import Reader, Schema
 
-Schema = dict[str, Any]
 MAX_DEPTH = 12
-_TITLE = ("title", "subject", "headline", "heading")
-_SUMMARY = (
-    "summary",
-    "description",
-    "abstract",
-    "digest",
-    "overview",
-    "text",
-    "content",
-    "reason",
-    "explanation",
-)
-_LISTS_OF_WORDS = ("keyword", "keywords", "tag", "tags", "topics", "entities", "labels", "themes")
-_LEVELS = ("urgency", "priority", "severity", "importance")
-_REFERENCES = ("number", "id", "no", "nr", "reference", "ref", "code")
 
 
 def fill_schema(schema: Schema, text: str) -> Any:
@@ -51,6 +35,7 @@ class _Filler:
     def __init__(self, root: Schema, text: str) -> None:
         self.root = root
         self.text = text
+        self.reader = Reader(text)
 
     def fill(self, schema: Schema | bool, name: str, depth: int) -> Any:
         found = self.found(schema, name, depth)
@@ -64,18 +49,18 @@ class _Filler:
         if "const" in schema:
             return schema["const"]
         if options := schema.get("enum"):
-            return self._choose(list(options), name)
+            return self.reader.choose(list(options), name)
         match self.kind(schema):
             case "object":
                 return self._object(schema, depth)
             case "array":
                 return self._array(schema, name, depth)
             case "string":
-                return self._fit_string(self._string(schema, name), schema)
+                return self._fit_string(self.reader.string(schema, name), schema)
             case "integer" | "number":
-                return self._fit_number(self._number(schema, name), schema)
+                return self._fit_number(self.reader.number(schema, name), schema)
             case "boolean":
-                return self._boolean(name)
+                return self.reader.boolean(name)
         return None
 
     def resolve(self, given: Schema | bool) -> Schema:
@@ -116,18 +101,6 @@ class _Filler:
             return "array"
         return "number" if "minimum" in schema or "maximum" in schema else "string"
 
-    def _choose(self, options: list[Any], name: str) -> Any:
-        texts = [option for option in options if isinstance(option, str)]
-        if texts:
-            return find.choose(texts, self.text, name)
-        amounts = sorted(option for option in options if isinstance(option, (int, float)))
-        if amounts and not isinstance(amounts[0], bool) and any(word in _LEVELS for word in split_name(name)):
-            return amounts[min(len(amounts) - 1, int(find.urgency(self.text) * len(amounts)))]
-        said = [
-            option for option in options if re.search(rf"(?<!\w){re.escape(str(option))}(?!\w)", self.text)
-        ]
-        return said[0] if said else options[0]
-
     def _object(self, schema: Schema, depth: int) -> dict[str, Any]:
         properties: dict[str, Any] = schema.get("properties") or {}
         required = schema.get("required")
@@ -155,10 +128,12 @@ class _Filler:
         kind = self.kind(items)
         if items.get("enum"):
             said = [o for o in items["enum"] if isinstance(o, str) and find.has(self.text.lower(), o.lower())]
-            values += said or [self._choose(list(items["enum"]), name)]
+            values += said or [self.reader.choose(list(items["enum"]), name)]
         elif kind == "string":
             values += [
-                v for v in (self._fit_string(v, items) for v in self._strings(name, most)) if v is not None
+                v
+                for v in (self._fit_string(v, items) for v in self.reader.strings(name, most))
+                if v is not None
             ]
         elif kind in ("integer", "number"):
             values += [self._fit_number(v, items) for v in find.numbers(self.text)[:most]]
@@ -181,155 +156,6 @@ class _Filler:
         ]
         rows = [re.sub(r"^(?:[-*•]|\d{1,2}[.)])\s*", "", row) for row in rows]
         return [_Filler(self.root, row)._object(items, depth + 1) for row in (rows or [self.text])[:most]]
-
-    def _strings(self, name: str, most: int) -> list[str]:
-        parts = split_name(name)
-        for kind in ("email", "url", "phone", "company", "person"):
-            if any(part.rstrip("s") == kind for part in parts) or (
-                kind == "person" and parts[-1:] == ["people"]
-            ):
-                return find.all_of(kind, self.text)
-        if any(part.startswith("date") for part in parts):
-            return [iso for iso, _ in find.dates(self.text)]
-        if any(part in _LISTS_OF_WORDS for part in parts):
-            return keywords(self.text, most)
-        return summarize(self.text, min(most, 3))
-
-    def _string(self, schema: Schema, name: str) -> str | None:
-        parts = split_name(name)
-        last = parts[-1] if parts else ""
-        form = schema.get("format")
-        if (
-            form in ("date", "date-time")
-            or last in ("date", "day", "deadline", "due")
-            or name.endswith("_at")
-        ):
-            iso = find.date_for(self.text, parts)
-            return f"{iso}T00:00:00Z" if iso and form == "date-time" else iso
-        for kind, names in _PATTERNS:
-            if form == kind or (form == "uri" and kind == "url") or last in names:
-                return find.first(kind, self.text)
-        if "currency" in parts:
-            return find.currency(self.text)
-        if pattern := schema.get("pattern"):
-            return self._by_pattern(str(pattern))
-        if last in _REFERENCES:
-            labelled = find.labelled(self.text, parts)
-            kinds = [part for part in parts if part not in _REFERENCES] or ["number", "reference"]
-            return find.reference_number(self.text, kinds) or labelled
-        if said := find.labelled(self.text, parts):
-            return said
-        return self._by_meaning(parts, name)
-
-    def _by_meaning(self, parts: list[str], name: str) -> str | None:
-        if any(
-            part in ("vendor", "supplier", "seller", "company", "issuer", "merchant", "from")
-            for part in parts
-        ):
-            return self._vendor()
-        if any(part in ("mood", "sentiment", "emotion", "tone", "feeling") for part in parts):
-            return find.mood(self.text)
-        if any(part in ("topic", "category", "subject", "theme", "intent", "type") for part in parts):
-            known = find.topic(self.text)
-            return known or next(iter(keywords(self.text, 1)), None)
-        if any(part in _LEVELS for part in parts):
-            return ("low", "medium", "high")[min(2, int(find.urgency(self.text) * 3))]
-        if any(part in _TITLE for part in parts):
-            opening = next(iter(sentences(self.text)), "")
-            return opening if len(opening.split()) <= 14 else " ".join(opening.split()[:10]) + " …"
-        if any(part in _SUMMARY for part in parts) or not name:
-            return " ".join(summarize(self.text, 2)) or None
-        if any(part in _LISTS_OF_WORDS for part in parts):
-            return ", ".join(keywords(self.text, 5)) or None
-        if any(part in ("amount", "total", "price") for part in parts):
-            total = find.total_amount(self.text)
-            return None if total is None else str(total)
-        if any(part in ("name", "customer", "client", "person", "sender", "author") for part in parts):
-            return find.first("person", self.text)
-        about = [
-            s
-            for s in sentences(self.text)
-            if any(find.has(s.lower(), part) for part in parts if len(part) > 2)
-        ]
-        return about[0] if about else None
-
-    def _vendor(self) -> str | None:
-        for label in (
-            "vendor",
-            "supplier",
-            "seller",
-            "from",
-            "company",
-            "issued by",
-            "billed by",
-            "bill from",
-        ):
-            if said := find.labelled(self.text, label.split()):
-                return said
-        if company := find.first("company", self.text):
-            return company
-        for line in self.text.splitlines():
-            clean = line.strip(" #*-\t")
-            if re.fullmatch(r"[A-Z][\w&.'-]*(?: [A-Z&][\w&.'-]*){0,4}", clean) and clean.lower() != "invoice":
-                return clean
-        return None
-
-    def _number(self, schema: Schema, name: str) -> Decimal | None:
-        parts = split_name(name)
-        low, high = schema.get("minimum"), schema.get("maximum")
-        if any(part in (*_LEVELS, "score", "rating") for part in parts):
-            if said := find.labelled(self.text, parts):
-                if plain := find.numbers(said):
-                    return plain[0]
-            bottom, top = Decimal(str(1 if low is None else low)), Decimal(str(5 if high is None else high))
-            share = find.urgency(self.text) if any(part in _LEVELS for part in parts) else 0.5
-            return bottom + ((top - bottom) * Decimal(str(share))).to_integral_value()
-        if any(part in ("confidence", "probability", "certainty") for part in parts):
-            return Decimal("0.5")
-        if any(part in ("sum", "total", "due") for part in parts) and "sub" not in parts:
-            if (total := find.total_amount(self.text)) is not None:
-                return total
-        if "word" in parts or "words" in parts:
-            return Decimal(len(self.text.split()))
-        if said := find.labelled(self.text, parts):
-            if plain := find.numbers(said) or [value for value, _, _ in find.amounts(said)]:
-                return plain[0]
-        near = self._number_near(parts)
-        if near is None and any(part in ("amount", "price", "cost", "fee", "value") for part in parts):
-            return find.total_amount(self.text)
-        return near
-
-    def _number_near(self, parts: list[str]) -> Decimal | None:
-        for line in re.split(r"[\n.!?;](?:\s|$)", self.text):
-            if any(find.has(line.lower(), part.rstrip("s")) for part in parts if len(part) > 2):
-                if plain := find.numbers(line) or [value for value, _, _ in find.amounts(line)]:
-                    return plain[-1]
-        return None
-
-    def _boolean(self, name: str) -> bool | None:
-        parts = [
-            part for part in split_name(name) if part not in ("is", "has", "needs", "should", "was", "are")
-        ]
-        if not parts:
-            return None
-        if any(part.startswith("urgent") for part in parts):
-            return find.urgency(self.text) >= 0.5
-        lowered = self.text.lower()
-        phrase = " ".join(parts)
-        said = find.has(lowered, phrase) or all(find.has(lowered, part) for part in parts)
-        denied = re.search(rf"(?:\bnot?|n't|\bwithout|\bnever)\s+(?:\w+\s+)?{re.escape(parts[-1])}", lowered)
-        return bool(said) and not denied
-
-    def _by_pattern(self, pattern: str) -> str | None:
-        try:
-            # Patterns come from people: only simple ones are tried, on a short text, never nested repetition.
-            if len(pattern) > 200 or re.search(r"[+*}]\)?[+*{]", pattern):
-                return None
-            loose = re.sub(r"^\^|\$$", "", pattern)
-            found = re.search(loose, self.text[:20_000])
-        except re.error:
-            return None
-        return found.group() if found else None
 
     @staticmethod
     def _fit_string(value: str | None, schema: Schema) -> str | None:
@@ -410,20 +236,6 @@ class _Filler:
             else:
                 holder[last] = least
         return value
-
-
-_PATTERNS = (
-    ("email", ("email", "mail")),
-    ("url", ("url", "link", "website", "uri")),
-    ("phone", ("phone", "telephone", "tel", "mobile")),
-    ("time", ("time",)),
-)
-
-
-def split_name(name: str) -> list[str]:
-    """The words of a property name: `invoiceNumber` and `invoice_number` alike."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
-    return [part.lower() for part in re.split(r"[^A-Za-z0-9]+", spaced) if part]
 
 
 def _kinds(schema: Schema) -> list[Any]:

@@ -14,7 +14,7 @@ _AMOUNT = re.compile(
 )
 _PLAIN_NUMBER = re.compile(rf"(?<![\w.,-])-?(?:{_NUMBER})(?![\w%]|[.,-]\d)")
 _TOTAL = re.compile(
-    r"(?<!sub)(?<!sub-)(?<!sub )\btotal|amount due|balance due|to pay|grand total|gesamt", re.I
+    r"(?<!sub)(?<!sub-)(?<!sub )\btotal|amount due|balance due|to pay|grand total|gesamt", re.IGNORECASE
 )
 
 _MONTHS = {
@@ -42,7 +42,7 @@ _COMPANY = re.compile(
     r"B\.?V\.?|S\.?A\.?|S\.?r\.?l\.?|Oy|AB|PLC|plc|Co\.))(?!\w)"
 )
 _PERSON = re.compile(
-    r"(?:regards|best|sincerely|thanks|thank you|cheers|grüße|signed)[,!.]?\s*\n+\s*"
+    r"(?i:regards|best|sincerely|thanks|thank you|cheers|grüße|signed)[,!.]?\s*\n+\s*"
     r"([A-Z][\w'-]+(?: [A-Z][\w'-]+){0,2})|(?:my name is|I am|I'm|Mr\.?|Mrs\.?|Ms\.?|Dr\.?)\s+"
     r"([A-Z][\w'-]+(?: [A-Z][\w'-]+){0,2})",
     re.UNICODE,
@@ -58,6 +58,8 @@ MOODS = {
     "neutral": "",
 }
 _MOOD_SYNONYMS = {
+    "angry": ("frustrated",),
+    "frustrated": ("angry",),
     "negative": ("angry", "frustrated", "worried"),
     "bad": ("angry", "frustrated"),
     "unhappy": ("angry", "frustrated"),

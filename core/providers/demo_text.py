@@ -5,20 +5,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 
 READ_AT_MOST = 200_000  # characters: beyond that a summary by word frequency does not change
 
-STOPWORDS = frozenset(
-    """a about above after again all also am an and any are as at be because been before being below between both but
-    by can could dear did do does doing down during each few for from further get give had has have having he hello her
-    here hers hi him his how i if in into is it its just kind like may me might more most must my no nor not now of off
-    on once one only or other our ours out over own please regards same she should since so some such than thank thanks
-    that the their them then there these they this those through to too two under until up upon us very was we were
-    what when where which while who whom why will with within would yet you your yours
-    aber als am an auch auf aus bei bin bis das dass dem den der des die durch ein eine einem einen einer es für haben
-    hat ich ihr im in ist kann mit nach nicht noch nur oder sich sie sind über um und uns von vor war was wenn wie wir
-    wird zu zum zur de el en la las le les los un une et est que por para con""".split()
-)
+_STOPWORDS = """
+a about above after again all also am an and any are as at be because been before being below
+between both but by can could dear did do does doing down during each few for from further get give
+had has have having he hello her here hers hi him his how i if in into is it its just kind like may
+me might more most must my no nor not now of off on once one only or other our ours out over own
+please regards same she should since so some such than thank thanks that the their them then there
+these they this those through to too two under until up upon us very was we were what when where
+which while who whom why will with within would yet you your yours aber als am an auch auf aus bei
+bin bis das dass dem den der des die durch ein eine einem einen einer es für haben hat ich ihr im in
+ist kann mit nach nicht noch nur oder sich sie sind über um und uns von vor war was wenn wie wir
+wird zu zum zur de el en la las le les los un une et est que por para con
+"""
+STOPWORDS = frozenset(_STOPWORDS.split())
 
 _TASKS = re.compile(
     r"\b(summari[sz]e|summary|digest|translate|extract|classify|categori[sz]e|triage|label|list|identify|find|read|"
@@ -32,7 +35,8 @@ _SENTENCE_END = re.compile(
     r"(?<=[.!?。！？])[\"'”’)\]]*\s+|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
 )
 _FENCES = re.compile(
-    r"```[\w-]*\n?(.+?)```|\"\"\"(.+?)\"\"\"|<(\w+)>(.+?)</\3>|^-{3,}\s*$(.+?)^-{3,}\s*$", re.S | re.M
+    r"```[\w-]*\n?(.+?)```|\"\"\"(.+?)\"\"\"|<(\w+)>(.+?)</\3>|^-{3,}\s*$(.+?)^-{3,}\s*$",
+    re.DOTALL | re.MULTILINE,
 )
 _ABBREVIATION = re.compile(
     r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|vs|etc|e\.g|i\.e|approx|Inc|Ltd|Co|Corp|z\.B|bzw)\.$"
@@ -60,6 +64,7 @@ def take_apart(prompt: str) -> Asked:
     inside = "\n\n".join(part.strip() for part in fenced)
     if len(inside) >= 20:
         return Asked(_FENCES.sub(" ", prompt).strip(), inside)
+    # Paragraphs, because an instruction and its text are usually set apart by an empty line.
     paragraphs = [part.strip() for part in re.split(r"\n\s*\n", prompt) if part.strip()]
     asks = [_asks(part, first=index == 0) for index, part in enumerate(paragraphs)]
     text = "\n\n".join(part for part, ask in zip(paragraphs, asks, strict=True) if not ask)
@@ -80,7 +85,7 @@ def _asks(paragraph: str, *, first: bool) -> bool:
 def _cut_head(prompt: str) -> tuple[str, str]:
     """Cut an instruction that runs straight into its text: at a colon, a line end or a sentence end."""
     colon = re.search(r":(?:\s*\n|\s+)", prompt[:1_500])
-    if colon and _TASKS.search(prompt[: colon.start()]) and len(prompt) - colon.end() >= 15:
+    if colon and _TASKS.search(prompt[: colon.start()]) and _is_text(prompt[colon.end() :]):
         return prompt[: colon.end()].strip(), prompt[colon.end() :].strip()
     lines = prompt.split("\n")
     if len(lines) > 1:
@@ -94,12 +99,18 @@ def _cut_head(prompt: str) -> tuple[str, str]:
     return prompt, ""
 
 
+def _is_text(rest: str) -> bool:
+    """False for what goes on instructing: `Triage this mail: return JSON ...`."""
+    return len(rest) >= 15 and not re.match(r"\s*[{\[`\"]", rest) and not _TASKS.match(rest.strip())
+
+
 def sentences(text: str) -> list[str]:
     """The sentences and list items of a text, in order, without list marks."""
     found: list[str] = []
     for part in _SENTENCE_END.split(text):
         clean = " ".join(part.split()) if part else ""
         clean = re.sub(r"^(?:[-*•]|\d{1,2}[.)]|#{1,6})\s+", "", clean)
+        clean = re.sub(r"^(?:Mail|E-?mail|Text|Message|Article|Input|Notes?):\s+|^Subject:\s+", "", clean)
         if not clean:
             continue
         if found and _ABBREVIATION.search(found[-1]):
@@ -152,7 +163,7 @@ def _neighbours(sentence: str) -> list[tuple[str, str]]:
     raw = [match.group().lower() for match in _WORD.finditer(sentence)]
     return [
         (left, right)
-        for left, right in zip(raw, raw[1:], strict=False)
+        for left, right in pairwise(raw)
         if left not in STOPWORDS and right not in STOPWORDS and len(left) > 2 and len(right) > 2
     ]
 

@@ -11,12 +11,15 @@ import re
 import unicodedata
 from collections import Counter
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from importlib import import_module
+from typing import Literal, Protocol, cast
 
 from core.providers.domain import ANTHROPIC, OPENAI, ModelCard, ModelRequest
 
-if TYPE_CHECKING:
-    from bpe_openai._bindings import PyTokenizer
+
+class _Tokenizer(Protocol):
+    def count(self, text: str) -> int: ...
+
 
 Encoding = Literal["o200k_base", "cl100k_base"]
 
@@ -104,11 +107,10 @@ def _weight(char: str) -> float:
 
 
 @cache
-def _tokenizer(encoding: Encoding) -> PyTokenizer:
+def _tokenizer(encoding: Encoding) -> _Tokenizer:
     # Loaded on first use: the tables take 60 MB and a fifth of a second.
-    from bpe_openai import _bindings
-
-    return _bindings.tokenizer_for_encoding(encoding)
+    bindings = import_module("bpe_openai._bindings")
+    return cast(_Tokenizer, bindings.tokenizer_for_encoding(encoding))
 
 
 def _count(text: str, encoding: Encoding) -> int:
