@@ -1,14 +1,26 @@
 """Making accounts, signing in and out, keeping vendor keys."""
 
 import secrets
+from datetime import datetime
+from typing import Any, cast
 
 import bcrypt
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from core.accounts.domain import PASSWORD_MAX_BYTES, PLANS, ROLES, SESSION_LIFE, SETUP_LIFE, Account, SignedIn
-from core.accounts.domain import check_password, clean_email
+from core.accounts.domain import (
+    PASSWORD_MAX_BYTES,
+    PLANS,
+    ROLES,
+    SESSION_LIFE,
+    SETUP_LIFE,
+    Account,
+    SignedIn,
+    check_password,
+    clean_email,
+)
 from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
 from core.accounts.queries import account_view, find_account, people_exist
 from core.accounts.tokens import issue_token, read_token
@@ -20,7 +32,13 @@ SIGN_IN_TRIES, SIGN_IN_WINDOW = 10, 15 * 60
 
 
 def create_account(
-    runtime: Runtime, *, email: str, password: str, name: str | None = None, plan: str | None = None, roles: tuple[str, ...] = ()
+    runtime: Runtime,
+    *,
+    email: str,
+    password: str,
+    name: str | None = None,
+    plan: str | None = None,
+    roles: tuple[str, ...] = (),
 ) -> Account:
     """Make a confirmed account. Raises InvalidInput, or Conflict when the address has one."""
     row = _new_account(runtime, email=email, password=password, name=name, plan=plan, roles=roles)
@@ -43,8 +61,11 @@ def set_up_owner(runtime: Runtime, *, token: str, email: str, password: str, nam
             .where(SetupToken.token_hash == index, SetupToken.used_at.is_(None), SetupToken.expires_at > now)
             .values(used_at=now)
         )
-        if used.rowcount != 1 or people_exist(session):  # type: ignore[attr-defined]
-            raise Forbidden("SETUP_LINK_INVALID", "This link was used or has ended. Print a new one with `stepiq owner-link`.")
+        if cast(CursorResult[Any], used).rowcount != 1 or people_exist(session):
+            raise Forbidden(
+                "SETUP_LINK_INVALID",
+                "This link was used or has ended. Print a new one with `stepiq owner-link`.",
+            )
         session.add(row)
     return account_view(runtime, row)
 
@@ -114,6 +135,14 @@ def sign_out(runtime: Runtime, token: str | None) -> None:
             session.execute(update(SessionRow).where(*open_row).values(ended_at=runtime.clock.now()))
 
 
+def delete_ended_sessions(runtime: Runtime, *, before: datetime) -> int:
+    """Delete sessions that ended before a moment; returns how many."""
+    over = or_(SessionRow.ended_at < before, SessionRow.expires_at < before)
+    with runtime.database.write() as session:
+        done = session.execute(delete(SessionRow).where(over))
+        return cast(CursorResult[Any], done).rowcount
+
+
 def set_password(runtime: Runtime, *, email: str, password: str) -> None:
     """Set a person's password and end all their sessions. Raises NotFound."""
     account = find_account(runtime, email)
@@ -133,7 +162,11 @@ def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str) ->
     if provider not in runtime.providers.providers_needing_key():
         raise InvalidInput("UNKNOWN_PROVIDER", "Choose one of the providers listed.", field="provider")
     if not 8 <= len(secret) <= 500 or any(c.isspace() or not c.isprintable() for c in secret):
-        raise InvalidInput("INVALID_KEY", "This does not look like an API key: paste it whole, without spaces.", field="secret")
+        raise InvalidInput(
+            "INVALID_KEY",
+            "This does not look like an API key: paste it whole, without spaces.",
+            field="secret",
+        )
     key_id = runtime.ids.new()
     sealed = runtime.vault.seal_text(owner_id, f"own_keys.secret:{key_id}", secret)
     now = runtime.clock.now()

@@ -81,7 +81,9 @@ def clean_email(email: str) -> str:
     try:
         found = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        raise InvalidInput("INVALID_EMAIL", "Enter an e-mail address such as name@example.org.", field="email") from None
+        raise InvalidInput(
+            "INVALID_EMAIL", "Enter an e-mail address such as name@example.org.", field="email"
+        ) from None
     return found.normalized.lower()
 
 
@@ -91,9 +93,15 @@ def check_password(password: str, *, hints: tuple[str, ...] = ()) -> None:
         raise InvalidInput("WEAK_PASSWORD", f"Use at least {PASSWORD_MIN} characters.", field="password")
     if len(password.encode()) > PASSWORD_MAX_BYTES:
         raise InvalidInput(
-            "PASSWORD_TOO_LONG", f"Use at most {PASSWORD_MAX_BYTES} bytes: the rest would not be checked.", field="password"
+            "PASSWORD_TOO_LONG",
+            f"Use at most {PASSWORD_MAX_BYTES} bytes: the rest would not be checked.",
+            field="password",
         )
     if "\0" in password:
         raise InvalidInput("WEAK_PASSWORD", "A password cannot hold a NUL character.", field="password")
     if zxcvbn(password[:72], user_inputs=list(hints))["score"] == 0:
-        raise InvalidInput("WEAK_PASSWORD", "This is among the first passwords a guesser tries. Choose another.", field="password")
+        raise InvalidInput(
+            "WEAK_PASSWORD",
+            "This is among the first passwords a guesser tries. Choose another.",
+            field="password",
+        )

@@ -18,19 +18,27 @@ class AccountRow(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     email_index: Mapped[bytes | None] = mapped_column(
-        LargeBinary, unique=True, info=personal("user.contact.email", ACCOUNT, "Keyed hash of your address", export="never")
+        LargeBinary,
+        unique=True,
+        info=personal("user.contact.email", ACCOUNT, "Keyed hash of your address", export="never"),
     )
     email: Mapped[bytes | None] = mapped_column(
-        LargeBinary, info=personal("user.contact.email", ACCOUNT, "E-mail address", export="portable", erase="shred-key")
+        LargeBinary,
+        info=personal("user.contact.email", ACCOUNT, "E-mail address", export="portable", erase="shred-key"),
     )
     name: Mapped[bytes | None] = mapped_column(
         LargeBinary, info=personal("user.name", ACCOUNT, "Name", export="portable", erase="shred-key")
     )
     password_hash: Mapped[str | None] = mapped_column(
-        String(80), info=personal("user.authorization.password", ACCOUNT, "Password, as a bcrypt hash", export="never")
+        String(80),
+        info=personal("user.authorization.password", ACCOUNT, "Password, as a bcrypt hash", export="never"),
     )
-    plan: Mapped[str] = mapped_column(String(20), info=personal("user.account.settings", "billing", "Plan", origin="derived"))
-    roles: Mapped[str] = mapped_column(String(100), info=personal("user.account.settings", ACCOUNT, "Roles", origin="derived"))
+    plan: Mapped[str] = mapped_column(
+        String(20), info=personal("user.account.settings", "billing", "Plan", origin="derived")
+    )
+    roles: Mapped[str] = mapped_column(
+        String(100), info=personal("user.account.settings", ACCOUNT, "Roles", origin="derived")
+    )
     is_operator: Mapped[bool] = mapped_column(Boolean, info=not_personal("marks the system's own account"))
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", ACCOUNT, "Account made", origin="observed")
@@ -46,14 +54,23 @@ class SessionRow(Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True, info=not_personal("opaque id"))
     device: Mapped[bytes] = mapped_column(
         LargeBinary,
-        info=personal("user.device", "security", "Browser of a sign-in", origin="observed", retention="session", erase="shred-key"),
+        info=personal(
+            "user.device",
+            "security",
+            "Browser of a sign-in",
+            origin="observed",
+            retention="session",
+            erase="shred-key",
+        ),
     )
     created_at: Mapped[datetime] = mapped_column(
-        UtcDateTime, info=personal("user.behavior", "security", "Signed in", origin="observed", retention="session")
+        UtcDateTime,
+        info=personal("user.behavior", "security", "Signed in", origin="observed", retention="session"),
     )
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the sign-in ends"))
     ended_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, info=personal("user.behavior", "security", "Signed out", origin="observed", retention="session")
+        UtcDateTime,
+        info=personal("user.behavior", "security", "Signed out", origin="observed", retention="session"),
     )
 
 
@@ -75,9 +92,12 @@ class OwnKeyRow(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), info=not_personal("opaque id"))
-    provider: Mapped[str] = mapped_column(String(60), info=personal("user.account.settings", "service", "Vendor of an own key"))
+    provider: Mapped[str] = mapped_column(
+        String(60), info=personal("user.account.settings", "service", "Vendor of an own key")
+    )
     secret: Mapped[bytes] = mapped_column(
-        LargeBinary, info=personal("user.authorization.credentials", "service", "Own vendor key", export="never", erase="shred-key")
+        LargeBinary,
+        info=personal("user.authorization.credentials", "service", "Own vendor key", export="never", erase="shred-key"),
     )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Own key saved", origin="observed")

@@ -33,7 +33,11 @@ def find_session(runtime: Runtime, token: str | None) -> SessionView | None:
         found = session.execute(
             select(SessionRow, AccountRow)
             .join(AccountRow, AccountRow.id == SessionRow.account_id)
-            .where(SessionRow.id == session_id, SessionRow.ended_at.is_(None), SessionRow.expires_at > runtime.clock.now())
+            .where(
+                SessionRow.id == session_id,
+                SessionRow.ended_at.is_(None),
+                SessionRow.expires_at > runtime.clock.now(),
+            )
         ).one_or_none()
     if found is None:
         return None
@@ -61,7 +65,9 @@ def find_account(runtime: Runtime, email: str) -> Account | None:
 def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
     """Every person, oldest first; not the operator."""
     with runtime.database.read() as session:
-        rows = session.scalars(select(AccountRow).where(AccountRow.is_operator.is_(False)).order_by(AccountRow.id)).all()
+        rows = session.scalars(
+            select(AccountRow).where(AccountRow.is_operator.is_(False)).order_by(AccountRow.id)
+        ).all()
     return tuple(account_view(runtime, row) for row in rows)
 
 
@@ -89,13 +95,20 @@ def setup_token_valid(runtime: Runtime, token: str) -> bool:
     """Whether a set-up link may still be used."""
     with runtime.database.read() as session:
         row = session.get(SetupToken, runtime.vault.blind_index("setup", token))
-        return row is not None and row.used_at is None and row.expires_at > runtime.clock.now() and not people_exist(session)
+        return (
+            row is not None
+            and row.used_at is None
+            and row.expires_at > runtime.clock.now()
+            and not people_exist(session)
+        )
 
 
 def list_own_keys(runtime: Runtime, owner_id: str) -> tuple[OwnKeyView, ...]:
     """A person's vendor keys, without their values."""
     with runtime.database.read() as session:
-        rows = session.scalars(select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id).order_by(OwnKeyRow.provider)).all()
+        rows = session.scalars(
+            select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id).order_by(OwnKeyRow.provider)
+        ).all()
     return tuple(OwnKeyView(row.provider, "…" + _secret(runtime, row)[-4:], row.created_at) for row in rows)
 
 
@@ -115,6 +128,8 @@ def installation_overview(runtime: Runtime) -> InstallationOverview:
     with runtime.database.read() as session:
         people = AccountRow.is_operator.is_(False)
         by_plan = session.execute(select(AccountRow.plan, func.count()).where(people).group_by(AccountRow.plan)).all()
-        admins = session.scalar(select(func.count()).where(people, ("," + AccountRow.roles + ",").contains(",admin,"))) or 0
+        admins = (
+            session.scalar(select(func.count()).where(people, ("," + AccountRow.roles + ",").contains(",admin,"))) or 0
+        )
     counts = {plan: count for plan, count in by_plan}
     return InstallationOverview(people=sum(counts.values()), admins=admins, by_plan=counts)

@@ -22,10 +22,18 @@ class CreditAccount(Base):
     )
 
     owner_id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque account id"))
-    available_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits left", **LEDGER))
-    held_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits held", **LEDGER))
-    spent_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits spent", **LEDGER))
-    granted_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Credits granted", **LEDGER))
+    available_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits left", **LEDGER)
+    )
+    held_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits held", **LEDGER)
+    )
+    spent_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits spent", **LEDGER)
+    )
+    granted_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits granted", **LEDGER)
+    )
 
 
 class LedgerTransaction(Base):
@@ -36,10 +44,12 @@ class LedgerTransaction(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     owner_id: Mapped[str] = mapped_column(String(36), index=True, info=not_personal("opaque account id"))
     kind: Mapped[str] = mapped_column(String(20), info=not_personal("grant, hold, settle or release"))
-    cause: Mapped[str] = mapped_column(String(120), info=not_personal("run:step:attempt, or the reason of a grant"))
-    idempotency_key: Mapped[str] = mapped_column(String(160), unique=True, info=not_personal("kind and cause"))
+    cause: Mapped[str] = mapped_column(String(200), info=not_personal("run:step:attempt, or the reason of a grant"))
+    idempotency_key: Mapped[str] = mapped_column(String(220), unique=True, info=not_personal("kind and cause"))
     price_version: Mapped[str | None] = mapped_column(String(40), info=not_personal("price book the amount comes from"))
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=personal("user.financial", "billing", "Booked", **LEDGER))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.financial", "billing", "Booked", **LEDGER)
+    )
 
 
 class LedgerEntry(Base):
@@ -54,4 +64,6 @@ class LedgerEntry(Base):
     position: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("order in the movement"))
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
     account: Mapped[str] = mapped_column(String(12), info=not_personal("available, held, spent or granted"))
-    amount_micros: Mapped[int] = mapped_column(BigInteger, info=personal("user.financial", "billing", "Amount", **LEDGER))
+    amount_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Amount", **LEDGER)
+    )

@@ -4,11 +4,12 @@ A repetition of a posting (same kind and cause) changes nothing. The conditions 
 itself, so concurrent runs cannot pass the balance on any database.
 """
 
+from typing import Any, cast
+
 from sqlalchemy import insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
-from typing import Any, cast
 
 from core.credits.domain import PLANS, InsufficientCredits
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
@@ -31,13 +32,27 @@ def hold(runtime: Runtime, session: Session, owner_id: str, *, plan: str, micros
         return
     _open_account(session, owner_id)
     if PLANS[plan].monthly_credits is None:
-        _post(runtime, session, owner_id, "grant", f"unlimited:{cause}", {"granted": -micros, "available": micros})
+        _post(
+            runtime,
+            session,
+            owner_id,
+            "grant",
+            f"unlimited:{cause}",
+            {"granted": -micros, "available": micros},
+        )
     if not _post(runtime, session, owner_id, "hold", cause, {"available": -micros, "held": micros}):
         return  # held before a crash: the hold still stands
 
 
 def settle(
-    runtime: Runtime, session: Session, owner_id: str, *, held: int, micros: int, cause: str, price_version: str | None
+    runtime: Runtime,
+    session: Session,
+    owner_id: str,
+    *,
+    held: int,
+    micros: int,
+    cause: str,
+    price_version: str | None,
 ) -> None:
     """Turn a hold into spending and give back the rest. `micros` is at most `held`."""
     if held == 0:
@@ -89,7 +104,9 @@ def _post(
     changes = {
         f"{name}_micros": columns[name] + (-amount if name == "granted" else amount) for name, amount in moves.items()
     }
-    done = session.execute(update(CreditAccount).where(CreditAccount.owner_id == owner_id, *conditions).values(**changes))
+    done = session.execute(
+        update(CreditAccount).where(CreditAccount.owner_id == owner_id, *conditions).values(**changes)
+    )
     if cast(CursorResult[Any], done).rowcount != 1:
         left = session.scalar(select(CreditAccount.available_micros).where(CreditAccount.owner_id == owner_id)) or 0
         needed = -moves.get("available", 0)
@@ -111,7 +128,13 @@ def _post(
         )
     )
     rows = [
-        {"transaction_id": transaction_id, "position": n, "owner_id": owner_id, "account": name, "amount_micros": amount}
+        {
+            "transaction_id": transaction_id,
+            "position": n,
+            "owner_id": owner_id,
+            "account": name,
+            "amount_micros": amount,
+        }
         for n, (name, amount) in enumerate(moves.items())
         if amount
     ]

@@ -9,7 +9,16 @@ from typing import Any
 from core.execution import journal
 from core.execution.calls import CallResult, call_model
 from core.execution.domain import WITH_OUTPUT, backoff_ms
-from core.execution.journal import Attempt, Change, Claim, LostLease, RunEnded, StepEnded, StepStarted, cause_of
+from core.execution.journal import (
+    Attempt,
+    Change,
+    Claim,
+    LostLease,
+    RunEnded,
+    StepEnded,
+    StepStarted,
+    cause_of,
+)
 from core.execution.preparation import PreparedCall, prepare_call, prepare_transform, scope_of
 from core.pipelines.definition import LlmStep, TransformStep
 from core.pipelines.graph import dependencies
@@ -20,7 +29,11 @@ from core.shared.errors import AppError, InvalidInput, ProviderError
 from core.shared.types import JsonValue
 
 CANCELLED = {"code": "CANCELLED", "message": "The run was cancelled.", "step_id": None}
-INTERNAL = {"code": "INTERNAL", "message": "Something broke on our side; it was logged. Run it again.", "step_id": None}
+INTERNAL = {
+    "code": "INTERNAL",
+    "message": "Something broke on our side; it was logged. Run it again.",
+    "step_id": None,
+}
 
 Write = Callable[..., Awaitable[Any]]
 
@@ -112,7 +125,11 @@ class ActiveRun:
                 if attempt.retry_at is not None:
                     self._delay(step_id, attempt)
                 else:
-                    self._failure = {"code": "STEP_FAILED", "message": f"Step {step_id} failed.", "step_id": step_id}
+                    self._failure = {
+                        "code": "STEP_FAILED",
+                        "message": f"Step {step_id} failed.",
+                        "step_id": step_id,
+                    }
 
     def _delay(self, step_id: str, attempt: Attempt) -> None:
         assert attempt.retry_at is not None
@@ -169,7 +186,12 @@ class ActiveRun:
         raw = output if isinstance(output, str) else None
         content: dict[str, JsonValue] = {"raw": raw, "parsed": output}
         return StepEnded(
-            step.id, started.row_id, started.attempt, "completed", content, started=replace(started, fingerprint=mark)
+            step.id,
+            started.row_id,
+            started.attempt,
+            "completed",
+            content,
+            started=replace(started, fingerprint=mark),
         )
 
     def _prepare(

@@ -66,9 +66,7 @@ class CallResult:
         return Cost(min(micros_for(usd, plan), held_micros), cents, version)
 
 
-async def call_model(
-    port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None]
-) -> CallResult:
+async def call_model(port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None]) -> CallResult:
     """Make the call. Failures are results; only cancellation is raised."""
     usages: list[Usage] = []
     trace: list[JsonValue] = []
@@ -84,9 +82,7 @@ async def call_model(
             except OutputMismatch as problem:
                 trace.append({"event": "repair", "problem": problem.message, "first_answer": reply.text})
                 asked = repair_prompt(call.request.prompt, reply.text, problem.message)
-                again = replace(
-                    call.request, prompt=asked, idempotency_key=call.request.idempotency_key + ":repair"
-                )
+                again = replace(call.request, prompt=asked, idempotency_key=call.request.idempotency_key + ":repair")
                 reply = await port.complete(again, None)
                 usages.append(reply.usage)
                 parsed = parse_output(reply.text, step.output_schema)
@@ -94,14 +90,22 @@ async def call_model(
     except OutputMismatch as problem:
         cut = " The answer was cut at max_tokens: raise it." if reply and reply.stop_reason == "max_tokens" else ""
         error = InvalidInput(
-            "OUTPUT_MISMATCH", f"The model's answer does not fit, also after one repair: {problem.message}{cut}"
+            "OUTPUT_MISMATCH",
+            f"The model's answer does not fit, also after one repair: {problem.message}{cut}",
         )
         return CallResult(
-            reply.text if reply else None, None, tuple(usages), reply.stop_reason if reply else None, error, trace
+            reply.text if reply else None,
+            None,
+            tuple(usages),
+            reply.stop_reason if reply else None,
+            error,
+            trace,
         )
     except TimeoutError:
         late = ProviderError(
-            "TIMEOUT", f"No answer within {step.timeout_seconds} s. Raise timeout_seconds or try again.", retryable=True
+            "TIMEOUT",
+            f"No answer within {step.timeout_seconds} s. Raise timeout_seconds or try again.",
+            retryable=True,
         )
         return CallResult(usages=tuple(usages), error=late, trace=trace)
     except ProviderError as failure:

@@ -41,7 +41,14 @@ def start_run(
     number = version or get_pipeline(runtime, owner.id, pipeline_id).version
     definition = Definition.model_validate(get_version(runtime, owner.id, pipeline_id, number).definition)
     run_id = _create(
-        runtime, owner, definition, input_data, pipeline_id=pipeline_id, version=number, trigger=trigger, key=idempotency_key
+        runtime,
+        owner,
+        definition,
+        input_data,
+        pipeline_id=pipeline_id,
+        version=number,
+        trigger=trigger,
+        key=idempotency_key,
     )
     return get_run(runtime, owner.id, run_id)
 
@@ -64,14 +71,25 @@ def run_cells(
     version = pipeline.version if text == pipeline.text else None
     selection = _select(definition, mode, step_id)
     run_id = _create(
-        runtime, owner, definition, input_data, pipeline_id=pipeline_id, version=version, trigger="manual", selection=selection
+        runtime,
+        owner,
+        definition,
+        input_data,
+        pipeline_id=pipeline_id,
+        version=version,
+        trigger="manual",
+        selection=selection,
     )
     return get_run(runtime, owner.id, run_id)
 
 
-def run_definition(runtime: Runtime, owner: Account, definition: Definition, input_data: dict[str, Any], *, lease: str) -> str:
+def run_definition(
+    runtime: Runtime, owner: Account, definition: Definition, input_data: dict[str, Any], *, lease: str
+) -> str:
     """Make a run that belongs to no stored pipeline, leased to its caller from birth; returns its id."""
-    return _create(runtime, owner, definition, input_data, pipeline_id=None, version=None, trigger="manual", lease=lease)
+    return _create(
+        runtime, owner, definition, input_data, pipeline_id=None, version=None, trigger="manual", lease=lease
+    )
 
 
 def cancel_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
@@ -217,11 +235,18 @@ def _check_first_step(
 
 
 def _keep_outputs(runtime: Runtime, session: Session, run: RunRow, source_id: str, step_ids: list[str]) -> None:
-    mine = (StepRunRow.run_id == source_id, StepRunRow.owner_id == run.owner_id, StepRunRow.step_id.in_(step_ids))
+    mine = (
+        StepRunRow.run_id == source_id,
+        StepRunRow.owner_id == run.owner_id,
+        StepRunRow.step_id.in_(step_ids),
+    )
     for row in session.scalars(select(StepRunRow).where(*mine, StepRunRow.status.in_(WITH_OUTPUT))).all():
         content = journal.open_content(runtime, row)
         new_id = runtime.ids.new()
-        copied = {name: getattr(row, name) for name in ("step_id", "step_index", "type", "model", "provider", "fingerprint", "stop_reason")}
+        copied = {
+            name: getattr(row, name)
+            for name in ("step_id", "step_index", "type", "model", "provider", "fingerprint", "stop_reason")
+        }
         session.add(
             StepRunRow(
                 id=new_id,

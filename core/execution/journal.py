@@ -137,7 +137,9 @@ def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
         ).one_or_none()
         if row is None:
             return None
-        steps = session.scalars(select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)).all()
+        steps = session.scalars(
+            select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
+        ).all()
         request = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"runs.request:{run_id}", row.request))
         claimed = Claim(
             run_id=run_id,
@@ -172,7 +174,12 @@ def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
             values: dict[str, Any] = {"lease_until": now + LEASE}
             end = next((change for change in changes if isinstance(change, RunEnded)), None)
             if end is not None:
-                values |= {"status": end.status, "completed_at": now, "lease_owner": None, "lease_until": None}
+                values |= {
+                    "status": end.status,
+                    "completed_at": now,
+                    "lease_owner": None,
+                    "lease_until": None,
+                }
                 values["error_code"] = str(end.error["code"]) if end.error else None
                 result: JsonValue = {"output": end.output, "error": end.error}
                 values["result"] = runtime.vault.seal_json(claim.owner_id, f"runs.result:{claim.run_id}", result)
@@ -260,16 +267,20 @@ def _start(
             content = open_content(runtime, stored)
             applied.reused[change.step_id] = content.get("parsed")
             copy = StepEnded(
-                change.step_id, change.row_id, change.attempt, "reused", content, stop_reason=stored.stop_reason, started=change
+                change.step_id,
+                change.row_id,
+                change.attempt,
+                "reused",
+                content,
+                stop_reason=stored.stop_reason,
+                started=change,
             )
             return _end(runtime, session, claim, copy)
     if change.held_micros and not change.resumed:
         try:
             with session.begin_nested():
                 cause = cause_of(claim.run_id, change.step_id, change.attempt)
-                postings.hold(
-                    runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause
-                )
+                postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
         except InsufficientCredits as refusal:
             applied.refused[change.step_id] = refusal
             return []
@@ -299,7 +310,11 @@ def _end(
         session.execute(insert(StepRunRow.__table__), row)  # type: ignore[arg-type]
     else:
         session.execute(update(StepRunRow).where(StepRunRow.id == change.row_id).values(**values))
-        tokens = (RunEventRow.run_id == claim.run_id, RunEventRow.kind == "token", RunEventRow.step_id == change.step_id)
+        tokens = (
+            RunEventRow.run_id == claim.run_id,
+            RunEventRow.kind == "token",
+            RunEventRow.step_id == change.step_id,
+        )
         session.execute(delete(RunEventRow).where(*tokens))
     cause = cause_of(claim.run_id, change.step_id, change.attempt)
     if change.credit_micros:
@@ -382,14 +397,24 @@ def _attempt(runtime: Runtime, row: StepRunRow) -> Attempt:
 
 
 def _write_events(
-    runtime: Runtime, session: Session, claim: Claim, events: Sequence[tuple[str, str | None, dict[str, JsonValue]]]
+    runtime: Runtime,
+    session: Session,
+    claim: Claim,
+    events: Sequence[tuple[str, str | None, dict[str, JsonValue]]],
 ) -> None:
     now, rows = runtime.clock.now(), []
     for kind, step_id, data in events:
         claim.seq += 1
         sealed = runtime.vault.seal_json(claim.owner_id, f"run_events.data:{claim.run_id}/{claim.seq}", data)
         rows.append(
-            {"run_id": claim.run_id, "seq": claim.seq, "kind": kind, "step_id": step_id, "data": sealed, "at": now}
+            {
+                "run_id": claim.run_id,
+                "seq": claim.seq,
+                "kind": kind,
+                "step_id": step_id,
+                "data": sealed,
+                "at": now,
+            }
         )
     if rows:
         session.execute(insert(RunEventRow.__table__), rows)  # type: ignore[arg-type]

@@ -33,7 +33,9 @@ class RunRow(Base):
     status: Mapped[str] = mapped_column(String(10), info=not_personal("state of the machine"))
     plan: Mapped[str] = mapped_column(String(20), info=not_personal("plan it was priced by"))
     funding_mode: Mapped[str] = mapped_column(String(10), info=not_personal("platform, own_key or free"))
-    request: Mapped[bytes] = mapped_column(LargeBinary, info=personal("user.content", "service", "Definition and input", **LOG))
+    request: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "Definition and input", **LOG)
+    )
     result: Mapped[bytes | None] = mapped_column(LargeBinary, info=personal("user.content", "service", "Output", **LOG))
     error_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("stable code"))
     quote_low: Mapped[int] = mapped_column(BigInteger, info=not_personal("micro-credits"))
@@ -46,7 +48,9 @@ class RunRow(Base):
     cancel_requested_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.behavior", "service", "Cancel asked", **SEEN)
     )
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=personal("user.behavior", "service", "Run asked", **SEEN))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "Run asked", **SEEN)
+    )
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
 
@@ -96,6 +100,8 @@ class RunEventRow(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), primary_key=True, info=not_personal("opaque id"))
     seq: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("1, 2, 3 …"))
     kind: Mapped[str] = mapped_column(String(12), info=not_personal("what happened"))
-    step_id: Mapped[str | None] = mapped_column(String(100), info=personal("user.content", "service", "Id of a step", **SEEN))
+    step_id: Mapped[str | None] = mapped_column(
+        String(100), info=personal("user.content", "service", "Id of a step", **SEEN)
+    )
     data: Mapped[bytes] = mapped_column(LargeBinary, info=personal("user.content", "service", "Event of a run", **LOG))
     at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))

@@ -155,7 +155,9 @@ def _show_active(runtime: Runtime, run: RunView, cells: tuple[CellView, ...]) ->
         elif step.status == "pending":
             shown.append(replace(cell, state="pending"))
         else:
-            shown.append(replace(cell, state=step.status, reason=None, step_run=step, live_text=texts.get(cell.step_id)))
+            shown.append(
+                replace(cell, state=step.status, reason=None, step_run=step, live_text=texts.get(cell.step_id))
+            )
     return tuple(shown)
 
 

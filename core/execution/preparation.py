@@ -107,7 +107,9 @@ def card_of(catalogue: Catalogue, step: LlmStep) -> ModelCard:
     """The card of a step's model. Raises InvalidInput when the catalogue no longer has it."""
     card = catalogue.find(step.model or catalogue.default_model())
     if card is None:
-        raise InvalidInput("UNKNOWN_MODEL", f"Step {step.id}: the model {step.model} is not offered here. Choose another.")
+        raise InvalidInput(
+            "UNKNOWN_MODEL", f"Step {step.id}: the model {step.model} is not offered here. Choose another."
+        )
     return card
 
 
@@ -134,5 +136,6 @@ def most_micros(card: ModelCard, plan: str, input_tokens: int, output_tokens: in
 
 def _too_long(step_id: str, said: str) -> InvalidInput:
     return InvalidInput(
-        "PROMPT_TOO_LONG", f"The prompt of step {step_id} has {said}. Shorten the input, or split it over several steps."
+        "PROMPT_TOO_LONG",
+        f"The prompt of step {step_id} has {said}. Shorten the input, or split it over several steps.",
     )

@@ -7,7 +7,15 @@ from sqlalchemy import func, select
 
 from core.credits.domain import Quote
 from core.execution import errors
-from core.execution.domain import ACTIVE, AttemptView, RunEvent, RunSummary, RunView, StepRunView, milliseconds
+from core.execution.domain import (
+    ACTIVE,
+    AttemptView,
+    RunEvent,
+    RunSummary,
+    RunView,
+    StepRunView,
+    milliseconds,
+)
 from core.execution.journal import open_content, open_selection
 from core.execution.models import RunEventRow, RunRow, StepRunRow
 from core.pipelines.definition import Definition
@@ -25,7 +33,9 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         row = session.scalar(select(RunRow).where(RunRow.id == run_id, RunRow.owner_id == owner_id))
         if row is None:
             raise errors.run_not_found()
-        steps = session.scalars(select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)).all()
+        steps = session.scalars(
+            select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
+        ).all()
     vault = runtime.vault
     request = cast(dict[str, Any], vault.open_json(owner_id, f"runs.request:{run_id}", row.request))
     result: dict[str, Any] = {"output": None, "error": None}
@@ -82,7 +92,9 @@ def list_runs(
         rows = session.scalars(query.order_by(RunRow.id.desc()).limit(limit + 1)).all()
         ids = [row.id for row in rows[:limit]]
         sums = select(StepRunRow.run_id, func.sum(StepRunRow.credit_micros)).where(StepRunRow.run_id.in_(ids))
-        credits = {run_id: int(total or 0) for run_id, total in session.execute(sums.group_by(StepRunRow.run_id)).tuples()}
+        credits = {
+            run_id: int(total or 0) for run_id, total in session.execute(sums.group_by(StepRunRow.run_id)).tuples()
+        }
     names = pipeline_names(runtime, owner_id, {row.pipeline_id for row in rows if row.pipeline_id})
     items = tuple(_summary(row, names, credits) for row in rows[:limit])
     return Page(items, items[-1].id if len(rows) > limit else None)
@@ -224,7 +236,11 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow]) -> StepRunView:
 
 
 def _steps(
-    runtime: Runtime, definition: Definition, rows: Sequence[StepRunRow], run_status: str, selected: frozenset[str] | None
+    runtime: Runtime,
+    definition: Definition,
+    rows: Sequence[StepRunRow],
+    run_status: str,
+    selected: frozenset[str] | None,
 ) -> tuple[StepRunView, ...]:
     attempts: dict[str, list[StepRunRow]] = {}
     for row in rows:

@@ -17,5 +17,7 @@ class RateWindow(Base):
     key: Mapped[bytes] = mapped_column(
         LargeBinary, primary_key=True, info=not_personal("keyed hash, deleted when its window has passed")
     )
-    window_start: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True, info=not_personal("start of the window"))
+    window_start: Mapped[datetime] = mapped_column(
+        UtcDateTime, primary_key=True, info=not_personal("start of the window")
+    )
     count: Mapped[int] = mapped_column(Integer, nullable=False, info=not_personal("number of tries"))

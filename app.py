@@ -1,0 +1,31 @@
+"""The ASGI application: public site, sign-in, API and the Streamlit app in one process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import streamlit as st
+
+from core.bootstrap import get_runtime
+from core.platform.logging import configure_logging
+from jobs.scheduler import start_scheduler
+from web.middleware import build_middleware
+from web.routes import build_routes
+
+runtime = get_runtime()
+configure_logging(json=runtime.settings.env == "production")
+
+
+@asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[None]:
+    """Start what runs beside the requests, and stop it cleanly."""
+    runtime.dispatcher.start()
+    scheduler = start_scheduler(runtime)
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)
+        runtime.dispatcher.stop()
+
+
+app = st.App("pages/shell.py", routes=build_routes(runtime), middleware=build_middleware(runtime), lifespan=lifespan)

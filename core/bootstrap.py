@@ -1,0 +1,99 @@
+"""The composition root: builds the one frozen Runtime of a process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+
+from alembic import command
+from alembic.config import Config
+
+from core.accounts.commands import ensure_operator
+from core.execution.local import LocalDispatcher
+from core.platform.database import Base, Database, undeclared_columns
+from core.platform.keystore import KeyStore
+from core.platform.master_key import master_keys
+from core.platform.registry import load_models
+from core.platform.runtime import Runtime
+from core.platform.settings import Settings, load_settings
+from core.platform.vault import Vault
+from core.providers.catalogue import Catalogue
+from core.providers.domain import PartnerConfig, ProviderConfig
+from core.providers.router import Providers
+from core.shared.clock import Clock, SystemClock
+from core.shared.errors import InvariantViolated
+from core.shared.ids import Ids, Uuid7Ids
+
+MIGRATIONS = Path(__file__).parent / "platform" / "migrations"
+
+_current: Runtime | None = None
+_lock = Lock()
+
+
+def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Runtime:
+    """A Runtime over these settings. Nothing is started; `prepare` makes the stores."""
+    load_models()
+    undeclared = undeclared_columns(Base.metadata)
+    if undeclared:
+        raise InvariantViolated("UNDECLARED", f"Columns without a privacy annotation: {', '.join(undeclared)}.")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    (settings.data_dir / "keys").mkdir(mode=0o700, exist_ok=True)
+    clock = clock or SystemClock()
+    keys = KeyStore(settings.key_store, master_keys(settings), clock)
+    config = provider_config(settings)
+    catalogue = Catalogue(config)
+    dispatcher = LocalDispatcher()
+    runtime = Runtime(
+        settings=settings,
+        clock=clock,
+        ids=ids or Uuid7Ids(),
+        database=Database(settings.database),
+        vault=Vault(keys),
+        catalogue=catalogue,
+        providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
+        dispatcher=dispatcher,
+    )
+    keys.prepare()
+    dispatcher.bind(runtime)
+    return runtime
+
+
+def prepare(runtime: Runtime) -> None:
+    """Bring the database to the newest schema and make the system's own account. Safe to repeat."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = runtime.database.engine
+    command.upgrade(config, "head")
+    ensure_operator(runtime)
+
+
+def provider_config(settings: Settings) -> ProviderConfig:
+    """The providers' part of the settings."""
+    partners = tuple(
+        PartnerConfig(p.name, p.base_url, p.api_key, p.models, p.prices, p.region, p.terms_url)
+        for p in settings.llama_partners
+    )
+    return ProviderConfig(
+        anthropic_api_key=settings.anthropic_api_key or None,
+        anthropic_base_url=settings.anthropic_base_url or None,
+        openai_api_key=settings.openai_api_key or None,
+        openai_base_url=settings.openai_base_url or None,
+        partners=partners,
+    )
+
+
+def get_runtime() -> Runtime:
+    """The process's Runtime, made and prepared at first use."""
+    global _current
+    with _lock:
+        if _current is None:
+            _current = build_runtime(load_settings())
+            prepare(_current)
+        return _current
+
+
+def set_runtime(runtime: Runtime | None) -> None:
+    """Make a Runtime the process's own (an application that built it, or a test)."""
+    global _current
+    with _lock:
+        _current = runtime

@@ -1,0 +1,235 @@
+"""`stepiq`: the command line."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.accounts import commands as accounts
+from core.accounts.domain import ROLES, Account
+from core.accounts.queries import find_account, get_operator, list_accounts
+from core.bootstrap import build_runtime, prepare, set_runtime
+from core.credits.commands import set_credits
+from core.credits.queries import verify_ledger
+from core.execution import cli_run
+from core.pipelines.commands import validate_source
+from core.pipelines.errors import issue_dict
+from core.platform.logging import configure_logging
+from core.platform.runtime import Runtime
+from core.platform.settings import load_settings
+from core.shared.errors import AppError
+from core.shared.money import micros_from_credits
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="stepIQ")
+user = typer.Typer(no_args_is_help=True, help="People of this installation.")
+ledger = typer.Typer(no_args_is_help=True, help="The ledger of credits.")
+app.add_typer(user, name="user")
+app.add_typer(ledger, name="ledger")
+
+PasswordFlag = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+def open_runtime() -> Runtime:
+    """The Runtime of this command, with its stores brought up to date."""
+    configure_logging(json=False)
+    runtime = build_runtime(load_settings())
+    prepare(runtime)
+    return runtime
+
+
+def fail(message: str, code: int = 1) -> typer.Exit:
+    """Say what is wrong on stderr, and the exit to raise."""
+    typer.echo(message, err=True)
+    return typer.Exit(code)
+
+
+@app.command()
+def serve() -> None:
+    """Serve the site, the app and the API."""
+    import uvicorn
+
+    runtime = open_runtime()
+    link = accounts.owner_link(runtime)
+    settings = runtime.settings
+    typer.echo(f"stepIQ is at {settings.public_url}")
+    if link:
+        typer.echo(f"Make the owner's account: {link}")
+    sys.stdout.flush()
+    set_runtime(runtime)
+    # Streamlit reads its own port for the origin checks and links it makes.
+    os.environ.setdefault("STREAMLIT_SERVER_PORT", str(settings.port))
+    os.environ.setdefault("STREAMLIT_SERVER_ADDRESS", settings.host)
+    root = Path(__file__).resolve().parent.parent
+    os.chdir(root)
+    sys.path.insert(0, str(root))
+    uvicorn.run("app:app", host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=5)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    open_runtime()
+    typer.echo("The database is up to date.")
+
+
+@app.command("owner-link")
+def owner_link() -> None:
+    """Print a one-time link that makes the owner's account."""
+    link = accounts.owner_link(open_runtime())
+    if link is None:
+        raise fail("The owner's account exists already.")
+    typer.echo(link)
+
+
+@app.command()
+def validate(
+    files: list[Path],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a file.")] = False,
+) -> None:
+    """Check pipeline files."""
+    runtime = open_runtime()
+    operator = get_operator(runtime)
+    all_valid = True
+    for file in files:
+        try:
+            checked = validate_source(runtime, operator, file.read_bytes().decode("utf-8", errors="replace"))
+        except OSError as error:
+            raise fail(f"{file}: {error.strerror}", 2) from None
+        valid = not checked.errors
+        all_valid &= valid
+        if as_json:
+            found = {
+                "file": str(file),
+                "valid": valid,
+                "errors": [issue_dict(issue) for issue in checked.errors],
+                "warnings": [issue_dict(issue) for issue in checked.warnings],
+            }
+            typer.echo(json.dumps(found, ensure_ascii=False))
+            continue
+        typer.echo(f"{file}: {'valid' if valid else 'invalid'}")
+        for issue in (*checked.errors, *checked.warnings):
+            typer.echo(f"  {issue.line}:{issue.column} {issue.code} {issue.message}")
+    if not all_valid:
+        raise typer.Exit(2)
+
+
+@app.command()
+def run(
+    file: Path,
+    inputs: Annotated[list[str] | None, typer.Option("--input", help="An input as name=value; repeatable.")] = None,
+    input_file: Annotated[
+        list[str] | None, typer.Option("--input-file", help="A JSON file, a text file, or name=file.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Use this model for every llm step.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole run as JSON.")] = False,
+) -> None:
+    """Run a pipeline file to its end. Output on stdout, progress on stderr."""
+    runtime = open_runtime()
+    try:
+        definition = cli_run.load(runtime, file, model)
+        data = cli_run.read_inputs(definition, inputs or [], input_file or [])
+        finished = asyncio.run(cli_run.run_here(runtime, definition, data, lambda line: typer.echo(line, err=True)))
+    except AppError as error:
+        for detail in error.context.get("details", []):
+            typer.echo(f"{file}:{detail.get('line')}:{detail.get('column')} {detail['message']}", err=True)
+        raise fail(error.message, 2) from None
+    except OSError as error:
+        raise fail(f"{error.filename}: {error.strerror}", 2) from None
+    typer.echo(cli_run.show(finished, as_json=as_json))
+    if finished.status != "completed":
+        if finished.error and not as_json:
+            typer.echo(f"Failed: {finished.error['message']}", err=True)
+        raise typer.Exit(1)
+
+
+@user.command("create")
+def user_create(
+    email: str,
+    password_stdin: PasswordFlag = False,
+    admin: Annotated[bool, typer.Option("--admin", help="Give every role.")] = False,
+    plan: Annotated[str | None, typer.Option(help="free, starter, pro or enterprise.")] = None,
+) -> None:
+    """Make an account that is confirmed at once."""
+    made = accounts.create_account(
+        open_runtime(),
+        email=email,
+        password=_password(password_stdin),
+        plan=plan,
+        roles=ROLES if admin else (),
+    )
+    typer.echo(made.id)
+
+
+@user.command("password")
+def user_password(email: str, password_stdin: PasswordFlag = False) -> None:
+    """Set a password; the person is signed out everywhere."""
+    accounts.set_password(open_runtime(), email=email, password=_password(password_stdin))
+    typer.echo("The password is changed.")
+
+
+@user.command("list")
+def user_list() -> None:
+    """List people."""
+    for account in list_accounts(open_runtime()):
+        typer.echo(f"{account.id}  {account.email}  {account.plan}  {','.join(sorted(account.roles)) or 'user'}")
+
+
+@user.command("credits")
+def user_credits(
+    email: str, credits: Annotated[str, typer.Option("--set", help="Credits available from now on.")]
+) -> None:
+    """Set a person's available credits."""
+    runtime = open_runtime()
+    set_credits(runtime, _find(runtime, email), micros=_micros(credits))
+    typer.echo(f"{credits} credits are available.")
+
+
+@ledger.command("verify")
+def ledger_verify() -> None:
+    """Prove that the ledger's sums hold."""
+    proof = verify_ledger(open_runtime())
+    for problem in proof.problems:
+        typer.echo(problem, err=True)
+    typer.echo(f"{proof.transactions} transactions of {proof.owners} accounts checked, {len(proof.problems)} problems")
+    if proof.problems:
+        raise typer.Exit(1)
+
+
+def _find(runtime: Runtime, email: str) -> Account:
+    account = find_account(runtime, email)
+    if account is None:
+        raise fail("There is no account with this address.")
+    return account
+
+
+def _micros(credits: str) -> int:
+    try:
+        micros = micros_from_credits(credits)
+    except ArithmeticError:
+        raise fail("Give the credits as a number.", 2) from None
+    if micros < 0:
+        raise fail("Credits cannot be negative.", 2)
+    return micros
+
+
+def _password(from_stdin: bool) -> str:
+    if not from_stdin:
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def main() -> Any:
+    """Entry point: every known error is one line on stderr."""
+    try:
+        app()
+    except AppError as error:
+        typer.echo(error.message, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Running a file from the command line: in its own process, on behalf of the installation's operator."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from core.accounts.queries import get_operator
+from core.execution.commands import run_definition
+from core.execution.domain import RunView
+from core.execution.engine import Engine, run_to_end
+from core.execution.queries import get_run, run_as_dict
+from core.pipelines.commands import accept
+from core.pipelines.definition import Definition, LlmStep
+from core.pipelines.inputs import coerce_input
+from core.platform.runtime import Runtime
+from core.shared.errors import InvalidInput
+from core.shared.types import JsonValue
+
+
+def load(runtime: Runtime, file: Path, model: str | None) -> Definition:
+    """Read and check a file; with `model`, every llm step uses it. Raises InvalidInput with all details."""
+    definition, _ = accept(runtime, get_operator(runtime), file.read_bytes().decode("utf-8", errors="replace"))
+    if model is None:
+        return definition
+    if runtime.catalogue.find(model) is None:
+        close = runtime.catalogue.suggest(model)
+        raise InvalidInput("UNKNOWN_MODEL", f"There is no model {model}.{f' Did you mean {close}?' if close else ''}")
+    steps = tuple(s.model_copy(update={"model": model}) if isinstance(s, LlmStep) else s for s in definition.steps)
+    return definition.model_copy(update={"steps": steps})
+
+
+def read_inputs(definition: Definition, pairs: list[str], files: list[str]) -> dict[str, JsonValue]:
+    """Inputs from `name=value` and files, coerced to their declared types.
+
+    A file is `name=path`, a JSON object, or a text for the first declared string input.
+    """
+    texts: dict[str, str] = {}
+    given: dict[str, JsonValue] = {}
+    for item in files:
+        name, separator, path = item.partition("=")
+        if separator and name in definition.input.fields:
+            texts[name] = Path(path).read_text()
+            continue
+        text = Path(item).read_text()
+        if item.endswith(".json"):
+            given.update(_json_object(item, text))
+        else:
+            texts[_first_string(definition, item)] = text
+    for pair in pairs:
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise InvalidInput("INVALID_INPUT", f"Write inputs as name=value; {pair!r} has no =.")
+        texts[name] = value
+    return {**given, **coerce_input(definition, texts)}
+
+
+async def run_here(
+    runtime: Runtime, definition: Definition, data: dict[str, JsonValue], report: Callable[[str], None]
+) -> RunView:
+    """Run to the end in this process, reporting each step's state."""
+    operator = get_operator(runtime)
+    worker = f"cli:{os.getpid()}:{runtime.ids.new()[-12:]}"
+    run_id = run_definition(runtime, operator, definition, data, lease=worker)
+    engine = Engine(runtime, worker)
+    try:
+        await run_to_end(engine, run_id)
+    finally:
+        engine.close()
+        await runtime.providers.aclose()
+    finished = get_run(runtime, operator.id, run_id)
+    for step in finished.steps:
+        took = f" in {step.duration_ms / 1000:.1f} s" if step.duration_ms is not None else ""
+        report(f"{step.step_id}: {step.status}{took}" + (f", {step.model}" if step.model else ""))
+    return finished
+
+
+def show(run: RunView, *, as_json: bool) -> str:
+    """The run as JSON, or only its output."""
+    if as_json:
+        return json.dumps(run_as_dict(run), ensure_ascii=False, indent=2)
+    if run.output_data is None:
+        return ""
+    return (
+        run.output_data
+        if isinstance(run.output_data, str)
+        else json.dumps(run.output_data, ensure_ascii=False, indent=2)
+    )
+
+
+def _json_object(name: str, text: str) -> dict[str, JsonValue]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput("INVALID_INPUT", f"{name} is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("INVALID_INPUT", f"{name} must hold a JSON object of inputs.")
+    return value
+
+
+def _first_string(definition: Definition, file: str) -> str:
+    for name, field in definition.input.fields.items():
+        if field.type == "string":
+            return name
+    raise InvalidInput("INVALID_INPUT", f"The pipeline has no text input to put {file} into.")

@@ -1,0 +1,17 @@
+"""Every module that declares tables, loaded by name so that no room below knows one above."""
+
+from importlib import import_module
+
+MODELS = (
+    "core.platform.models",
+    "core.accounts.models",
+    "core.pipelines.models",
+    "core.credits.models",
+    "core.execution.models",
+)
+
+
+def load_models() -> None:
+    """Import every table into the metadata."""
+    for name in MODELS:
+        import_module(name)

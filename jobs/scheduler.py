@@ -1,0 +1,16 @@
+"""APScheduler: ticks inside the serving process. Each job is idempotent, so a second tick does no harm."""
+
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from core.platform.runtime import Runtime
+from jobs import session_cleanup
+
+
+def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
+    """Start the ticking."""
+    scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+    scheduler.add_job(
+        lambda: session_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="session_cleanup"
+    )
+    scheduler.start()
+    return scheduler

@@ -1,0 +1,90 @@
+"""Fixtures on real parts: a Runtime over SQLite and over PostgreSQL. Only loopback can be reached."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.accounts.commands import create_account
+from core.accounts.domain import Account
+from core.bootstrap import build_runtime, prepare
+from core.platform.runtime import Runtime
+from core.platform.settings import Settings, load_settings
+from tests.support.postgres import new_database
+
+PASSWORD = "correct horse battery staple"
+
+for name in list(os.environ):
+    if name.endswith(("_API_KEY", "_BASE_URL")) or name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL")):
+        del os.environ[name]
+
+_connect = socket.socket.connect
+
+
+def _connect_to_loopback(self: socket.socket, address: Any) -> None:
+    if self.family in (socket.AF_INET, socket.AF_INET6):
+        host = address[0]
+        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+            raise OSError(f"tests reach only loopback, not {host}")
+    _connect(self, address)
+
+
+socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def settings_with(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings over a data folder of the test's own."""
+
+    def make(**values: Any) -> Settings:
+        base: dict[str, Any] = {"data_dir": tmp_path / "data", "bcrypt_cost": 4, "demo_pace_ms": 0}
+        return load_settings(_env_file=None, **{**base, **values})
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_settings(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings that choose a database: every test that asks runs on both."""
+    if request.param == "sqlite":
+        return {}
+    return {"database_url": new_database(), "key_store_url": new_database()}
+
+
+@pytest.fixture
+def runtime_with(settings_with: Callable[..., Settings]) -> Iterator[Callable[..., Runtime]]:
+    """Make prepared Runtimes; they are stopped after the test."""
+    made: list[Runtime] = []
+
+    def make(*, clock: Any = None, **values: Any) -> Runtime:
+        runtime = build_runtime(settings_with(**values), clock=clock)
+        prepare(runtime)
+        made.append(runtime)
+        return runtime
+
+    yield make
+    for runtime in made:
+        runtime.dispatcher.stop()
+        runtime.database.dispose()
+
+
+@pytest.fixture
+def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str]) -> Runtime:
+    """A prepared Runtime, once on SQLite and once on PostgreSQL."""
+    return runtime_with(**database_settings)
+
+
+@pytest.fixture
+def sqlite_runtime(runtime_with: Callable[..., Runtime]) -> Runtime:
+    """A prepared Runtime on SQLite, for what does not touch SQL itself."""
+    return runtime_with()
+
+
+@pytest.fixture
+def owner(runtime: Runtime) -> Account:
+    """A person on the plan without limits."""
+    return create_account(runtime, email="ada@example.org", password=PASSWORD, name="Ada")

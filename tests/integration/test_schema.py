@@ -1,0 +1,29 @@
+"""The migrated schema is the declared one, and every column is annotated for privacy."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Column, MetaData, String, Table
+
+from core.platform.annotations import NotPersonal, Personal
+from core.platform.database import Base, undeclared_columns
+from core.platform.keystore import KEY_METADATA
+from core.platform.runtime import Runtime
+
+
+def test_migrations_make_the_declared_schema(runtime: Runtime) -> None:
+    with runtime.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_every_column_is_annotated(runtime: Runtime) -> None:
+    assert undeclared_columns(Base.metadata) == []
+    assert undeclared_columns(KEY_METADATA) == []
+    kinds = {type(c.info["privacy"]) for t in Base.metadata.sorted_tables for c in t.columns}
+    assert kinds == {Personal, NotPersonal}
+
+
+def test_a_column_without_an_annotation_is_named() -> None:
+    metadata = MetaData()
+    Table("notes", metadata, Column("text", String))
+    assert undeclared_columns(metadata) == ["notes.text"]
