@@ -1,0 +1,1 @@
+"""The REST API: one module a resource, thin over the commands and queries of the core."""

@@ -1,0 +1,37 @@
+"""The API as one ASGI application, to be mounted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from web.api import accounts, pipelines, runs, system
+from web.api.errors import install_error_handlers
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+ABOUT = """Pipelines of model calls: make them, price them, run them, follow them.
+
+Send the token of `auth/login` as `Authorization: Bearer <token>`. Errors are `{"error", "code", "details"?}`.
+Lists take `limit` (at most 100) and `cursor`. Times are ISO 8601 in UTC, credits are numbers.
+"""
+
+
+def build_api(runtime: Runtime) -> FastAPI:
+    """The API over one runtime."""
+    api = FastAPI(
+        title="stepIQ",
+        version=system.app_version(),
+        description=ABOUT,
+        docs_url=None,  # the interactive pages load scripts from a foreign host
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect built from the Host header could carry a token elsewhere
+        strict_content_type=False,
+    )
+    api.state.runtime = runtime
+    for resource in (system, accounts, pipelines, runs):
+        api.include_router(resource.router)
+    install_error_handlers(api)
+    return api

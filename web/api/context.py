@@ -1,0 +1,83 @@
+"""What handlers are given: the runtime, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Header, Path, Query
+from starlette.requests import Request
+
+from core.accounts.domain import Account, SessionView
+from core.accounts.queries import find_session
+from core.shared.errors import Forbidden, InvalidInput
+from web.sessions import bearer_token, cookie_token
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+else:
+    Runtime = Any
+
+MAX_PAGE = 100
+
+
+def current_runtime(request: Request) -> Runtime:
+    """The runtime that the API was built with."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+RuntimeDep = Annotated[Runtime, Depends(current_runtime)]
+
+
+def current_token(request: Request, runtime: RuntimeDep) -> str | None:
+    """The token a request brings.
+
+    The cookie counts for reading only: what changes something needs the `Authorization` header, which no
+    other site can make a browser send. So there is nothing to forge.
+    """
+    bearer = bearer_token(request.headers)
+    if bearer is not None or "authorization" in request.headers:
+        return bearer
+    return cookie_token(runtime, request.headers) if request.method in ("GET", "HEAD") else None
+
+
+def current_session(runtime: RuntimeDep, token: Annotated[str | None, Depends(current_token)]) -> SessionView:
+    """The live session of a request. Raises Forbidden UNAUTHENTICATED (401)."""
+    session = find_session(runtime, token)
+    if session is None:
+        raise Forbidden("UNAUTHENTICATED", "Send a valid token: Authorization: Bearer <token>.")
+    return session
+
+
+def current_account(session: Annotated[SessionView, Depends(current_session)]) -> Account:
+    """Who is asking."""
+    return session.account
+
+
+TokenDep = Annotated[str | None, Depends(current_token)]
+SessionDep = Annotated[SessionView, Depends(current_session)]
+AccountDep = Annotated[Account, Depends(current_account)]
+IdPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+LimitQuery = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
+CursorQuery = Annotated[
+    str | None,
+    Query(max_length=500, pattern=r"^[\x21-\x7e]+$", description="`next_cursor` of the page before."),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Sent again, starts nothing new.",
+    ),
+]
+
+
+def only(fields: Mapping[str, Any], *allowed: str) -> None:
+    """Refuse fields that would do nothing."""
+    unknown = sorted(set(fields) - set(allowed))
+    if unknown:
+        details = [{"path": name, "code": "UNKNOWN_FIELD", "message": "There is no such field."} for name in unknown]
+        raise InvalidInput("INVALID_REQUEST", f"There is no field {unknown[0]!r} here.", details=details)

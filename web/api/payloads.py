@@ -1,0 +1,282 @@
+"""The shapes that go in and out. Those that go out describe the answers in the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Item = TypeVar("Item")
+Number = int | float
+Responses = dict[int | str, dict[str, Any]]
+
+
+def problems(*statuses: int) -> Responses:
+    """The documented errors of a route."""
+    return {status: {"model": Problem} for status in statuses}
+
+
+def answers(status: int, model: Any, *refused: int) -> Responses:
+    """The documented responses of a route: its answer, and the statuses of its errors."""
+    found: Responses = {status: {"model": model}}
+    return found | problems(*refused)
+
+
+def file_answer(media_type: str, *refused: int) -> Responses:
+    """The documented responses of a route that answers text of another type than JSON."""
+    found: Responses = {200: {"content": {media_type: {"schema": {"type": "string"}}}}}
+    return found | problems(*refused)
+
+
+class Inward(BaseModel):
+    """A body: a field that would do nothing is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Credentials(Inward):
+    """Address and password."""
+
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(min_length=1, max_length=1000)
+
+
+class RunRequest(Inward):
+    """What a run works on."""
+
+    input_data: dict[str, Any] = Field(default_factory=dict, description="Values of the declared inputs.")
+    version: int | None = Field(None, ge=1, description="A saved version; the newest when left out.")
+
+
+class EstimateRequest(Inward):
+    """What a quote is made for."""
+
+    input_data: dict[str, Any] = Field(default_factory=dict)
+
+
+class RetryRequest(Inward):
+    """Where a retry begins."""
+
+    from_step: str | None = Field(None, max_length=200, description="A step id; the failed step when left out.")
+
+
+class Problem(BaseModel):
+    """Every error."""
+
+    error: str
+    code: str
+    details: list[dict[str, Any]] | None = None
+
+
+class User(BaseModel):
+    """A person."""
+
+    id: str
+    email: str
+    name: str
+    plan: str
+    roles: list[str]
+    created_at: datetime
+
+
+class SignedInUser(BaseModel):
+    """A person and the token of their new session."""
+
+    user: User
+    token: str
+
+
+class UsageAnswer(BaseModel):
+    """What a person used. `credits_remaining` is null where the plan has no limit."""
+
+    credits_used: Number
+    credits_remaining: Number | None
+    runs_today: int
+    total_cost_cents: Number
+
+
+class PipelineAnswer(BaseModel):
+    """A pipeline with its newest version."""
+
+    id: str
+    name: str
+    description: str
+    version: int
+    status: str
+    tags: list[str]
+    definition: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+class PipelineItem(BaseModel):
+    """A pipeline in a list."""
+
+    id: str
+    name: str
+    description: str
+    version: int
+    status: str
+    tags: list[str]
+    created_at: datetime
+    updated_at: datetime
+
+
+class VersionAnswer(BaseModel):
+    """A saved version."""
+
+    pipeline_id: str
+    version: int
+    definition: dict[str, Any]
+    created_at: datetime
+
+
+class VersionItem(BaseModel):
+    """A saved version in a list."""
+
+    pipeline_id: str
+    version: int
+    created_at: datetime
+
+
+class Finding(BaseModel):
+    """Something wrong with a definition, and where."""
+
+    path: str
+    line: int | None
+    column: int | None
+    code: str
+    message: str
+
+
+class Validation(BaseModel):
+    """What the check of a definition found."""
+
+    valid: bool
+    errors: list[Finding]
+    warnings: list[Finding]
+
+
+class Span(BaseModel):
+    """Credits a run or a step may cost."""
+
+    low: Number
+    likely: Number
+    max: Number
+
+
+class Estimate(Span):
+    """A quote, with each step's."""
+
+    steps: dict[str, Span]
+
+
+class StepAnswer(BaseModel):
+    """A step of a run."""
+
+    step_id: str
+    step_index: int
+    type: str
+    model: str | None
+    provider: str | None
+    status: Literal["pending", "running", "waiting", "completed", "failed", "skipped", "reused"]
+    prompt_sent: str | None
+    raw_output: str | None
+    parsed_output: Any
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_cents: Number | None
+    credits: Number | None
+    duration_ms: Number | None
+    retry_count: int
+    stop_reason: str | None
+    error: dict[str, Any] | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+class RunAnswer(BaseModel):
+    """A run with its steps."""
+
+    id: str
+    pipeline_id: str | None
+    pipeline_version: int | None
+    trigger_type: str
+    status: Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+    funding_mode: Literal["platform", "own_key", "free"]
+    input_data: dict[str, Any]
+    output_data: Any
+    error: dict[str, Any] | None
+    total_tokens: int
+    total_cost_cents: Number
+    credits_quoted: Span
+    credits_deducted: Number
+    started_at: datetime | None
+    completed_at: datetime | None
+    created_at: datetime
+    steps: list[StepAnswer]
+
+
+class RunItem(BaseModel):
+    """A run in a list."""
+
+    id: str
+    pipeline_id: str | None
+    pipeline_name: str
+    pipeline_version: int | None
+    status: str
+    trigger_type: str
+    credits_deducted: Number
+    duration_ms: Number | None
+    started_at: datetime | None
+    created_at: datetime
+
+
+class ModelPrices(BaseModel):
+    """US dollars a million tokens, our markup included."""
+
+    input_usd_per_mtok: Number
+    output_usd_per_mtok: Number
+    cached_input_usd_per_mtok: Number
+    cache_write_usd_per_mtok: Number
+    source: str
+    as_of: str
+
+
+class ModelTerms(BaseModel):
+    """What the provider does with prompts."""
+
+    training: str
+    retention: str
+    url: str
+    checked_at: str
+
+
+class ModelAnswer(BaseModel):
+    """A model that steps can name. `prices` is null where none is known: then only with your own key."""
+
+    id: str
+    provider: str
+    prices: ModelPrices | None
+    free: bool
+    available: bool
+    context_tokens: int | None
+    max_output_tokens: int | None
+    json_output: bool = Field(alias="json")
+    region: str
+    data_terms: ModelTerms
+
+
+class Listing(BaseModel, Generic[Item]):
+    """A page of a list; ask again with `cursor=next_cursor` while it is not null."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Health(BaseModel):
+    """Whether it is up."""
+
+    status: Literal["ok"]
+    version: str

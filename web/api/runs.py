@@ -1,0 +1,129 @@
+"""`pipelines/{id}/run` and `runs/*`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import StreamingResponse
+
+from core.execution import commands, queries
+from core.execution.domain import RunSummary
+from core.shared.clock import iso_z
+from core.shared.money import credits_number
+from web.api.context import AccountDep, CursorQuery, IdempotencyKey, IdPath, LimitQuery, RuntimeDep, TokenDep
+from web.api.payloads import Listing, RetryRequest, RunAnswer, RunItem, RunRequest, answers, file_answer
+from web.api.streams import stream_events
+from web.api.strict_json import StrictJsonRoute
+
+router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
+RunStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+REFUSED = (401, 404, 422)
+STARTING = (*REFUSED, 402, 403, 409, 429)
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/run",
+    status_code=202,
+    response_model=None,
+    responses=answers(202, RunAnswer, *STARTING),
+)
+def start_run(
+    pipeline_id: IdPath,
+    account: AccountDep,
+    runtime: RuntimeDep,
+    body: RunRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> dict[str, Any]:
+    """Start a run; follow it at `runs/{id}/stream`."""
+    asked = body or RunRequest(version=None)
+    view = commands.start_run(
+        runtime,
+        account,
+        pipeline_id,
+        asked.input_data,
+        trigger="api",
+        version=asked.version,
+        idempotency_key=idempotency_key,
+    )
+    return queries.run_as_dict(view)
+
+
+@router.get("/runs", response_model=None, responses=answers(200, Listing[RunItem], *REFUSED))
+def list_runs(
+    account: AccountDep,
+    runtime: RuntimeDep,
+    pipeline_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
+    status: RunStatus | None = None,
+    limit: LimitQuery = 50,
+    cursor: CursorQuery = None,
+) -> dict[str, Any]:
+    """Your runs, newest first."""
+    page = queries.list_runs(runtime, account.id, pipeline_id=pipeline_id, status=status, limit=limit, cursor=cursor)
+    return {"items": [_item(run) for run in page.items], "next_cursor": page.next_cursor}
+
+
+@router.get("/runs/{run_id}", response_model=None, responses=answers(200, RunAnswer, *REFUSED))
+def get_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+    """A run with its steps."""
+    return queries.run_as_dict(queries.get_run(runtime, account.id, run_id))
+
+
+@router.get(
+    "/runs/{run_id}/stream",
+    response_class=StreamingResponse,
+    responses=file_answer("text/event-stream", *REFUSED),
+)
+def stream_run(
+    run_id: IdPath,
+    request: Request,
+    account: AccountDep,
+    token: TokenDep,
+    runtime: RuntimeDep,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> StreamingResponse:
+    """Server-sent events: `connected`, `run_status`, `step_status`, `token`, `trace_event`, `heartbeat`.
+
+    `id` is the seq: send it back as `Last-Event-ID` to go on from there. Closes after the final `run_status`.
+    """
+    run = queries.get_run(runtime, account.id, run_id)
+    after = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
+    events = stream_events(runtime, run, token, min(after, 2**62), request.is_disconnected)
+    # no-transform and X-Accel-Buffering keep proxies from holding events back.
+    headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+@router.post("/runs/{run_id}/cancel", response_model=None, responses=answers(200, RunAnswer, *REFUSED))
+def cancel_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+    """Stop a run; calls in flight are cut, what was used is charged."""
+    return queries.run_as_dict(commands.cancel_run(runtime, account.id, run_id))
+
+
+@router.post(
+    "/runs/{run_id}/retry",
+    status_code=202,
+    response_model=None,
+    responses=answers(202, RunAnswer, *STARTING),
+)
+def retry_run(
+    run_id: IdPath, account: AccountDep, runtime: RuntimeDep, body: RetryRequest | None = None
+) -> dict[str, Any]:
+    """Run again from the failed step, or from a step of choice; what came before is reused."""
+    from_step = body.from_step if body else None
+    return queries.run_as_dict(commands.retry_run(runtime, account, run_id, from_step=from_step))
+
+
+def _item(run: RunSummary) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "pipeline_id": run.pipeline_id,
+        "pipeline_name": run.pipeline_name,
+        "pipeline_version": run.pipeline_version,
+        "status": run.status,
+        "trigger_type": run.trigger_type,
+        "credits_deducted": credits_number(run.credits_micros),
+        "duration_ms": run.duration_ms,
+        "started_at": iso_z(run.started_at) if run.started_at else None,
+        "created_at": iso_z(run.created_at),
+    }

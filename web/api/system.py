@@ -1,0 +1,101 @@
+"""`health`, `ready`, `models`, `schema/pipeline.json`."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse
+
+from core.accounts.queries import needs_setup
+from core.credits.domain import MARKUP
+from core.platform.logging import get_logger
+from core.providers.domain import ModelCard
+from web.api.context import RuntimeDep
+from web.api.payloads import Health, ModelAnswer, Problem
+
+router = APIRouter(tags=["system"])
+log = get_logger("web.api")
+
+
+def app_version() -> str:
+    """The installed version."""
+    try:
+        return version("stepiq")
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+@router.get("/health", response_model=None, responses={200: {"model": Health}})
+async def health() -> dict[str, str]:
+    """The process is up."""
+    return {"status": "ok", "version": app_version()}
+
+
+@router.get("/ready", response_model=None, responses={200: {"model": Health}, 503: {"model": Problem}})
+def ready(runtime: RuntimeDep) -> JSONResponse:
+    """The process can serve: its database and keys answer."""
+    try:
+        needs_setup(runtime)
+        runtime.vault.derive("ready")
+    except Exception as error:  # whatever the driver raises: the answer is that it does not answer
+        log.error("api.not_ready", exc_info=error)
+        return JSONResponse({"error": "The database does not answer.", "code": "NOT_READY"}, 503)
+    return JSONResponse({"status": "ok", "version": app_version()})
+
+
+@router.get("/models", response_model=None, responses={200: {"model": list[ModelAnswer]}})
+def models(runtime: RuntimeDep) -> dict[str, Any]:
+    """Every model that steps can name, with our price and what its provider does with data."""
+    cards = runtime.catalogue.list()
+    available = {card.provider: runtime.catalogue.platform_key_available(card.provider) for card in cards}
+    return {"items": [_model(card, available[card.provider]) for card in cards], "next_cursor": None}
+
+
+@router.get(
+    "/schema/pipeline.json",
+    response_model=None,
+    responses={200: {"content": {"application/schema+json": {}}}},
+)
+def pipeline_schema() -> JSONResponse:
+    """The JSON Schema of the pipeline format."""
+    from core.pipelines.json_schema import json_schema
+
+    return JSONResponse(json_schema(), media_type="application/schema+json")
+
+
+def _model(card: ModelCard, available: bool) -> dict[str, Any]:
+    price, terms = card.price, card.data_terms
+    prices = None
+    if price is not None:
+        prices = {
+            "input_usd_per_mtok": _marked_up(price.input_usd_per_mtok),
+            "output_usd_per_mtok": _marked_up(price.output_usd_per_mtok),
+            "cached_input_usd_per_mtok": _marked_up(price.cached_input_usd_per_mtok),
+            "cache_write_usd_per_mtok": _marked_up(price.cache_write_usd_per_mtok),
+            "source": price.source,
+            "as_of": price.as_of,
+        }
+    return {
+        "id": card.id,
+        "provider": card.provider,
+        "prices": prices,
+        "free": card.free,
+        "available": available,
+        "context_tokens": card.context_tokens,
+        "max_output_tokens": card.max_output_tokens,
+        "json": card.json,
+        "region": card.region,
+        "data_terms": {
+            "training": terms.training,
+            "retention": terms.retention,
+            "url": terms.url,
+            "checked_at": terms.checked_at,
+        },
+    }
+
+
+def _marked_up(usd: Decimal) -> float:
+    return float(round(usd * MARKUP, 6))

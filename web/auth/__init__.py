@@ -1,0 +1,1 @@
+"""Setting up, signing in and signing out: plain HTML forms."""

@@ -1,0 +1,38 @@
+"""Every route that is not Streamlit's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from web.api.app import build_api
+from web.auth.setup import SetupPages
+from web.auth.signing import SigningPages
+from web.origins import APP_HOME
+from web.site.routes import UnknownAddress, site_routes
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+
+def build_routes(runtime: Runtime) -> list[BaseRoute]:
+    """Site, sign-in and API, in the order they are tried; Streamlit's own come after them."""
+    api = build_api(runtime)
+    return [
+        *site_routes(),
+        *SigningPages(runtime).routes(),
+        *SetupPages(runtime).routes(),
+        Route("/app", app_home),
+        Mount("/v1/api", api),
+        Mount("/api", api),
+        UnknownAddress(),
+    ]
+
+
+def app_home(request: Request) -> Response:
+    """The app's address without its slash. The router would redirect to an absolute one, made of the Host header."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(APP_HOME + query, 307)

@@ -1,0 +1,1 @@
+"""The public site: pages anybody may read, without cookies and without JavaScript."""

@@ -1,0 +1,130 @@
+"""The landing page, the privacy page, their files, and the answer for addresses that do not exist."""
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import Receive, Scope, Send
+
+from web.headers import streamlit_folder
+from web.rendering import message_page, page
+from web.site.plans import PLAN_CARDS
+
+STATIC = Path(__file__).with_name("static")
+KEEP_A_DAY = {"Cache-Control": "public, max-age=86400"}
+KEEP_SHORTLY = {"Cache-Control": "public, max-age=300"}
+# The families of the app itself: one copy, that of the installed Streamlit.
+FONTS = {"source-sans.woff2": "SourceSansVF-Upright", "source-code.woff2": "SourceCodeVF-Upright"}
+MEDIA_TYPES = {".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image with its size, so that the page does not jump when it arrives."""
+
+    src: str
+    width: int
+    height: int
+
+
+def site_routes() -> list[BaseRoute]:
+    """Everything public that is not a form."""
+    return [
+        Route("/", landing),
+        Route("/privacy", privacy),
+        SiteFiles(),
+        Route("/favicon.ico", favicon),
+        Route("/robots.txt", robots),
+    ]
+
+
+def landing(request: Request) -> Response:
+    """What it is, a picture, three proofs, prices, start."""
+    return page("landing.html", headers=KEEP_SHORTLY, plans=PLAN_CARDS, picture=notebook_picture())
+
+
+def privacy(request: Request) -> Response:
+    """What is held, where it goes, which cookies there are."""
+    return page("privacy.html", headers=KEEP_SHORTLY)
+
+
+def favicon(request: Request) -> Response:
+    """The mark, for readers that ask for the old name."""
+    return FileResponse(STATIC / "mark.svg", media_type="image/svg+xml", headers=KEEP_A_DAY)
+
+
+def robots(request: Request) -> Response:
+    """Search engines may read the public pages only."""
+    text = "User-agent: *\nDisallow: /app\nDisallow: /api\nDisallow: /v1\nDisallow: /auth\nDisallow: /setup\n"
+    return PlainTextResponse(text, headers=KEEP_A_DAY)
+
+
+def notebook_picture() -> Picture | None:
+    """The picture of a notebook, where there is one. A PNG's size is in its bytes 16 to 24."""
+    path = STATIC / "notebook.png"
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(24)
+    if len(head) < 24 or not head.startswith(b"\x89PNG"):
+        return None
+    width, height = struct.unpack(">II", head[16:24])
+    return Picture("/static/site/notebook.png", width, height)
+
+
+def _files() -> dict[str, Path]:
+    files = {path.name: path for path in STATIC.iterdir() if path.suffix in MEDIA_TYPES}
+    for name, family in FONTS.items():
+        found = sorted((streamlit_folder() / "static" / "media").glob(f"{family}*.woff2"))
+        if found:
+            files[f"fonts/{name}"] = found[0]
+    return files
+
+
+class SiteFiles(BaseRoute):
+    """The files of the site by their exact names: what is not listed does not exist.
+
+    Not a plain `Route`: Streamlit reserves `/static/` for itself even where its base path keeps it elsewhere.
+    """
+
+    PREFIX = "/static/site/"
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Everything below the prefix."""
+        ours = scope["type"] == "http" and scope["path"].startswith(self.PREFIX)
+        return (Match.FULL if ours else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file."""
+        path = _files().get(scope["path"].removeprefix(self.PREFIX))
+        response: Response
+        if path is None:
+            response = message_page(404, "Not found", "There is no such file.", link=("/", "To the first page"))
+        elif scope["method"] not in ("GET", "HEAD"):
+            response = PlainTextResponse("Method Not Allowed", 405, headers={"Allow": "GET, HEAD"})
+        else:
+            response = FileResponse(path, media_type=MEDIA_TYPES[path.suffix], headers=KEEP_A_DAY)
+        await response(scope, receive, send)
+
+
+class UnknownAddress(Route):
+    """Matches what is neither ours nor the app's, after every other route of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("/{path:path}", not_found, include_in_schema=False)
+        self.methods = None  # every method: nothing is here for any of them
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """The app's paths are left to Streamlit's own routes."""
+        if scope["type"] == "http" and re.match(r"/app(/|$)", scope["path"]):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def not_found(request: Request) -> Response:
+    """A page for people who followed a wrong link."""
+    return message_page(404, "Not found", "There is nothing at this address.", link=("/", "To the first page"))
