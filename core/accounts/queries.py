@@ -127,9 +127,9 @@ def installation_overview(runtime: Runtime) -> InstallationOverview:
     """Counts of people, for the admins' first page."""
     with runtime.database.read() as session:
         people = AccountRow.is_operator.is_(False)
-        by_plan = session.execute(select(AccountRow.plan, func.count()).where(people).group_by(AccountRow.plan)).all()
+        by_plan = session.execute(select(AccountRow.plan, func.count()).where(people).group_by(AccountRow.plan)).tuples()
         admins = (
             session.scalar(select(func.count()).where(people, ("," + AccountRow.roles + ",").contains(",admin,"))) or 0
         )
-    counts = {plan: count for plan, count in by_plan}
+    counts = dict(by_plan)
     return InstallationOverview(people=sum(counts.values()), admins=admins, by_plan=counts)

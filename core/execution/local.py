@@ -33,7 +33,7 @@ class LocalDispatcher:
         self._runtime = runtime
 
     def start(self) -> None:
-        """Start the loop and take over what an earlier process left. Raises Conflict when one still serves this data."""
+        """Start the loop and take over what an earlier process left. Raises Conflict while one still serves."""
         runtime = self._runtime
         if runtime is None or self._thread is not None:
             return

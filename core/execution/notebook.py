@@ -1,4 +1,4 @@
-"""The notebook's view of a text and an input: which cells are fresh, which are stale and why, and what a run would cost."""
+"""The notebook: which cells are fresh, which are stale and why, and what a run of them would cost."""
 
 from dataclasses import replace
 from typing import Any, cast

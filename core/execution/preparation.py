@@ -51,7 +51,10 @@ def prepare_call(
     hash_: Hash,
     idempotency_key: str = "",
 ) -> PreparedCall:
-    """Resolve an `llm` step. Raises InvalidInput for a prompt that cannot be made or is too long, ProviderError without key or price."""
+    """Resolve an `llm` step.
+
+    Raises InvalidInput for a prompt that cannot be made or is too long, ProviderError without key or price.
+    """
     step = with_agent_defaults(written, definition)
     card = card_of(catalogue, step)
     mode = funding.get(card.provider, "none")

@@ -30,7 +30,7 @@ def quote(
     funding: Mapping[str, str],
     only: frozenset[str] | None = None,
 ) -> Quote:
-    """The quote of a run, and of each of its steps. Raises ProviderError NO_PRICE for an unknown price on platform keys."""
+    """The quote of a run and of each step. Raises ProviderError NO_PRICE for an unknown price on platform keys."""
     sizes: dict[str, int] = {}
     steps: dict[str, tuple[int, int, int]] = {}
     given = sum(_tokens_of(value) for value in input_data.values())

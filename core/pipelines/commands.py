@@ -63,7 +63,13 @@ def create_pipeline(
             raise errors.too_many_pipelines(owner.plan, limit)
         sealed = runtime.vault.seal_json(owner.id, f"pipelines.about:{pipeline_id}", about)
         row = PipelineRow(
-            id=pipeline_id, owner_id=owner.id, about=sealed, version=0, status="active", created_at=now, updated_at=now
+            id=pipeline_id,
+            owner_id=owner.id,
+            about=sealed,
+            version=0,
+            status="active",
+            created_at=now,
+            updated_at=now,
         )
         session.add(row)
         session.flush()
@@ -81,7 +87,7 @@ def update_pipeline(
     description: str | None = None,
     tags: list[str] | None = None,
 ) -> PipelineView:
-    """Change any of the fields. Every update makes a version; a draft of an older one is dropped when `source` is given."""
+    """Change any of the fields. Every update makes a version; with `source` the draft of an older one is dropped."""
     current = get_pipeline(runtime, owner.id, pipeline_id)
     definition, text = accept(runtime, owner, source if source is not None else current.text)
     with runtime.database.write() as session:
@@ -104,14 +110,19 @@ def save_draft(
     so two windows cannot overwrite each other unseen.
     """
     if len(text.encode()) > MAX_BYTES:
-        raise InvalidInput("TOO_LARGE", "A definition may have 256 KB. Your text is still here; shorten it, then save again.")
+        raise InvalidInput(
+            "TOO_LARGE", "A definition may have 256 KB. Your text is still here; shorten it, then save again."
+        )
     now = runtime.clock.now()
     with runtime.database.write() as session:
         row = owned_row(session, owner_id, pipeline_id)
         draft = session.get(DraftRow, row.id)
         revision = draft.revision if draft else 0
         if base_revision is not None and base_revision != revision:
-            raise Conflict("DRAFT_CHANGED", "This draft was changed in another window. Reload to see it; copy your text first.")
+            raise Conflict(
+                "DRAFT_CHANGED",
+                "This draft was changed in another window. Reload to see it; copy your text first.",
+            )
         sealed = runtime.vault.seal_text(owner_id, f"pipeline_drafts.content:{row.id}", text)
         if draft is None:
             draft = DraftRow(pipeline_id=row.id, owner_id=owner_id, content=sealed, revision=1, saved_at=now)
@@ -138,9 +149,7 @@ def save_version(runtime: Runtime, owner: Account, pipeline_id: str) -> Pipeline
 
 def restore_version(runtime: Runtime, owner: Account, pipeline_id: str, number: int) -> PipelineView:
     """Make an earlier version the newest one, as a new version."""
-    return update_pipeline(
-        runtime, owner, pipeline_id, source=get_version(runtime, owner.id, pipeline_id, number).text
-    )
+    return update_pipeline(runtime, owner, pipeline_id, source=get_version(runtime, owner.id, pipeline_id, number).text)
 
 
 def archive_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> None:
@@ -182,9 +191,17 @@ def _add_version(runtime: Runtime, session: Session, row: PipelineRow, definitio
 
 
 def _about(
-    before: Mapping[str, Any], definition: Definition | None, name: str | None, description: str | None, tags: list[str] | None
+    before: Mapping[str, Any],
+    definition: Definition | None,
+    name: str | None,
+    description: str | None,
+    tags: list[str] | None,
 ) -> dict[str, JsonValue]:
-    written = {"name": definition.name, "description": definition.description, "tags": definition.tags} if definition else before
+    written = (
+        {"name": definition.name, "description": definition.description, "tags": definition.tags}
+        if definition
+        else before
+    )
     about: dict[str, JsonValue] = {
         "name": _plain(name if name is not None else written["name"]) or "Untitled",
         "description": _plain(description if description is not None else written["description"] or ""),
