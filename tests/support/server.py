@@ -1,0 +1,97 @@
+"""The real server as a process of its own, for tests that kill it or drive it from a browser."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ServerProcess:
+    """`stepiq serve` over a data folder; may be killed and started again on the same port."""
+
+    def __init__(self, data_dir: Path, **environment: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data_dir = data_dir
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        self.environment = {
+            **inherited,
+            "STEPIQ_DATA_DIR": str(data_dir),
+            "PORT": str(self.port),
+            "STEPIQ_BCRYPT_COST": "4",
+            "PYTHONUNBUFFERED": "1",
+            **environment,
+        }
+        self.log = data_dir.parent / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until it is healthy."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "core.cli", "serve"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+            )
+        poll_until(self._is_healthy, START_SECONDS, "the server did not become healthy:\n" + self._tail())
+
+    def _is_healthy(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError("the server ended:\n" + self._tail())
+        try:
+            return httpx.get(self.url + "/api/health", timeout=2, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _tail(self) -> str:
+        return self.log.read_text()[-3000:] if self.log.exists() else ""
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        self._end(signal.SIGINT)
+
+    def _end(self, sign: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(sign)
+            try:
+                self._process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+                raise
+        self._process = None
+
+    def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        """Run `stepiq` beside the server."""
+        return subprocess.run(
+            [sys.executable, "-m", "core.cli", *arguments],
+            cwd=ROOT, env=self.environment, input=stdin, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+
+def poll_until(condition: object, seconds: float, otherwise: str) -> None:
+    """Ask a condition of another process until it holds. Only for what cannot be waited for in this process."""
+    assert callable(condition)
+    end = monotonic() + seconds
+    while not condition():
+        if monotonic() > end:
+            raise AssertionError(otherwise)
+        sleep(0.02)
