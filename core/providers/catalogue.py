@@ -266,8 +266,6 @@ def _checked_partners(partners: tuple[PartnerConfig, ...]) -> dict[str, PartnerC
     checked: dict[str, PartnerConfig] = {}
     for partner in partners:
         if partner.name in (*VENDORS, DEMO_PROVIDER) or partner.name in checked:
-            raise InvalidInput(
-                "INVALID_SETTINGS", f"LLAMA_PARTNERS: the name {partner.name} is taken; choose another."
-            )
+            raise InvalidInput("INVALID_SETTINGS", f"LLAMA_PARTNERS: the name {partner.name} is taken; choose another.")
         checked[partner.name] = partner
     return checked

@@ -131,9 +131,7 @@ class _Filler:
             values += said or [self.reader.choose(list(items["enum"]), name)]
         elif kind == "string":
             values += [
-                v
-                for v in (self._fit_string(v, items) for v in self.reader.strings(name, most))
-                if v is not None
+                v for v in (self._fit_string(v, items) for v in self.reader.strings(name, most)) if v is not None
             ]
         elif kind in ("integer", "number"):
             values += [self._fit_number(v, items) for v in find.numbers(self.text)[:most]]
@@ -142,18 +140,14 @@ class _Filler:
         values = _unique(values) if schema.get("uniqueItems") else values
         values = values[: max(most, len(prefix))]
         while len(values) < least:
-            values.append(
-                _distinct(self.empty(items, depth + 1), len(values), bool(schema.get("uniqueItems")))
-            )
+            values.append(_distinct(self.empty(items, depth + 1), len(values), bool(schema.get("uniqueItems"))))
         return values
 
     def _rows(self, items: Schema, most: int, depth: int) -> list[Any]:
         """Objects of a list: one for each line with an amount, else for each listed line, else one of the text."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
         rows = [line for line in lines if re.match(r"[-*•]|\d{1,2}[.)]\s", line)]
-        rows = rows or [
-            line for line in lines if find.amounts(line) and not re.search(r"(?i)total|tax|vat", line)
-        ]
+        rows = rows or [line for line in lines if find.amounts(line) and not re.search(r"(?i)total|tax|vat", line)]
         rows = [re.sub(r"^(?:[-*•]|\d{1,2}[.)])\s*", "", row) for row in rows]
         return [_Filler(self.root, row)._object(items, depth + 1) for row in (rows or [self.text])[:most]]
 

@@ -49,7 +49,8 @@ _PERSON = re.compile(
 )
 
 MOODS = {
-    "angry": "angry, furious, outraged, unacceptable, ridiculous, disgrace, fed up, lawyer, legal action, scam, terrible",
+    "angry": "angry, furious, outraged, unacceptable, ridiculous, disgrace, fed up, lawyer, legal action, scam, "
+    "terrible",
     "frustrated": "frustrated, frustrating, annoyed, annoying, still, again, third time, second time, waiting, nobody, "
     "disappointed, disappointing, upset, unhappy, fail, useless, complaint",
     "worried": "worried, concerned, afraid, anxious, unsure, confused, confusing",
@@ -124,9 +125,7 @@ def amounts(text: str) -> list[tuple[Decimal, str, str]]:
     for line in text.splitlines():
         for match in _AMOUNT.finditer(line):
             sign = match.group("before") or match.group("after")
-            found.append(
-                (parse_number(match.group("a") or match.group("b")), CURRENCIES.get(sign, sign), line)
-            )
+            found.append((parse_number(match.group("a") or match.group("b")), CURRENCIES.get(sign, sign), line))
     return found
 
 
@@ -305,9 +304,5 @@ def choose(options: list[str], text: str, name: str) -> str:
     best = max(options, key=lambda option: scores[option])
     if scores[best]:
         return best
-    vague = [
-        o
-        for o in options
-        if o.lower() in ("other", "neutral", "unknown", "general", "none", "medium", "normal")
-    ]
+    vague = [o for o in options if o.lower() in ("other", "neutral", "unknown", "general", "none", "medium", "normal")]
     return vague[0] if vague else options[0]

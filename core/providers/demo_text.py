@@ -31,16 +31,12 @@ _TASKS = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_][\w'’-]*", re.UNICODE)
-_SENTENCE_END = re.compile(
-    r"(?<=[.!?。！？])[\"'”’)\]]*\s+|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)"
-)
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])[\"'”’)\]]*\s+|(?<=[。！？])|\n\s*\n|\n(?=\s*(?:[-*•]|\d+[.)])\s)")
 _FENCES = re.compile(
     r"```[\w-]*\n?(.+?)```|\"\"\"(.+?)\"\"\"|<(\w+)>(.+?)</\3>|^-{3,}\s*$(.+?)^-{3,}\s*$",
     re.DOTALL | re.MULTILINE,
 )
-_ABBREVIATION = re.compile(
-    r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|vs|etc|e\.g|i\.e|approx|Inc|Ltd|Co|Corp|z\.B|bzw)\.$"
-)
+_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|Nr|vs|etc|e\.g|i\.e|approx|Inc|Ltd|Co|Corp|z\.B|bzw)\.$")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
 _HOW_MANY = re.compile(
     r"\b(\d{1,2}|" + "|".join(_NUMBERS) + r")\s+(?:\w+\s+){0,2}?"
@@ -147,10 +143,7 @@ def keywords(text: str, count: int) -> list[str]:
     found = words(text)
     single = Counter(found)
     pairs = Counter(
-        pair
-        for part in sentences(text)
-        for pair in _neighbours(part)
-        if single[pair[0]] > 1 and single[pair[1]] > 1
+        pair for part in sentences(text) for pair in _neighbours(part) if single[pair[0]] > 1 and single[pair[1]] > 1
     )
     ranked = [" ".join(pair) for pair, times in pairs.most_common(count) if times > 1]
     used = {word for pair in ranked for word in pair.split()}
@@ -174,9 +167,6 @@ def how_many(instruction: str, default: int, kinds: str) -> int:
         if re.match(kinds, match.group(2), re.IGNORECASE):
             given = match.group(1).lower()
             return max(1, min(50, _NUMBERS.get(given) or int(given)))
-    if (
-        re.search(r"\b(?:one|a|single)\s+(?:\w+\s+)?sentence\b", instruction, re.IGNORECASE)
-        and "sentence" in kinds
-    ):
+    if re.search(r"\b(?:one|a|single)\s+(?:\w+\s+)?sentence\b", instruction, re.IGNORECASE) and "sentence" in kinds:
         return 1
     return default

@@ -59,17 +59,13 @@ class Reader:
         amounts = sorted(option for option in options if isinstance(option, (int, float)))
         if amounts and not isinstance(amounts[0], bool) and any(word in _LEVELS for word in split_name(name)):
             return amounts[min(len(amounts) - 1, int(find.urgency(self.text) * len(amounts)))]
-        said = [
-            option for option in options if re.search(rf"(?<!\w){re.escape(str(option))}(?!\w)", self.text)
-        ]
+        said = [option for option in options if re.search(rf"(?<!\w){re.escape(str(option))}(?!\w)", self.text)]
         return said[0] if said else options[0]
 
     def strings(self, name: str, most: int) -> list[str]:
         parts = split_name(name)
         for kind in ("email", "url", "phone", "company", "person"):
-            if any(part.rstrip("s") == kind for part in parts) or (
-                kind == "person" and parts[-1:] == ["people"]
-            ):
+            if any(part.rstrip("s") == kind for part in parts) or (kind == "person" and parts[-1:] == ["people"]):
                 return find.all_of(kind, self.text)
         if any(part.startswith("date") for part in parts):
             return [iso for iso, _ in find.dates(self.text)]
@@ -81,11 +77,7 @@ class Reader:
         parts = split_name(name)
         last = parts[-1] if parts else ""
         form = schema.get("format")
-        if (
-            form in ("date", "date-time")
-            or last in ("date", "day", "deadline", "due")
-            or name.endswith("_at")
-        ):
+        if form in ("date", "date-time") or last in ("date", "day", "deadline", "due") or name.endswith("_at"):
             iso = find.date_for(self.text, parts)
             return f"{iso}T00:00:00Z" if iso and form == "date-time" else iso
         for kind, names in _PATTERNS:
@@ -104,10 +96,7 @@ class Reader:
         return self._by_meaning(parts, name)
 
     def _by_meaning(self, parts: list[str], name: str) -> str | None:
-        if any(
-            part in ("vendor", "supplier", "seller", "company", "issuer", "merchant", "from")
-            for part in parts
-        ):
+        if any(part in ("vendor", "supplier", "seller", "company", "issuer", "merchant", "from") for part in parts):
             return self._vendor()
         if any(part in ("mood", "sentiment", "emotion", "tone", "feeling") for part in parts):
             return find.mood(self.text)
@@ -128,11 +117,7 @@ class Reader:
             return None if total is None else str(total)
         if any(part in ("name", "customer", "client", "person", "sender", "author") for part in parts):
             return find.first("person", self.text)
-        about = [
-            s
-            for s in sentences(self.text)
-            if any(find.has(s.lower(), part) for part in parts if len(part) > 2)
-        ]
+        about = [s for s in sentences(self.text) if any(find.has(s.lower(), part) for part in parts if len(part) > 2)]
         return about[0] if about else None
 
     def _vendor(self) -> str | None:
@@ -190,9 +175,7 @@ class Reader:
         return None
 
     def boolean(self, name: str) -> bool | None:
-        parts = [
-            part for part in split_name(name) if part not in ("is", "has", "needs", "should", "was", "are")
-        ]
+        parts = [part for part in split_name(name) if part not in ("is", "has", "needs", "should", "was", "are")]
         if not parts:
             return None
         if any(part.startswith("urgent") for part in parts):

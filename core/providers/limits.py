@@ -31,9 +31,7 @@ _TAKES_TEMPERATURE = re.compile(
     r"claude-(?:v1|2|instant|3|4-|haiku-4|sonnet-4|opus-4-[0-6](?!\d)|opus-4(?:$|-2025|@))"
     r"|(?:ft:)?gpt-(?:3|4)|chatgpt-4o|gpt-5(?:\.\d)?-chat"
 )
-_CHAT_ONLY = re.compile(
-    r"gpt-4o(?:-mini)?-search-preview|gpt-5-search-api|gpt-3\.5|gpt-4-(?:0|32k|vision)|gpt-4$"
-)
+_CHAT_ONLY = re.compile(r"gpt-4o(?:-mini)?-search-preview|gpt-5-search-api|gpt-3\.5|gpt-4-(?:0|32k|vision)|gpt-4$")
 _NO_SCHEMA = re.compile(
     r"gpt-3\.5|gpt-4(?:$|-0|-32k|-turbo|-vision|-1106)|o1-(?:preview|mini)|gpt-4o-2024-05-13|chatgpt-4o"
     r"|claude-(?:v1|2|instant|3|sonnet-4(?:-0|-2025|$|@)|opus-4(?:-[01](?!\d)|-2025|$|@)|4-)"

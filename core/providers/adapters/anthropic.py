@@ -1,0 +1,160 @@
+"""Anthropic's Messages API through its SDK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anthropic
+import httpx2
+from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient, transform_schema
+
+from core.providers import limits
+from core.providers.adapters.failures import Progress, SdkErrors
+from core.providers.adapters.port import (
+    CONNECT_SECONDS,
+    SCHEMA,
+    TEMPERATURE,
+    SdkPort,
+    instructions,
+    malformed,
+    tokens,
+    truncated,
+)
+from core.providers.domain import ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, Usage
+
+DEFAULT_BASE_URL = "https://api.anthropic.com"
+HIGHEST_TEMPERATURE = 1.0
+__all__ = ["AnthropicPort", "DefaultAsyncHttpxClient", "make_client"]
+_STOPS: dict[str, StopReason] = {
+    "end_turn": "end",
+    "max_tokens": "max_tokens",
+    "model_context_window_exceeded": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "refusal": "refusal",
+}
+
+
+def make_client(key: str, base_url: str | None, pool: httpx2.AsyncClient) -> AsyncAnthropic:
+    """A client on a shared pool. It never retries (the engine does), nor traces what it sends."""
+    return AsyncAnthropic(
+        api_key=key,
+        base_url=base_url or DEFAULT_BASE_URL,
+        max_retries=0,
+        http_client=pool,
+        open_telemetry=False,
+    )
+
+
+class AnthropicPort(SdkPort):
+    """A Claude model."""
+
+    errors = SdkErrors(
+        anthropic.APIError,
+        anthropic.APIStatusError,
+        anthropic.APITimeoutError,
+        anthropic.APIConnectionError,
+        anthropic.APIResponseValidationError,
+    )
+
+    def __init__(self, card: ModelCard, key: str, refused: dict[str, frozenset[str]], client: AsyncAnthropic) -> None:
+        super().__init__(card, key, refused)
+        self._client = client
+
+    def sends(self, request: ModelRequest, without: frozenset[str], streams: bool) -> frozenset[str]:
+        """See `SdkPort`."""
+        sent = set()
+        if self.takes_temperature(request, without):
+            sent.add(TEMPERATURE)
+        if self._native_schema(request, without) is not None:
+            sent.add(SCHEMA)
+        return frozenset(sent)
+
+    async def call(
+        self, request: ModelRequest, on_delta: OnDelta | None, without: frozenset[str], progress: Progress
+    ) -> ModelReply:
+        """See `SdkPort`."""
+        body = self._body(request, without)
+        call: Any = self._client.messages.create  # its overloads do not take a dict of arguments
+        if on_delta is None:
+            message = await call(**body)
+            progress.began = True
+            return self._reply(message, progress)
+        async with await call(**body, stream=True) as stream:
+            return await self._read(stream, on_delta, progress)
+
+    def _body(self, request: ModelRequest, without: frozenset[str]) -> dict[str, Any]:
+        schema = self._native_schema(request, without)
+        body: dict[str, Any] = {
+            "model": self.card.vendor_model,
+            "max_tokens": self.output_cap(request) or limits.PARTNER_OUTPUT_TOKENS,
+            "messages": [{"role": "user", "content": request.prompt}],
+            "extra_headers": self.headers(request),
+            "timeout": httpx2.Timeout(request.timeout_seconds, connect=CONNECT_SECONDS),
+        }
+        if system := instructions(request, spell_out=schema is None):
+            body["system"] = system
+        if self.takes_temperature(request, without):
+            body["temperature"] = min(HIGHEST_TEMPERATURE, request.temperature or 0.0)
+        if schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        return body
+
+    def _native_schema(self, request: ModelRequest, without: frozenset[str]) -> dict[str, Any] | None:
+        if request.output_schema is None or SCHEMA in without or not limits.takes_schema(self.card.vendor_model):
+            return None
+        try:
+            return transform_schema(request.output_schema)
+        except (ValueError, TypeError, AttributeError, AssertionError):
+            return None  # a schema the vendor's subset cannot say is put into words instead
+
+    async def _read(self, stream: Any, on_delta: OnDelta, progress: Progress) -> ModelReply:
+        parts: list[str] = []
+        stop, ended, model = None, False, self.card.vendor_model
+        async for event in stream:
+            progress.began = True
+            if event.type == "message_start":
+                progress.usage = _usage(event.message.usage)
+                model = event.message.model
+            elif event.type == "content_block_delta":
+                if event.delta.type == "text_delta" and event.delta.text:
+                    parts.append(event.delta.text)
+                    on_delta(event.delta.text)
+            elif event.type == "message_delta":
+                stop = event.delta.stop_reason or stop
+                progress.usage = _merged(progress.usage, event.usage)
+            elif event.type == "message_stop":
+                ended = True
+        if not ended or stop is None:
+            truncated()
+        if progress.usage is None:
+            malformed()
+        return self._made("".join(parts), progress.usage, stop, model)
+
+    def _reply(self, message: Any, progress: Progress) -> ModelReply:
+        progress.usage = _usage(message.usage)
+        text = "".join(block.text for block in message.content if block.type == "text")
+        if message.stop_reason is None:
+            malformed()
+        return self._made(text, progress.usage, message.stop_reason, message.model)
+
+    def _made(self, text: str, usage: Usage, stop: str, model: str) -> ModelReply:
+        return ModelReply(text, usage, _STOPS.get(stop, "other"), model or self.card.id, self.card.provider)
+
+
+def _usage(reported: Any) -> Usage:
+    """Anthropic counts cached tokens beside the input; we count them into it."""
+    cached, written = (
+        tokens(reported.cache_read_input_tokens or 0),
+        tokens(reported.cache_creation_input_tokens or 0),
+    )
+    return Usage(tokens(reported.input_tokens) + cached + written, tokens(reported.output_tokens), cached, written)
+
+
+def _merged(before: Usage | None, reported: Any) -> Usage:
+    """The counts of a `message_delta` are cumulative; the input's may be missing."""
+    output = tokens(reported.output_tokens)
+    if reported.input_tokens is not None:
+        return _usage(reported)
+    if before is None:
+        raise TypeError("no input tokens were reported")
+    return Usage(before.input_tokens, output, before.cached_input_tokens, before.cache_write_tokens)

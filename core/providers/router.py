@@ -1,0 +1,156 @@
+"""From a model's card and a key to a port, on shared connections."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
+
+from core.providers.catalogue import VENDORS
+from core.providers.demo import DEFAULT_PACE_SECONDS, DemoModel
+from core.providers.domain import (
+    ANTHROPIC,
+    DEMO_PROVIDER,
+    OPENAI,
+    ModelCard,
+    ModelPort,
+    ModelReply,
+    ModelRequest,
+    OnDelta,
+    ProviderConfig,
+    no_key,
+    no_price,
+)
+
+if TYPE_CHECKING:
+    import httpx2
+
+MAX_CONNECTIONS = 1_000
+KEPT_ALIVE = 256
+KEPT_ALIVE_SECONDS = 60.0
+MAX_CLIENTS = 256
+RESPONSES_SMALLEST_OUTPUT = 16  # the Responses API refuses a lower max_output_tokens
+_ADAPTERS = {
+    ANTHROPIC: "core.providers.adapters.anthropic",
+    OPENAI: "core.providers.adapters.openai",
+}
+_PARTNER_ADAPTER = "core.providers.adapters.partner"
+
+
+@dataclass(slots=True)
+class _Connections:
+    """What belongs to one event loop: a pool a vendor, and a client a key on top of it."""
+
+    pools: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+
+class Providers:
+    """Ports to all models. HTTP connections are shared by every call to a vendor, whatever the key.
+
+    The SDKs are imported at the first use of a vendor, or by `warm`, because that takes a second.
+    """
+
+    def __init__(self, config: ProviderConfig, *, demo_pace_seconds: float = DEFAULT_PACE_SECONDS) -> None:
+        self._config = config
+        self._demo = DemoModel(demo_pace_seconds)
+        self._partners = {partner.name: partner for partner in config.partners}
+        self._refused: dict[str, frozenset[str]] = {}
+        # Connections belong to the event loop that opened them.
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections] = WeakKeyDictionary()
+
+    def port_for(self, card: ModelCard, own_key: str | None) -> ModelPort:
+        """The port of a model under a person's own key, or under the platform's where `own_key` is None.
+
+        An empty own key is a missing one and never falls back to the platform's. Raises ProviderError
+        `NO_KEY`, and `NO_PRICE` for a model of unknown price on a platform key.
+        """
+        if card.provider == DEMO_PROVIDER:
+            return self._demo
+        key = own_key if own_key is not None else self._platform_key(card.provider)
+        if key is None or (not key and (own_key is not None or card.provider in VENDORS)):
+            raise no_key(card.provider, own=own_key is not None)
+        if own_key is None and card.price is None:
+            raise no_price(card.id)
+        return _RoutedPort(self, card, key)
+
+    def providers_needing_key(self) -> tuple[str, ...]:
+        """The vendors without a platform key: people need their own to use them."""
+        return tuple(vendor for vendor in VENDORS if not self._platform_key(vendor))
+
+    async def warm(self) -> None:
+        """Import the SDKs of the vendors with keys and open their pools, off the event loop's thread."""
+        configured = [vendor for vendor in VENDORS if self._platform_key(vendor)]
+        modules = [_ADAPTERS[vendor] for vendor in configured] + ([_PARTNER_ADAPTER] if self._partners else [])
+        for module in modules:
+            await asyncio.to_thread(import_module, module)
+        for vendor in (*configured, *self._partners):
+            self.client(vendor, self._platform_key(vendor) or "")
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        connections = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if connections is not None:
+            for pool in connections.pools.values():
+                await pool.aclose()
+
+    def client(self, provider: str, key: str) -> Any:
+        """The SDK client of a key in the running event loop."""
+        connections = self._by_loop.setdefault(asyncio.get_running_loop(), _Connections())
+        client = connections.clients.get((provider, key))
+        if client is None:
+            if len(connections.clients) >= MAX_CLIENTS:  # own keys come and go; the pool stays
+                connections.clients.pop(next(iter(connections.clients)))
+            adapter = import_module(_ADAPTERS.get(provider, _ADAPTERS[OPENAI]))
+            client = adapter.make_client(key, self._base_url(provider), self._pool(connections, provider, adapter))
+            connections.clients[provider, key] = client
+        return client
+
+    def port_on_client(self, card: ModelCard, key: str, request: ModelRequest) -> ModelPort:
+        """The adapter a request needs, on its client."""
+        name, port = _PARTNER_ADAPTER, "ChatPort"
+        small = request.max_tokens is not None and request.max_tokens < RESPONSES_SMALLEST_OUTPUT
+        if card.provider == ANTHROPIC:
+            name, port = _ADAPTERS[ANTHROPIC], "AnthropicPort"
+        elif card.api == "responses" and not small:
+            name, port = _ADAPTERS[OPENAI], "OpenAIPort"
+        make = getattr(import_module(name), port)
+        return cast(ModelPort, make(card, key, self._refused, self.client(card.provider, key)))
+
+    def _pool(self, connections: _Connections, provider: str, adapter: Any) -> httpx2.AsyncClient:
+        if provider not in connections.pools:
+            open_pool = import_module("core.providers.adapters.pool").open_pool
+            connections.pools[provider] = open_pool(
+                adapter.DefaultAsyncHttpxClient, MAX_CONNECTIONS, KEPT_ALIVE, KEPT_ALIVE_SECONDS
+            )
+        return connections.pools[provider]
+
+    def _platform_key(self, provider: str) -> str | None:
+        if provider == ANTHROPIC:
+            return self._config.anthropic_api_key
+        if provider == OPENAI:
+            return self._config.openai_api_key
+        partner = self._partners.get(provider)
+        return partner.api_key if partner else None
+
+    def _base_url(self, provider: str) -> str | None:
+        if provider == ANTHROPIC:
+            return self._config.anthropic_base_url
+        if provider == OPENAI:
+            return self._config.openai_base_url
+        return self._partners[provider].base_url
+
+
+class _RoutedPort:
+    """Finds its client when called, because only then it is known which event loop calls."""
+
+    def __init__(self, providers: Providers, card: ModelCard, key: str) -> None:
+        self._providers = providers
+        self._card = card
+        self._key = key
+
+    async def complete(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
+        port = self._providers.port_on_client(self._card, self._key, request)
+        return await port.complete(request, on_delta)
