@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -10,23 +10,24 @@ from typing import Any
 import streamlit as st
 
 from core.pipelines.definition import LlmStep, TransformStep
-from core.shared.money import format_credits
-from pages.ui.badges import state_badge
 from pages.ui.cell import CellActions, CellFace, draw_cell_head, draw_result
 from pages.ui.editor import Suggestion, code_editor
-from pages.ui.outputs import draw_plain
-from pages.ui.words import duration, exact, joined
+from pages.ui.step_tabs import draw_step_tabs
 
 _FORMATS = {None: "Default", "text": "Text", "markdown": "Markdown", "json": "JSON"}
 
 
 @dataclass(frozen=True)
 class EditActions:
-    """What the open cell changes. `fields` takes step id and new values, None removing a field."""
+    """What the open cell changes. `fields` takes step id and new values, None removing a field.
+
+    `typed` holds what was typed since the definition was last valid, by step and field.
+    """
 
     fields: Callable[[str, dict[str, Any]], None]
     rename: Callable[[str, str], None]
     command: Callable[[str, str], None]
+    typed: Mapping[tuple[str, str], Any]
 
 
 def draw_open_cell(
@@ -36,7 +37,7 @@ def draw_open_cell(
     *,
     models: tuple[str, ...],
     scope: tuple[Suggestion, ...],
-    focus: bool,
+    focus: bool = False,
 ) -> None:
     """Draws the selected cell with its editor."""
     with st.container(key=f"cell-{face.step.id}"):
@@ -57,25 +58,59 @@ def _draw_llm(
     with model:
         options = list(dict.fromkeys([*(filter(None, [step.model])), *models]))
         index = options.index(step.model) if step.model else None
-        _widget(edits, step.id, "model", st.selectbox, "Model", options, index=index,
-                placeholder="Default model", accept_new_options=True)
+        _widget(
+            edits,
+            step.id,
+            "model",
+            st.selectbox,
+            "Model",
+            options,
+            index=index,
+            placeholder="Default model",
+            accept_new_options=True,
+        )
     with form:
         _draw_format(step, edits)
     with warmth:
-        _widget(edits, step.id, "temperature", st.number_input, "Temperature", value=step.temperature,
-                min_value=0.0, max_value=2.0, step=0.1, placeholder="Default")
+        _widget(
+            edits,
+            step.id,
+            "temperature",
+            st.number_input,
+            "Temperature",
+            value=step.temperature,
+            min_value=0.0,
+            max_value=2.0,
+            step=0.1,
+            placeholder="Default",
+        )
     with length:
-        _widget(edits, step.id, "max_tokens", st.number_input, "Max tokens", value=step.max_tokens,
-                min_value=1, max_value=1_000_000, step=1, placeholder="Model's limit")
+        _widget(
+            edits,
+            step.id,
+            "max_tokens",
+            st.number_input,
+            "Max tokens",
+            value=step.max_tokens,
+            min_value=1,
+            max_value=1_000_000,
+            step=1,
+            placeholder="Model's limit",
+        )
     with st.expander("More settings", icon=":material/tune:"):
-        _widget(edits, step.id, "system_prompt", st.text_area, "System prompt", value=step.system_prompt or "",
-                height="content")
+        _widget(
+            edits,
+            step.id,
+            "system_prompt",
+            st.text_area,
+            "System prompt",
+            value=step.system_prompt or "",
+            height="content",
+        )
         _draw_common(step, edits)
 
 
-def _draw_transform(
-    step: TransformStep, edits: EditActions, *, scope: tuple[Suggestion, ...], focus: bool
-) -> None:
+def _draw_transform(step: TransformStep, edits: EditActions, *, scope: tuple[Suggestion, ...], focus: bool) -> None:
     if step.text_template is not None:
         field = "prompt" if step.template is None else "template"
         _editor(step.id, field, "Template", step.text_template, edits, scope=scope, focus=focus)
@@ -98,19 +133,41 @@ def _draw_common(step: LlmStep | TransformStep, edits: EditActions) -> None:
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     with left:
         key = f"set-{step.id}-id"
-        st.text_input("Id", value=step.id, key=key, help="Small letters, digits and _. References follow.",
-                      on_change=lambda: edits.rename(step.id, str(st.session_state[key])))
+        st.text_input(
+            "Id",
+            value=step.id,
+            key=key,
+            help="Small letters, digits and _. References follow.",
+            on_change=lambda: edits.rename(step.id, str(st.session_state[key])),
+        )
     with middle:
         _widget(edits, step.id, "name", st.text_input, "Name", value=step.name or "")
     with right:
-        _widget(edits, step.id, "timeout_seconds", st.number_input, "Time limit (s)", value=step.timeout_seconds,
-                min_value=1, max_value=300, step=1)
+        _widget(
+            edits,
+            step.id,
+            "timeout_seconds",
+            st.number_input,
+            "Time limit (s)",
+            value=step.timeout_seconds,
+            min_value=1,
+            max_value=300,
+            step=1,
+        )
 
 
 def _draw_format(step: LlmStep | TransformStep, edits: EditActions) -> None:
     options = list(_FORMATS)
-    _widget(edits, step.id, "output_format", st.selectbox, "Output", options,
-            index=options.index(step.output_format), format_func=lambda name: _FORMATS[name])
+    _widget(
+        edits,
+        step.id,
+        "output_format",
+        st.selectbox,
+        "Output",
+        options,
+        index=options.index(step.output_format),
+        format_func=lambda name: _FORMATS[name],
+    )
 
 
 def _editor(
@@ -130,8 +187,9 @@ def _bare_editor(
     focus: bool,
 ) -> None:
     st.html(f'<div class="sq-label">{escape(label)}</div>')
+    typed = edits.typed.get((step_id, field))
     code_editor(
-        value,
+        typed if isinstance(typed, str) else value,
         key=f"editor-{step_id}-{field}",
         label=f"{label} of {step_id}",
         placeholder="Write here. Type {{ to refer to the input or to an earlier step.",
@@ -154,35 +212,8 @@ def _widget(edits: EditActions, step_id: str, field: str, draw: Any, label: str,
 
 
 def _draw_tabs(face: CellFace) -> None:
-    run = face.cell.step_run
+    run, key = face.cell.step_run, f"out-{face.step.id}"
     if run is None or face.cell.state == "running":
-        draw_result(face.cell, face.step, key=f"out-{face.step.id}")
-        return
-    output, sent, raw, history = st.tabs(["Output", "Prompt sent", "Raw", "History"], key=f"tabs-{face.step.id}")
-    with output:
-        draw_result(face.cell, face.step, key=f"out-{face.step.id}")
-    with sent:
-        _text_or_empty(run.prompt_sent, "This step sends no prompt.", face.step.id, "prompt")
-    with raw:
-        _text_or_empty(run.raw_output, "Nothing came back.", face.step.id, "raw")
-    with history:
-        rows = "".join(
-            f"<tr><td>{state_badge(attempt.status)}</td><td>{attempt.attempt}</td><td>{exact(attempt.started_at)}</td>"
-            f'<td class="sq-num">{duration(attempt.duration_ms)}</td>'
-            f"<td>{escape(str((attempt.error or {}).get('message', '')))}</td></tr>"
-            for attempt in run.attempts
-        )
-        head = '<th>Status</th><th>Attempt</th><th>Started</th><th class="sq-num">Duration</th><th>Error</th>'
-        st.html(f'<table class="sq-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>')
-        usage = joined(
-            run.model, run.provider, f"{run.input_tokens:,} tokens in, {run.output_tokens:,} out",
-            f"stopped: {run.stop_reason}" if run.stop_reason else None, format_credits(run.credit_micros),
-        )
-        st.html(f'<div class="sq-facts">{escape(usage)}</div>')
-
-
-def _text_or_empty(text: str | None, otherwise: str, step_id: str, name: str) -> None:
-    if text:
-        draw_plain(text, key=f"{name}-{step_id}", file_name=f"{step_id}-{name}")
+        draw_result(face.cell, face.step, key=key)
     else:
-        st.html(f'<div class="sq-empty">{escape(otherwise)}</div>')
+        draw_step_tabs(run, lambda: draw_result(face.cell, face.step, key=key), key=key, last="History")

@@ -9,38 +9,15 @@ from html import escape
 import streamlit as st
 
 from pages.ui.badges import look_of
+from pages.ui.theme import asset
 
 BOX_WIDTH, BOX_HEIGHT = 190, 54
 GAP_X, GAP_Y = 34, 58
 MARGIN = 12
 
-_SHEET = """
-:host, .dag { color-scheme: inherit; }
-.dag { overflow-x: auto; padding: 0.25rem 0; }
-svg { display: block; margin: 0 auto; font-family: var(--st-font); }
-rect.box { fill: var(--st-background-color); stroke: var(--st-border-color); stroke-width: 1.2; }
-a:hover rect.box, a:focus-visible rect.box, a[aria-current] rect.box { stroke: var(--st-primary-color); stroke-width: 2; }
-a { outline: none; cursor: pointer; }
-text { fill: var(--st-text-color); font-size: 14px; }
-text.name { font-weight: 650; }
-text.state { font-size: 12px; font-weight: 600; }
-path.edge { fill: none; stroke: var(--st-gray-color); stroke-width: 1.4; }
-path.head { fill: var(--st-gray-color); }
-.green { fill: var(--st-green-color); } .amber { fill: var(--st-orange-color); } .blue { fill: var(--st-blue-color); }
-.red { fill: var(--st-red-color); } .violet { fill: var(--st-violet-color); } .gray { fill: var(--st-gray-color); }
-text.green { fill: var(--st-green-text-color); } text.amber { fill: var(--st-orange-text-color); }
-text.blue { fill: var(--st-blue-text-color); } text.red { fill: var(--st-red-text-color); }
-text.violet { fill: var(--st-violet-text-color); } text.gray { fill: var(--st-gray-text-color); }
-"""
-_SCRIPT = """
-export default function ({ data, parentElement }) {
-  const host = parentElement.querySelector(".dag");
-  if (host.dataset.svg === data.svg) return;
-  host.dataset.svg = data.svg;
-  host.innerHTML = data.svg;
-}
-"""
-_component = st.components.v2.component("stepiq.dag", html='<div class="dag"></div>', css=_SHEET, js=_SCRIPT)
+_component = st.components.v2.component(
+    "stepiq.dag", html='<div class="dag"></div>', css=asset("dag.css"), js=asset("dag.js")
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +87,8 @@ def _edge(start: tuple[float, float], end: tuple[float, float]) -> str:
     x2, y2 = end[0] + BOX_WIDTH / 2, end[1] - 7
     bend = max((y2 - y1) / 2, 16)
     return (
-        f'<path class="edge" d="M{x1:.0f} {y1:.0f} C{x1:.0f} {y1 + bend:.0f} {x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"/>'
+        f'<path class="edge" d="M{x1:.0f} {y1:.0f} C{x1:.0f} {y1 + bend:.0f} '
+        f'{x2:.0f} {y2 - bend:.0f} {x2:.0f} {y2:.0f}"/>'
         f'<path class="head" d="M{x2 - 4.5:.0f} {y2 - 1:.0f} h9 l-4.5 7 z"/>'
     )
 

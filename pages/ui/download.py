@@ -10,36 +10,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-_SCRIPT = """
-const served = new WeakMap();
-export default function ({ data, parentElement, setTriggerValue }) {
-  const button = parentElement.querySelector("button");
-  button.querySelector("span").textContent = data.label;
-  button.onclick = () => setTriggerValue("wanted", true);
-  if (data.content === null || served.get(parentElement) === data.turn) return;
-  served.set(parentElement, data.turn);
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([data.content], { type: data.mime }));
-  link.download = data.name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-}
-"""
+from pages.ui.theme import asset
+
 _BUTTON = '<button type="button"><i aria-hidden="true"></i><span></span></button>'
-_SHEET = """
-button { font: inherit; font-size: 0.9rem; color: var(--st-text-color); background: transparent; cursor: pointer;
-  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); padding: 0.28rem 0.7rem; }
-button:hover { border-color: var(--st-primary-color); }
-button:focus-visible { outline: 2px solid var(--st-primary-color); outline-offset: 2px; }
-i { display: inline-block; width: 0.8em; height: 0.8em; margin-right: 0.5em; vertical-align: -0.08em;
-  background: currentColor; clip-path: polygon(42% 0, 58% 0, 58% 48%, 80% 48%, 50% 78%, 20% 48%, 42% 48%, 42% 0, 42% 0, 0 86%, 100% 86%, 100% 100%, 0 100%, 0 86%, 42% 86%); }
-"""
-_component = st.components.v2.component("stepiq.download", html=_BUTTON, css=_SHEET, js=_SCRIPT)
+_component = st.components.v2.component(
+    "stepiq.download", html=_BUTTON, css=asset("download.css"), js=asset("download.js")
+)
 
 
-def download_button(
-    label: str, content: str | Callable[[], str], *, file_name: str, mime: str, key: str
-) -> None:
+def download_button(label: str, content: str | Callable[[], str], *, file_name: str, mime: str, key: str) -> None:
     """A button that hands `content` to the browser as a file when it is pressed."""
     turns = f"download-turn-{key}"
     wanted = f"download-wanted-{key}"

@@ -37,9 +37,7 @@ def draw_input(pipeline_id: str, fields: Mapping[str, InputField]) -> None:
     """Draws the input cell. Texts take the whole width; choices, numbers and switches share a line."""
     with st.container(key="cell-input"):
         noun = count(len(fields), "field") if fields else "no fields"
-        st.html(
-            f'<div class="sq-row"><span class="sq-id">input</span><span class="sq-facts">{noun}</span></div>'
-        )
+        st.html(f'<div class="sq-row"><span class="sq-id">input</span><span class="sq-facts">{noun}</span></div>')
         if not fields:
             st.html('<div class="sq-empty">This pipeline needs no input. Add fields under input.schema in YAML.</div>')
         texts = {name: field for name, field in fields.items() if field.type == "string" and not field.enum}

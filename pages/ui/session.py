@@ -54,11 +54,11 @@ def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
 
 
 def _look_up(runtime: Runtime) -> SessionView | None:
-    cookies = st.context.cookies
-    token = cookies.get(cookie_name(https=True)) or cookies.get(cookie_name(https=False))
-    return find_session(runtime, token)
+    return find_session(runtime, st.context.cookies.get(cookie_name(https=runtime.settings.is_https)))
 
 
 def _say_signed_out() -> None:
-    st.html('<h1 class="sq-title">Signed out</h1><p class="sq-facts">Your session has ended. Nothing you saved is lost.</p>')
+    st.html(
+        '<h1 class="sq-title">Signed out</h1><p class="sq-facts">Your session has ended. Nothing you saved is lost.</p>'
+    )
     st.html('<p><a class="sq-link" href="/auth/login" target="_self">Sign in again</a></p>')

@@ -57,6 +57,7 @@ def _row(bar: Bar, share: Callable[[datetime], float], created_at: datetime, now
     return (
         f'{name}<div class="sq-track" title="{hover}">'
         f'<span class="sq-wait" style="left:0;width:{start:.2f}%"></span>'
-        f'<span class="sq-bar sq-{look.colour}" style="left:{min(start, 99.2):.2f}%;width:{max(width, 0.6):.2f}%"></span></div>'
+        f'<span class="sq-bar sq-{look.colour}" style="left:{min(start, 99.2):.2f}%;width:{max(width, 0.6):.2f}%"></span>'
+        "</div>"
         f'<div class="sq-end">{escape(joined(duration(ran), cost))}</div>'
     )

@@ -1,0 +1,94 @@
+"""The main script of the app: who is looking, which pages exist for them, and the error boundary."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import streamlit as st
+
+from core.accounts.domain import SessionView
+from core.bootstrap import get_runtime
+from core.credits.queries import balance
+from core.shared.money import format_credits
+from pages.account.keys import keys_page
+from pages.account.usage import usage_page
+from pages.ui.navigator import Target, listen
+from pages.ui.notices import error_boundary
+from pages.ui.session import current_session
+from pages.ui.theme import apply_theme
+from pages.workspace import notebook
+from pages.workspace.pipelines import pipelines_page
+from pages.workspace.run_detail import run_page
+from pages.workspace.runs import runs_page
+
+_ADMIN = Path(__file__).resolve().parent.parent / "admin"
+
+
+def main() -> None:
+    """One rerun of the app."""
+    st.set_page_config(page_title="stepIQ", page_icon=":material/account_tree:", layout="wide")
+    apply_theme()
+    session = current_session(get_runtime())
+    pages = pages_for(session)
+    page = st.navigation(pages, position="sidebar", expanded=True)
+    on_notebook = page.url_path == ""
+    target = listen(notebook.COMMANDS if on_notebook else ())
+    if target is not None:
+        _go(target, page, [known for group in pages.values() for known in group])
+    with error_boundary():
+        page.run()
+    with st.sidebar:
+        _draw_sidebar(session)
+
+
+def pages_for(session: SessionView) -> dict[str, list[st.Page]]:
+    """The pages that exist for a person; each of them checks for itself as well."""
+    pages = {
+        "": [
+            st.Page(notebook.notebook_page, title="Notebook", icon=":material/account_tree:", default=True),
+            st.Page(pipelines_page, title="Pipelines", icon=":material/folder_open:", url_path="pipelines"),
+            st.Page(runs_page, title="Runs", icon=":material/play_circle:", url_path="runs"),
+            st.Page(run_page, title="Run", icon=":material/play_circle:", url_path="run", visibility="hidden"),
+        ],
+        "Account": [
+            st.Page(usage_page, title="Usage", icon=":material/payments:", url_path="usage"),
+            st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
+        ],
+    }
+    if session.account.is_admin:
+        # A file, not an import: the app does not know the admin rooms.
+        pages["Admin"] = [
+            st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin")
+        ]
+    return pages
+
+
+def _go(target: Target, page: st.Page, pages: list[st.Page]) -> None:
+    wanted = next((known for known in pages if known.url_path == target.page), None)
+    if wanted is None:
+        return
+    if wanted.url_path == page.url_path:
+        st.query_params.from_dict(target.query)
+    else:
+        st.switch_page(wanted, query_params=target.query)
+
+
+def _draw_sidebar(session: SessionView) -> None:
+    credits = balance(get_runtime(), session.account)
+    if credits.unlimited:
+        st.html('<div class="sq-side">Unlimited credits</div>')
+    else:
+        share = 100 * credits.available_micros / credits.granted_micros if credits.granted_micros else 0
+        left = format_credits(credits.available_micros)
+        granted = format_credits(credits.granted_micros)
+        st.html(
+            f'<div class="sq-side"><span>{left} of {granted} left</span>'
+            f'<div class="sq-meter" role="img" aria-label="{left} of {granted} left">'
+            f'<span style="width:{min(share, 100):.0f}%"></span></div></div>'
+        )
+    who = escape(session.account.name or session.account.email)
+    st.html(f'<div class="sq-side">{who}<br><a href="/auth/logout" target="_self">Sign out</a></div>')
+
+
+main()

@@ -1,0 +1,48 @@
+const KEY = "__stepiqNavigator";
+function typing(event) {
+  return event.composedPath().some((node) => node.matches &&
+    node.matches("input, textarea, select, [contenteditable=true], [role=textbox], [role=combobox], dialog, [role=dialog]"));
+}
+function commandOf(event) {
+  const mod = event.metaKey || event.ctrlKey;
+  if (event.key === "Enter" && mod && event.shiftKey) return "run_stale";
+  if (event.key === "Enter" && mod) return "run_cell";
+  if (mod && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "s") return "save_version";
+  if (mod || event.altKey || typing(event)) return null;
+  if (event.key === "Enter" && event.shiftKey) return "run_next";
+  if (event.shiftKey && event.key !== "?") return null;
+  return { j: "next", k: "previous", "?": "help" }[event.key] || null;
+}
+export default function ({ data, setTriggerValue }) {
+  const state = (window[KEY] = window[KEY] || {});
+  state.send = (value) => setTriggerValue("event", value);
+  state.data = data;
+  if (!state.listening) {
+    state.listening = true;
+    document.addEventListener("keydown", (event) => {
+      if (event.defaultPrevented || event.isComposing || event.repeat) return;
+      const name = commandOf(event);
+      if (!name || !state.data.commands.includes(name)) return;
+      event.preventDefault();
+      // A field hands over what was typed when it loses the focus: what runs is what is on the screen.
+      if (typing(event) && document.activeElement) document.activeElement.blur();
+      setTimeout(() => state.send({ command: name }), 0);
+    });
+    document.addEventListener("click", (event) => {
+      if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+      const link = event.composedPath().find((node) => node.tagName && node.tagName.toLowerCase() === "a");
+      const href = link && link.getAttribute("href");
+      if (!href || !href.startsWith(state.data.base)) return;
+      if (link.closest && link.closest('[data-testid="stSidebarNav"], [data-testid="stPageLink"]')) return;
+      event.preventDefault();
+      state.send({ href });
+    });
+  }
+  if (data.scroll && state.scrolled !== data.scroll) {
+    state.scrolled = data.scroll;
+    setTimeout(() => {
+      const cell = document.querySelector(".st-key-" + CSS.escape(data.scroll.split("#")[0]));
+      if (cell) cell.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    }, 120);
+  }
+}

@@ -1,0 +1,79 @@
+"""Dialogs of the notebook: versions with their differences, export, keys, and the confirmation of a costly run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from difflib import unified_diff
+
+import streamlit as st
+
+from core.pipelines.domain import VersionView
+from core.shared.money import format_credits
+from pages.ui.download import download_button
+from pages.ui.navigator import COMMANDS
+from pages.ui.words import ago
+
+
+@st.dialog("Versions", width="large", icon=":material/history:")
+def versions_dialog(
+    versions: Sequence[VersionView], current: str, restore: Callable[[int], None], *, now: datetime
+) -> None:
+    """Every version with what differs from the text being edited; one click brings it back."""
+    by_number = {version.number: version for version in versions}
+    number = st.selectbox(
+        "Version",
+        list(by_number),
+        key="versions-choice",
+        format_func=lambda n: f"v{n} · {ago(by_number[n].created_at, now)}",
+    )
+    chosen = by_number[number]
+    lines = list(
+        unified_diff(
+            chosen.text.splitlines(), current.splitlines(), f"v{number}", "what you are editing", lineterm="", n=2
+        )
+    )
+    if lines:
+        st.code("\n".join(lines), language="diff", height=min(60 + 21 * len(lines), 420))
+    else:
+        st.html('<div class="sq-empty">The same as what you are editing.</div>')
+    st.caption("Restoring makes a new version with this text. Your draft is replaced; you can undo it.")
+    if st.button(f"Restore v{number}", key="versions-restore", icon=":material/restore:", disabled=not lines):
+        restore(number)
+        st.rerun()
+
+
+@st.dialog("Export YAML", width="large", icon=":material/download:")
+def export_dialog(name: str, text: str) -> None:
+    """The definition as a file, and to copy."""
+    download_button("Download YAML", text, file_name=file_name(name), mime="application/yaml", key="export")
+    st.code(text, language="yaml", height=420)
+
+
+@st.dialog("Keyboard shortcuts", icon=":material/keyboard:")
+def keys_dialog() -> None:
+    """Every key of the notebook."""
+    rows = "".join(f"<tr><td><kbd>{keys}</kbd></td><td>{what}</td></tr>" for keys, what in COMMANDS.values())
+    head = "<th>Keys</th><th>What they do</th>"
+    st.html(f'<table class="sq-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>')
+
+
+@st.dialog("Confirm the cost", icon=":material/payments:")
+def confirm_dialog(maximum_micros: int, start: Callable[[], None]) -> None:
+    """Asks before a run whose quoted maximum is above the person's limit."""
+    st.markdown(
+        f"This run may cost up to **{format_credits(maximum_micros)}**. "
+        "It is held while the run goes on; what is not used returns."
+    )
+    with st.container(horizontal=True):
+        if st.button(f"Run for up to {format_credits(maximum_micros)}", type="primary", key="confirm-run"):
+            start()
+            st.rerun()
+        if st.button("Not now", key="confirm-no"):
+            st.rerun()
+
+
+def file_name(name: str) -> str:
+    """A file name of a pipeline's name: letters and digits with dashes."""
+    kept = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
+    return "-".join(filter(None, kept.split("-"))) + ".yaml" if kept.strip("-") else "pipeline.yaml"

@@ -1,0 +1,147 @@
+"""The top of the notebook: title, badges, view switch, the one button, its quote, and the line of facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+
+import streamlit as st
+
+from core.credits.domain import Balance, Quote
+from core.execution.domain import NotebookView
+from core.pipelines.domain import PipelineView
+from core.shared.money import format_credits
+from pages.ui.badges import state_badge, text_badge
+from pages.ui.words import count, credits_range, duration, time_html
+
+VIEWS = {"cells": "Cells", "yaml": "YAML", "graph": "Graph"}
+MENU = {
+    "run_all": "Run all",
+    "save_version": "Save version",
+    "versions": "Versions",
+    "export": "Export YAML",
+    "duplicate": "Duplicate",
+    "archive": "Archive",
+    "keys": "Keyboard shortcuts",
+}
+_ICONS = {
+    "run_all": "play_arrow",
+    "save_version": "save",
+    "versions": "history",
+    "export": "download",
+    "duplicate": "content_copy",
+    "archive": "archive",
+    "keys": "keyboard",
+}
+
+
+@dataclass(frozen=True)
+class HeaderActions:
+    """What the header can start. `run` takes the mode: `all` or `stale`."""
+
+    run: Callable[[str], None]
+    cancel: Callable[[], None]
+    choose: Callable[[str], None]
+    view: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class RunOffer:
+    """What the primary button will do."""
+
+    label: str
+    mode: str
+    quote: Quote
+
+
+def offer_of(view: NotebookView) -> RunOffer:
+    """Run what is stale when something is fresh, otherwise everything."""
+    if 0 < view.stale_count < len(view.cells):
+        return RunOffer(f"Run {view.stale_count} stale", "stale", view.stale_quote)
+    return RunOffer("Run all", "all", view.quote)
+
+
+def draw_header(
+    pipeline: PipelineView, notebook: NotebookView, actions: HeaderActions, *, view: str, editable: bool
+) -> None:
+    """Draws title, switch, button and menu."""
+    with st.container(key="notebook-header", horizontal=True, vertical_alignment="center"):
+        st.html(_title(pipeline))
+        key = f"view-{view}"
+        st.segmented_control(
+            "View",
+            list(VIEWS),
+            default=view,
+            required=True,
+            key=key,
+            format_func=lambda name: VIEWS[name],
+            label_visibility="collapsed",
+            on_change=lambda: actions.view(str(st.session_state[key])),
+        )
+        _draw_button(notebook, actions, editable=editable)
+        st.menu_button(
+            "More actions",
+            list(MENU),
+            key="notebook-menu",
+            icon=":material/more_horiz:",
+            format_func=lambda name: f":material/{_ICONS[name]}: {MENU[name]}",
+            on_click=lambda: _choose(actions),
+        )
+
+
+def draw_facts(
+    notebook: NotebookView, balance: Balance, *, payer: str, cells: int, now: datetime, editable: bool
+) -> None:
+    """One line of facts, and on the right what the button may cost."""
+    facts = [count(cells, "cell")]
+    last = notebook.last_run
+    if last is not None:
+        facts.append(
+            f"{state_badge(last.status, run=True)} "
+            + (time_html(last.created_at, now) if last.duration_ms is not None or last.status == "cancelled" else "")
+        )
+        if last.duration_ms is not None:
+            facts.append(f"{duration(last.duration_ms)}, {format_credits(last.credits_micros)}")
+    facts.append("unlimited credits" if balance.unlimited else f"{format_credits(balance.available_micros)} left")
+    left = '<span aria-hidden="true">·</span>'.join(f"<span>{fact}</span>" for fact in facts)
+    right = ""
+    if editable and notebook.active_run_id is None:
+        quote = offer_of(notebook).quote
+        likely = f"likely {credits_range(quote.low_micros, quote.likely_micros)}, " if quote.max_micros else ""
+        right = f"<span>{likely}<b>max {format_credits(quote.max_micros)}</b> · {escape(payer)}</span>"
+    st.html(f'<div class="sq-row sq-facts sq-apart"><span class="sq-row">{left}</span>{right}</div>')
+
+
+def _title(pipeline: PipelineView) -> str:
+    draft = pipeline.draft is not None and pipeline.draft.text != pipeline.text
+    badge = (
+        text_badge(f"draft of v{pipeline.version}", "amber", "Changes that are kept but not saved as a version")
+        if draft
+        else text_badge(f"v{pipeline.version}", "gray", "The newest version, unchanged")
+    )
+    return f'<div class="sq-row"><h1 class="sq-title">{escape(pipeline.name)}</h1>{badge}</div>'
+
+
+def _draw_button(notebook: NotebookView, actions: HeaderActions, *, editable: bool) -> None:
+    if notebook.active_run_id is not None:
+        st.button("Cancel run", key="cancel-run", icon=":material/stop_circle:", on_click=actions.cancel)
+        return
+    offer = offer_of(notebook)
+    st.button(
+        offer.label,
+        key="run-primary",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not editable,
+        help=f"Costs at most {format_credits(offer.quote.max_micros)}" if editable else "Fix the errors first",
+        on_click=actions.run,
+        args=(offer.mode,),
+    )
+
+
+def _choose(actions: HeaderActions) -> None:
+    choice = st.session_state.get("notebook-menu")
+    if choice in MENU:
+        actions.choose(choice)

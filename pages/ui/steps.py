@@ -1,0 +1,101 @@
+"""Steps around the cells: adding one, and what a step may refer to, run on and cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.accounts.queries import list_own_keys
+from core.pipelines.definition import Definition, LlmStep
+from pages.ui.editor import Suggestion
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+KINDS = {
+    "llm": ("Model call", "Sends a prompt to a model. Costs credits, or your own key.", "auto_awesome"),
+    "template": ("Template", "Builds a text from input and earlier steps. Free.", "text_snippet"),
+    "extract": ("JMESPath", "Picks values out of JSON. Free.", "data_object"),
+    "regex": ("Regular expression", "Finds a pattern in a text. Free.", "find_in_page"),
+}
+
+
+def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> None:
+    """The end of the notebook: add a step, each kind explained in a line."""
+    with (
+        st.container(key="add-step", horizontal=True, horizontal_alignment="center"),
+        st.popover("Add a step", icon=":material/add:", type="tertiary", key="add-step-kinds"),
+    ):
+        for kind, (name, what, icon) in KINDS.items():
+            st.button(name, key=f"add-{kind}", icon=f":material/{icon}:", on_click=add, args=(kind, last))
+            st.caption(what)
+
+
+def between_cells(after: str, add: Callable[[str, str | None], None]) -> None:
+    """A quiet plus between two cells, seen on hover and on focus."""
+    key = f"insert-{after}"
+
+    def chosen() -> None:
+        kind = st.session_state.get(key)
+        if kind in KINDS:
+            add(kind, after)
+
+    with st.container(key=f"between-{after}", horizontal=True, horizontal_alignment="center"):
+        st.menu_button(
+            f"Add a step after {after}", list(KINDS), key=key, icon=":material/add:", type="tertiary",
+            format_func=lambda kind: f":material/{KINDS[kind][2]}: {KINDS[kind][0]}", on_click=chosen,
+        )  # fmt: skip
+
+
+def scope_of(definition: Definition, step_id: str) -> tuple[Suggestion, ...]:
+    """What may stand between `{{` and `}}` in a step: input, variables, and the other steps' outputs."""
+    inputs = [Suggestion(f"input.{name}", field.type) for name, field in definition.input.fields.items()]
+    variables = [Suggestion(f"vars.{name}", "variable") for name in definition.variables]
+    steps: list[Suggestion] = []
+    for step in definition.steps:
+        if step.id == step_id:
+            break
+        kind = "JSON" if isinstance(step, LlmStep) and step.wants_json else "output"
+        steps.append(Suggestion(f"steps.{step.id}.output", kind))
+        schema = step.output_schema if isinstance(step, LlmStep) else None
+        for name, field in ((schema or {}).get("properties") or {}).items():
+            detail = str(field.get("type", "")) if isinstance(field, dict) else ""
+            steps.append(Suggestion(f"steps.{step.id}.output.{name}", detail))
+    return (*inputs, *variables, *steps)
+
+
+def models_of(runtime: Runtime, owner_id: str) -> tuple[str, ...]:
+    """The models that can be called now: those of the platform's keys and of the person's own, then the demo."""
+    own = {key.provider for key in list_own_keys(runtime, owner_id)}
+    usable: dict[str, bool] = {}
+    found = []
+    for card in runtime.catalogue.list():
+        if card.provider not in usable:
+            usable[card.provider] = card.provider in own or runtime.catalogue.platform_key_available(card.provider)
+        if usable[card.provider]:
+            found.append(card.id)
+    return tuple(found)
+
+
+def region_of(runtime: Runtime, model: str | None) -> str | None:
+    """Where a model's vendor works on the data, for the head of a cell."""
+    card = runtime.catalogue.find(model) if model else None
+    return None if card is None or card.free else card.region
+
+
+def payer_of(runtime: Runtime, definition: Definition | None, own_providers: set[str]) -> str:
+    """Who pays for a run, in a few words beside its price."""
+    steps = definition.steps if definition else ()
+    default = runtime.catalogue.default_model()
+    cards = [runtime.catalogue.find(step.model or default) for step in steps if isinstance(step, LlmStep)]
+    known = [card for card in cards if card is not None]
+    if not known:
+        return "no model"
+    if all(card.free for card in known):
+        return "demo model"
+    paid = {card.provider for card in known if not card.free}
+    if paid <= own_providers:
+        return "your own key"
+    return "your own key and credits" if paid & own_providers else "credits"

@@ -1,0 +1,288 @@
+"""The notebook: one pipeline as cells, as YAML or as a graph, with its runs live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from core.accounts.domain import SessionView
+from core.accounts.queries import list_own_keys
+from core.bootstrap import get_runtime
+from core.credits.queries import balance
+from core.execution.domain import CellView, Mode, NotebookView
+from core.execution.notebook import notebook
+from core.execution.queries import get_run, list_runs
+from core.pipelines.commands import ensure_example
+from core.pipelines.definition import Definition, InputField, LlmStep
+from core.pipelines.domain import PipelineView
+from core.pipelines.graph import dependencies
+from core.pipelines.queries import get_pipeline, list_versions
+from core.shared.errors import NotFound
+from pages.ui import dialogs
+from pages.ui.cell import CellActions, CellFace, draw_light_cell, kind_of
+from pages.ui.cell_editor import EditActions, draw_open_cell
+from pages.ui.dag import Node, draw_dag
+from pages.ui.inputs import draw_input, has_input, read_input, remember_input
+from pages.ui.navigator import base_path, take_command
+from pages.ui.notebook_header import VIEWS, HeaderActions, draw_facts, draw_header, offer_of
+from pages.ui.notices import draw_notices, say
+from pages.ui.session import current_session
+from pages.ui.steps import between_cells, draw_add_step, models_of, payer_of, region_of, scope_of
+from pages.ui.yaml_view import draw_issues, draw_yaml
+from pages.workspace.notebook_actions import CONFIRM_ABOVE_MICROS, Notebook
+
+POLL_SECONDS = 0.3
+COMMANDS = ("run_cell", "run_next", "run_stale", "save_version", "next", "previous", "help")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Everything one rerun draws from."""
+
+    session: SessionView
+    pipeline: PipelineView
+    text: str
+    notebook: NotebookView
+    definition: Definition | None
+    fields: dict[str, InputField]
+    view: str
+    open_cell: str | None
+    hands: Notebook
+
+
+def notebook_page() -> None:
+    """Loads the pipeline in the address (or the newest one), and draws it."""
+    session = current_session(get_runtime())
+    pipeline = _pipeline(session)
+    shown = _load(session, pipeline)
+    if _obey(shown, take_command()):
+        shown = _load(session, get_pipeline(get_runtime(), session.account.id, pipeline.id))
+    _draw_top(shown)
+    draw_notices()
+    if shown.view == "yaml" or shown.definition is None:
+        _draw_yaml(shown)
+    else:
+        draw_issues(shown.notebook.errors, shown.notebook.warnings)
+        draw_input(pipeline.id, shown.fields)
+        _draw_live(shown, _draw_graph if shown.view == "graph" else _draw_cells)
+    _open_dialog(shown)
+
+
+def _pipeline(session: SessionView) -> PipelineView:
+    runtime, owner = get_runtime(), session.account
+    wanted = st.query_params.get("pipeline")
+    if wanted:
+        try:
+            return get_pipeline(runtime, owner.id, wanted)
+        except NotFound:
+            st.query_params.clear()
+            say("That pipeline does not exist any more. This is your newest one.")
+    pipeline_id = ensure_example(runtime, owner)
+    st.query_params["pipeline"] = pipeline_id
+    return get_pipeline(runtime, owner.id, pipeline_id)
+
+
+def _load(session: SessionView, pipeline: PipelineView) -> Shown:
+    runtime = get_runtime()
+    text = pipeline.draft.text if pipeline.draft else pipeline.text
+    st.session_state[f"revision-{pipeline.id}"] = pipeline.draft.revision if pipeline.draft else 0
+    valid_key = f"definition-{pipeline.id}"
+    known: Definition = st.session_state.get(valid_key) or Definition.model_validate(pipeline.definition)
+    _fill_input(session, pipeline)
+    found = notebook(
+        runtime, session.account, pipeline.id, text=text, input_data=read_input(pipeline.id, known.input.fields)
+    )
+    if found.definition is not None and dict(found.definition.input.fields) != dict(known.input.fields):
+        data = read_input(pipeline.id, found.definition.input.fields)
+        found = notebook(runtime, session.account, pipeline.id, text=text, input_data=data)
+    hands = Notebook(runtime, session.account, pipeline.id, found.definition or st.session_state.get(valid_key))
+    if found.definition is not None:
+        st.session_state[valid_key] = found.definition
+        hands.typed.clear()
+    view = st.query_params.get("view", "cells")
+    definition = hands.definition
+    return Shown(
+        session=session,
+        pipeline=pipeline,
+        text=text,
+        notebook=found,
+        definition=definition,
+        fields=dict(definition.input.fields) if definition else {},
+        view=view if view in VIEWS else "cells",
+        open_cell=st.query_params.get("cell"),
+        hands=hands,
+    )
+
+
+def _fill_input(session: SessionView, pipeline: PipelineView) -> None:
+    """The first time in a browser session the form holds what the last run was given."""
+    if has_input(pipeline.id):
+        return
+    runtime = get_runtime()
+    last = next(iter(list_runs(runtime, session.account.id, pipeline_id=pipeline.id, limit=1).items), None)
+    remember_input(pipeline.id, get_run(runtime, session.account.id, last.id).input_data if last else {})
+
+
+def _obey(shown: Shown, command: str | None) -> bool:
+    """Does what a key outside the editors asked for; True when something may have changed."""
+    hands = shown.hands
+    if command in ("next", "previous"):
+        hands.step(shown.open_cell, 1 if command == "next" else -1)
+    elif command == "help":
+        st.session_state["dialog"] = "keys"
+    elif command == "save_version":
+        hands.save()
+    elif command == "run_stale":
+        _run(shown, offer_of(shown.notebook).mode)
+    elif command in ("run_cell", "run_next") and shown.open_cell:
+        hands.command(shown.open_cell, command)
+    return command is not None
+
+
+def _draw_top(shown: Shown) -> None:
+    hands, active = shown.hands, shown.notebook.active_run_id
+
+    def choose(choice: str) -> None:
+        if choice == "run_all":
+            _run(shown, "all")
+        elif choice in ("versions", "export", "keys"):
+            st.session_state["dialog"] = choice
+        else:
+            {"save_version": hands.save, "duplicate": hands.duplicate, "archive": hands.archive}[choice]()
+
+    actions = HeaderActions(
+        run=lambda mode: _run(shown, mode),
+        cancel=lambda: hands.cancel(active or ""),
+        choose=choose,
+        view=lambda name: st.query_params.update({"view": name}),
+    )
+    runtime, owner = get_runtime(), shown.session.account
+    editable = shown.notebook.definition is not None
+    draw_header(shown.pipeline, shown.notebook, actions, view=shown.view, editable=editable)
+    payer = payer_of(runtime, shown.definition, {key.provider for key in list_own_keys(runtime, owner.id)})
+    cells = len(shown.definition.steps) if shown.definition else 0
+    draw_facts(
+        shown.notebook, balance(runtime, owner), payer=payer, cells=cells, now=runtime.clock.now(), editable=editable
+    )
+
+
+def _run(shown: Shown, mode: str, step_id: str | None = None) -> None:
+    """Starts at once below the confirm limit, otherwise asks first."""
+    quotes = {cell.step_id: cell.quote[2] for cell in shown.notebook.cells}
+    known = {"stale": shown.notebook.stale_quote.max_micros, "cell": quotes.get(step_id or "", 0)}
+    most = known.get(mode, shown.notebook.quote.max_micros)
+    if most > CONFIRM_ABOVE_MICROS:
+        st.session_state["dialog"] = ("confirm", mode, step_id, most)
+    else:
+        shown.hands.run(_mode(mode), step_id)
+
+
+def _mode(name: str) -> Mode:
+    modes: dict[str, Mode] = {"all": "all", "stale": "stale", "cell": "cell", "from_here": "from_here"}
+    return modes[name]
+
+
+def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
+    """Draws once; while a run is active, again and again until it has ended."""
+    if shown.notebook.active_run_id is None:
+        with st.container():
+            draw(shown)
+        return
+
+    def again() -> None:
+        runtime = get_runtime()
+        session = current_session(runtime)
+        data = read_input(shown.pipeline.id, shown.fields)
+        now = notebook(runtime, session.account, shown.pipeline.id, text=shown.text, input_data=data)
+        if now.active_run_id is None:
+            if now.last_run is not None:
+                say({"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}[now.last_run.status])
+            st.rerun()
+        draw(replace(shown, session=session, notebook=now))
+
+    st.fragment(again, run_every=POLL_SECONDS)()
+
+
+def _draw_cells(shown: Shown) -> None:
+    assert shown.definition is not None
+    hands = shown.hands
+    cells = {cell.step_id: cell for cell in shown.notebook.cells}
+    actions = CellActions(run=lambda step_id: _run(shown, "cell", step_id), choose=hands.choose)
+    edits = EditActions(fields=hands.set_fields, rename=hands.rename, command=hands.command, typed=hands.typed)
+    steps = shown.definition.steps
+    for place, step in enumerate(steps):
+        face = _face(shown, step.id, cells.get(step.id))
+        if step.id == shown.open_cell:
+            draw_open_cell(
+                face, actions, edits,
+                models=models_of(get_runtime(), shown.session.account.id),
+                scope=scope_of(shown.definition, step.id),
+            )  # fmt: skip
+        else:
+            draw_light_cell(face, actions)
+        if place < len(steps) - 1 and not face.running:
+            between_cells(step.id, hands.add)
+    draw_add_step(steps[-1].id, hands.add)
+
+
+def _face(shown: Shown, step_id: str, cell: CellView | None) -> CellFace:
+    assert shown.definition is not None
+    step = shown.definition.step(step_id)
+    assert step is not None
+    model = step.model or get_runtime().catalogue.default_model() if isinstance(step, LlmStep) else None
+    return CellFace(
+        step=step,
+        cell=cell or CellView(step_id, "never", None, None, (0, 0, 0)),
+        model=model,
+        region=region_of(get_runtime(), model),
+        href=_href(shown, step_id),
+        running=shown.notebook.active_run_id is not None,
+    )
+
+
+def _href(shown: Shown, step_id: str) -> str:
+    return f"{base_path()}?{urlencode({'pipeline': shown.pipeline.id, 'cell': step_id})}"
+
+
+def _draw_graph(shown: Shown) -> None:
+    assert shown.definition is not None
+    cells = {cell.step_id: cell for cell in shown.notebook.cells}
+    nodes = []
+    for step in shown.definition.steps:
+        face = _face(shown, step.id, cells.get(step.id))
+        nodes.append(Node(step.id, face.model or kind_of(step), face.cell.state, face.href, step.id == shown.open_cell))
+    needs: dict[str, Sequence[str]] = {
+        step_id: [other for other in shown.definition.step_ids if other in before]
+        for step_id, before in dependencies(shown.definition).items()
+    }
+    draw_dag(nodes, needs, key="graph")
+
+
+def _draw_yaml(shown: Shown) -> None:
+    unsaved = st.session_state.get(f"unsaved-{shown.pipeline.id}")
+    draw_yaml(
+        unsaved if unsaved is not None else shown.text,
+        shown.notebook.errors,
+        shown.notebook.warnings,
+        key=f"yaml-{shown.pipeline.id}",
+        on_text=shown.hands.write_text,
+        on_command=lambda name: _obey(shown, name) and None,
+    )
+
+
+def _open_dialog(shown: Shown) -> None:
+    dialog = st.session_state.pop("dialog", None)
+    runtime, owner = get_runtime(), shown.session.account
+    if dialog == "versions":
+        versions = list_versions(runtime, owner.id, shown.pipeline.id)
+        dialogs.versions_dialog(versions, shown.text, shown.hands.restore, now=runtime.clock.now())
+    elif dialog == "export":
+        dialogs.export_dialog(shown.pipeline.name, shown.text)
+    elif dialog == "keys":
+        dialogs.keys_dialog()
+    elif isinstance(dialog, tuple):
+        _, mode, step_id, most = dialog
+        dialogs.confirm_dialog(most, lambda: shown.hands.run(_mode(mode), step_id))

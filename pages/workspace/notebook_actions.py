@@ -1,0 +1,246 @@
+"""What a person does in the notebook, each handed to one command.
+
+Edits start from the stored draft, not from what the page was drawn with: two edits that arrive together
+both stay, and another window's change is not overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from core.accounts.domain import Account
+from core.execution.commands import cancel_run, run_cells
+from core.execution.domain import Mode
+from core.pipelines import editing
+from core.pipelines.commands import (
+    archive_pipeline,
+    create_pipeline,
+    restore_version,
+    save_draft,
+    save_version,
+    unarchive_pipeline,
+)
+from core.pipelines.definition import Definition
+from core.pipelines.queries import get_pipeline
+from pages.ui.inputs import read_input
+from pages.ui.navigator import scroll_to
+from pages.ui.notices import attempt, forget_undo, offer_undo, say
+from pages.ui.session import guarded
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+CONFIRM_ABOVE_MICROS = 25_000_000
+"""A run that may cost more than this many micro-credits is confirmed first."""
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """One pipeline in the hands of one person. `definition` is the last one without errors."""
+
+    runtime: Runtime
+    owner: Account
+    pipeline_id: str
+    definition: Definition | None
+
+    # Running
+
+    @guarded
+    def run(self, mode: Mode, step_id: str | None = None) -> None:
+        """Starts a run of the stored draft with what is in the input form."""
+        fields = self.definition.input.fields if self.definition else {}
+        values = read_input(self.pipeline_id, fields)
+        text = self._text()
+
+        def start() -> None:
+            run_cells(
+                self.runtime, self.owner, self.pipeline_id, text=text, input_data=values, mode=mode, step_id=step_id
+            )
+
+        if attempt(start):
+            forget_undo()
+
+    @guarded
+    def cancel(self, run_id: str) -> None:
+        """Asks the run to stop."""
+        attempt(lambda: cancel_run(self.runtime, self.owner.id, run_id))
+
+    @guarded
+    def command(self, step_id: str, name: str) -> None:
+        """A key pressed in the editor of a cell."""
+        if name == "run_cell":
+            self.run("cell", step_id)
+        elif name == "run_next":
+            self.run("cell", step_id)
+            self.open(self._neighbour(step_id, 1) or step_id)
+        elif name == "run_stale":
+            self.run("stale")
+        elif name == "save_version":
+            self.save()
+
+    # Editing
+
+    @guarded
+    def set_fields(self, step_id: str, fields: dict[str, Any]) -> None:
+        """Changes fields of a step; None removes one."""
+        for field, value in fields.items():
+            self.typed[(step_id, field)] = value
+        self._edit(lambda text: editing.set_step_fields(text, step_id, fields))
+
+    @guarded
+    def rename(self, step_id: str, new_id: str) -> None:
+        """Renames a step and every reference to it."""
+        if self._edit(lambda text: editing.rename_step(text, step_id, new_id.strip())):
+            self.open(new_id.strip())
+
+    @guarded
+    def add(self, kind: str, after: str | None) -> None:
+        """Adds a step after another one, or at the end, and opens it."""
+        definition = self.definition
+        taken = definition.step_ids if definition else ()
+        step = new_step(kind, taken, after or (taken[-1] if taken else None), definition)
+        if self._edit(lambda text: editing.add_step(text, step, after=after)):
+            self.open(str(step["id"]))
+            say(f"Added {step['id']}.")
+
+    @guarded
+    def choose(self, step_id: str, choice: str) -> None:
+        """A choice from the menu of a cell."""
+        if choice == "from_here":
+            self.run("from_here", step_id)
+        elif choice in ("up", "down"):
+            self._edit(lambda text: editing.move_step(text, step_id, -1 if choice == "up" else 1))
+        elif choice == "duplicate":
+            self._edit(lambda text: editing.duplicate_step(text, step_id))
+        elif choice == "delete":
+            before = self._text()
+            if self._edit(lambda text: editing.delete_step(text, step_id)):
+                offer_undo(f"Deleted {step_id}.", lambda: self._write(before))
+
+    @guarded
+    def write_text(self, text: str) -> None:
+        """Keeps the whole text as the draft, valid or not; another window's change is not overwritten."""
+        st.session_state[f"unsaved-{self.pipeline_id}"] = text
+        known = st.session_state.get(f"revision-{self.pipeline_id}")
+        if attempt(lambda: self._save(text, known)):
+            st.session_state.pop(f"unsaved-{self.pipeline_id}", None)
+
+    # Versions and the pipeline itself
+
+    @guarded
+    def save(self) -> None:
+        """Makes a version of the draft."""
+        if attempt(lambda: save_version(self.runtime, self.owner, self.pipeline_id)):
+            self._forget_revision()
+            say(f"Saved as v{get_pipeline(self.runtime, self.owner.id, self.pipeline_id).version}.")
+
+    @guarded
+    def restore(self, number: int) -> None:
+        """Makes an earlier version the newest; the text before can be brought back."""
+        before = self._text()
+        if attempt(lambda: restore_version(self.runtime, self.owner, self.pipeline_id, number)):
+            self._forget_revision()
+            offer_undo(f"Restored v{number} as a new version.", lambda: self._write(before))
+
+    @guarded
+    def duplicate(self) -> None:
+        """Makes a copy and opens it."""
+        source = get_pipeline(self.runtime, self.owner.id, self.pipeline_id)
+        text = self._text()
+
+        def copy() -> None:
+            made = create_pipeline(self.runtime, self.owner, text, name=f"{source.name} (copy)")
+            st.query_params.from_dict({"pipeline": made.id})
+
+        if attempt(copy):
+            say("This is the copy.")
+
+    @guarded
+    def archive(self) -> None:
+        """Takes the pipeline out of every list; it can be brought back."""
+        name = get_pipeline(self.runtime, self.owner.id, self.pipeline_id).name
+
+        def bring_back() -> None:
+            unarchive_pipeline(self.runtime, self.owner, self.pipeline_id)
+            st.query_params.from_dict({"pipeline": self.pipeline_id})
+
+        if attempt(lambda: archive_pipeline(self.runtime, self.owner.id, self.pipeline_id)):
+            st.query_params.clear()
+            offer_undo(f"Archived “{name}”. Its schedules and webhooks no longer start it.", bring_back)
+
+    # Where the person is
+
+    def open(self, step_id: str) -> None:
+        """Selects a cell."""
+        st.query_params["cell"] = step_id
+        scroll_to(f"cell-{step_id}")
+
+    def step(self, open_cell: str | None, by: int) -> None:
+        """Selects the next (1) or previous (-1) cell; from none, the first."""
+        ids = self.definition.step_ids if self.definition else ()
+        target = self._neighbour(open_cell, by) if open_cell in ids else next(iter(ids), None)
+        if target:
+            self.open(target)
+
+    @property
+    def typed(self) -> dict[tuple[str, str], Any]:
+        """Fields typed since the definition was last valid: what the editors go on showing."""
+        kept: dict[tuple[str, str], Any] = st.session_state.setdefault(f"typed-{self.pipeline_id}", {})
+        return kept
+
+    def _neighbour(self, step_id: str | None, by: int) -> str | None:
+        ids = self.definition.step_ids if self.definition else ()
+        place = ids.index(step_id) + by if step_id in ids else -1
+        return ids[place] if 0 <= place < len(ids) else None
+
+    def _text(self) -> str:
+        pipeline = get_pipeline(self.runtime, self.owner.id, self.pipeline_id)
+        return pipeline.draft.text if pipeline.draft else pipeline.text
+
+    def _edit(self, change: Callable[[str], str]) -> bool:
+        def save() -> None:
+            pipeline = get_pipeline(self.runtime, self.owner.id, self.pipeline_id)
+            text, revision = (pipeline.draft.text, pipeline.draft.revision) if pipeline.draft else (pipeline.text, 0)
+            changed = change(text)
+            if changed != text:
+                self._save(changed, revision)
+
+        forget_undo()
+        return attempt(save)
+
+    def _write(self, text: str) -> None:
+        self._save(text, None)
+
+    def _save(self, text: str, base_revision: int | None) -> None:
+        saved = save_draft(self.runtime, self.owner.id, self.pipeline_id, text, base_revision=base_revision)
+        st.session_state[f"revision-{self.pipeline_id}"] = saved.revision
+
+    def _forget_revision(self) -> None:
+        st.session_state.pop(f"revision-{self.pipeline_id}", None)
+        st.session_state.pop(f"unsaved-{self.pipeline_id}", None)
+
+
+def new_step(kind: str, taken: tuple[str, ...], before: str | None, definition: Definition | None) -> dict[str, Any]:
+    """A valid step of a kind, reading from the step before it or from the input."""
+    names = list(definition.input.fields) if definition else []
+    source = f"{{{{steps.{before}.output}}}}" if before else (f"{{{{input.{names[0]}}}}}" if names else "")
+    step_id = _free_id({"llm": "answer", "template": "text", "extract": "pick", "regex": "find"}[kind], taken)
+    if kind == "llm":
+        return {"id": step_id, "type": "llm", "prompt": f"Say what the model should do.\n\n{source}".rstrip() + "\n"}
+    if kind == "template":
+        return {"id": step_id, "type": "transform", "template": source or "Write the text here."}
+    if kind == "extract":
+        return {"id": step_id, "type": "transform", "extract": "@", "from": source or "{{input}}"}
+    return {"id": step_id, "type": "transform", "regex": {"pattern": "\\d+", "from": source or "{{input}}"}}
+
+
+def _free_id(name: str, taken: tuple[str, ...]) -> str:
+    return next(
+        candidate
+        for number in range(1, len(taken) + 3)
+        if (candidate := name if number == 1 else f"{name}_{number}") not in taken
+    )
