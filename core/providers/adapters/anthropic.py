@@ -94,7 +94,8 @@ class AnthropicPort(SdkPort):
         if system := instructions(request, spell_out=schema is None):
             body["system"] = system
         if self.takes_temperature(request, without):
-            body["temperature"] = min(HIGHEST_TEMPERATURE, request.temperature or 0.0)
+            # The SDK has no such argument any more, but the older models that take it still do.
+            body["extra_body"] = {"temperature": min(HIGHEST_TEMPERATURE, request.temperature or 0.0)}
         if schema is not None:
             body["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         return body

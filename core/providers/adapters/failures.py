@@ -114,8 +114,10 @@ def read_failure(error: Exception, sdk: SdkErrors, progress: Progress) -> Failur
         return Failure(MALFORMED, True)
     if isinstance(error, sdk.api):
         return _read_event(error)
-    # What reading a body of the wrong shape raises, from JSONDecodeError to a missing attribute.
-    if isinstance(error, (ValueError, TypeError, AttributeError, LookupError, httpx2.HTTPError)):
+    if isinstance(error, (ValueError, httpx2.HTTPError)):  # a body that is not JSON, or not text
+        return Failure(MALFORMED, True)
+    # Reading an answer of the wrong shape; before there is an answer such an error is our own defect.
+    if progress.began and isinstance(error, (TypeError, AttributeError, LookupError)):
         return Failure(MALFORMED, True)
     return None
 
