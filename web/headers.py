@@ -67,22 +67,26 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
+        started = finished = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal started, finished
             if message["type"] == "http.response.start":
                 started = True
                 self._add(MutableHeaders(scope=message), scope["path"])
+            elif message["type"] == "http.response.body":
+                finished = not message.get("more_body", False)
             await send(message)
 
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception as error:
-            if started:
-                raise
+            # The server would log the whole exception, and its text may quote content: it ends here.
             log.error("http.failed", method=scope["method"], exc_info=error)
-            await _failure(scope["path"])(scope, receive, send_with_headers)
+            if not started:
+                await _failure(scope["path"])(scope, receive, send_with_headers)
+            elif not finished:
+                raise ConnectionAbortedError("the response was cut") from None
 
     def _add(self, headers: MutableHeaders, path: str) -> None:
         for name, value in self._fixed.items():

@@ -29,6 +29,8 @@ def build_api(runtime: Runtime) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # a redirect built from the Host header could carry a token elsewhere
         strict_content_type=False,
+        # No exporter may be switched on from the environment: its logs would carry exceptions' texts.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api.state.runtime = runtime
     for resource in (system, accounts, pipelines, runs):

@@ -35,6 +35,7 @@ def install_error_handlers(api: FastAPI) -> None:
     api.add_exception_handler(AppError, _app_error)
     api.add_exception_handler(RequestValidationError, _invalid_request)
     api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(Exception, _crash)
 
 
 def _app_error(request: Request, error: Exception) -> JSONResponse:
@@ -50,6 +51,11 @@ def _app_error(request: Request, error: Exception) -> JSONResponse:
     if details is None and "field" in error.context:
         details = [{"path": error.context["field"], "code": error.code, "message": error.message}]
     return problem(status, error.code, error.message, details, headers)
+
+
+def _crash(request: Request, error: Exception) -> JSONResponse:
+    # Raised on by the framework after this answer, and logged by the outermost middleware.
+    return problem(500, "INTERNAL", "Something failed on our side. Try again.")
 
 
 def _invalid_request(request: Request, error: Exception) -> JSONResponse:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 
 from core.accounts.queries import needs_setup
 from core.credits.domain import MARKUP
+from core.pipelines.json_schema import json_schema
 from core.platform.logging import get_logger
 from core.providers.domain import ModelCard
 from web.api.context import RuntimeDep
@@ -61,8 +62,6 @@ def models(runtime: RuntimeDep) -> dict[str, Any]:
 )
 def pipeline_schema() -> JSONResponse:
     """The JSON Schema of the pipeline format."""
-    from core.pipelines.json_schema import json_schema
-
     return JSONResponse(json_schema(), media_type="application/schema+json")
 
 

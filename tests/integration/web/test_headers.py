@@ -80,7 +80,19 @@ def test_https_brings_hsts_and_secure_host_cookies(runtime_with: Callable[..., R
         assert plain_name.status_code == 401, "over https only the cookie bound to the host counts"
 
 
-def test_a_failure_is_answered_without_internals(web_runtime: Runtime, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_of_the_api_is_json_without_internals(
+    client: TestClient, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(account: object) -> None:
+        raise RuntimeError("the secret is 42")
+
+    monkeypatch.setattr("web.api.accounts.user_json", fails)
+    answer = client.get("/api/user/me", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 500 and answer.headers["content-security-policy"]
+    assert answer.json() == {"error": "Something failed on our side. Try again.", "code": "INTERNAL"}
+
+
+def test_a_failure_is_answered_without_internals(web_runtime: Runtime) -> None:
     def fails(request: Request) -> Response:
         raise RuntimeError("the secret is 42")
 
