@@ -49,7 +49,9 @@ def _compare(session: Session, owner: CreditAccount) -> list[str]:
             select(LedgerEntry.account, func.sum(LedgerEntry.amount_micros))
             .where(LedgerEntry.owner_id == owner.owner_id)
             .group_by(LedgerEntry.account)
-        ).tuples()
+        )
+        .tuples()
+        .all()
     )
     expected = {
         "available": owner.available_micros,

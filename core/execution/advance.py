@@ -344,6 +344,10 @@ class ActiveRun:
             return RunEnded("cancelled", None, dict(CANCELLED))
         if self._failure is not None:
             return RunEnded("failed", None, self._failure)
+        selected = self.claim.selection.steps
+        if selected is not None:  # a run of some cells answers with the last of them
+            done = [step_id for step_id in self._index if step_id in selected and step_id in self.outputs]
+            return RunEnded("completed", self.outputs[done[-1]] if done else None)
         try:
             return RunEnded("completed", run_output(self.claim.definition, self._scope(), self.outputs))
         except InvalidInput as error:

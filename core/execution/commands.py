@@ -16,9 +16,9 @@ from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import get_run
 from core.execution.quotes import quote
+from core.execution.selection import descendants, select_steps
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, to_dict
-from core.pipelines.graph import ancestors, descendants
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline, get_version
 from core.platform.runtime import Runtime
@@ -69,7 +69,7 @@ def run_cells(
     if mode in ("cell", "from_here") and (step_id is None or definition.step(step_id) is None):
         raise InvalidInput("UNKNOWN_STEP", "This cell no longer exists. Reload the page.")
     version = pipeline.version if text == pipeline.text else None
-    selection = _select(definition, mode, step_id)
+    selection = select_steps(definition, mode, step_id)
     run_id = _create(
         runtime,
         owner,
@@ -114,7 +114,7 @@ def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | No
     definition = Definition.model_validate(before.definition)
     if from_step is not None and definition.step(from_step) is None:
         raise InvalidInput("UNKNOWN_STEP", f"This run has no step {from_step}.")
-    again = set() if from_step is None else {from_step} | set(descendants(definition, from_step))
+    again: frozenset[str] = frozenset() if from_step is None else descendants(definition, from_step) | {from_step}
     kept = [s.step_id for s in before.steps if s.status in WITH_OUTPUT and s.step_id not in again]
     new_id = _create(
         runtime,
@@ -127,20 +127,6 @@ def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | No
         kept=(run_id, kept),
     )
     return get_run(runtime, owner.id, new_id)
-
-
-def _select(definition: Definition, mode: Mode, step_id: str | None) -> Selection:
-    every = frozenset(definition.step_ids)
-    if mode == "all":
-        return Selection()
-    if mode == "stale" or step_id is None:
-        return Selection(None, every)
-    before = ancestors(definition, step_id)
-    if mode == "cell":
-        return Selection(before | {step_id}, before)
-    after = descendants(definition, step_id)
-    needed = before.union(*(ancestors(definition, later) for later in after)) if after else before
-    return Selection(needed | after | {step_id}, (needed | after) - {step_id})
 
 
 def _create(

@@ -17,7 +17,7 @@ from core.execution.queries import active_run_id, get_run, list_runs, live_texts
 from core.execution.quotes import quote, try_quote
 from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, LlmStep, TransformStep, resolve_models
-from core.pipelines.graph import dependencies
+from core.pipelines.graph import dependencies, order
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline
 from core.platform.runtime import Runtime
@@ -78,7 +78,7 @@ def _cells(
     found: dict[str, CellView] = {}
     with runtime.database.read() as session:
         newest = _newest(session, owner.id, pipeline_id, definition)
-        for step_id in _ordered(definition, needs):
+        for step_id in order(needs):
             step = cast(LlmStep | TransformStep, definition.step(step_id))
             last = newest.get(step_id)
             shown = step_view(runtime, [last]) if last is not None else None
@@ -159,13 +159,3 @@ def _show_active(runtime: Runtime, run: RunView, cells: tuple[CellView, ...]) ->
                 replace(cell, state=step.status, reason=None, step_run=step, live_text=texts.get(cell.step_id))
             )
     return tuple(shown)
-
-
-def _ordered(definition: Definition, needs: Any) -> list[str]:
-    placed: list[str] = []
-    left = list(definition.step_ids)
-    while left:
-        ready = [step_id for step_id in left if all(need in placed for need in needs[step_id])] or left
-        placed += ready
-        left = [step_id for step_id in left if step_id not in placed]
-    return placed

@@ -11,7 +11,7 @@ from core.accounts.domain import Account
 from core.credits.domain import Quote, micros_for
 from core.execution.preparation import FRAME_TOKENS, card_of, max_tokens_of, most_micros
 from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
-from core.pipelines.graph import dependencies
+from core.pipelines.graph import dependencies, order
 from core.platform.runtime import Runtime
 from core.providers.domain import ModelCard, Usage
 from core.providers.tokens import estimate_tokens, upper_bound_tokens
@@ -36,7 +36,8 @@ def quote(
     given = sum(_tokens_of(value) for value in input_data.values())
     given += sum(_tokens_of(value) for value in definition.variables.values())
     needs = dependencies(definition)
-    for step in _in_order(definition, needs):
+    for step_id in order(needs):
+        step = cast(LlmStep | TransformStep, definition.step(step_id))
         upstream = sum(sizes.get(need, 0) for need in needs[step.id])
         if isinstance(step, TransformStep):
             sizes[step.id] = given + upstream + len((step.text_template or "").encode())
@@ -85,16 +86,6 @@ def _references(text: str) -> int:
 
 def _tokens_of(value: JsonValue) -> int:
     return len(value.encode()) if isinstance(value, str) else len(str(value))
-
-
-def _in_order(definition: Definition, needs: Mapping[str, frozenset[str]]) -> list[LlmStep | TransformStep]:
-    placed: list[str] = []
-    left = list(definition.step_ids)
-    while left:
-        ready = [step_id for step_id in left if all(need in placed for need in needs[step_id])]
-        placed += ready or left
-        left = [step_id for step_id in left if step_id not in placed]
-    return [cast(LlmStep | TransformStep, definition.step(step_id)) for step_id in placed]
 
 
 def try_quote(

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.pipelines import errors
-from core.pipelines.definition import Definition
+from core.pipelines.definition import Definition, resolve_models, to_dict
 from core.pipelines.domain import DraftView, PipelineView
-from core.pipelines.dump import to_dict, to_yaml
+from core.pipelines.dump import to_yaml
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
 from core.pipelines.plan_limits import limits_of
 from core.pipelines.queries import get_pipeline, get_version, open_about, owned_row
-from core.pipelines.validation import Validated, resolve_models, validate
+from core.pipelines.validation import Validated, validate
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput, NotFound
 from core.shared.types import JsonValue

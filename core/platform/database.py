@@ -70,12 +70,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A short read transaction. Nothing written here is kept."""
+        """A short read transaction. Nothing written here is kept; rows stay readable after it."""
         with Session(self.engine, expire_on_commit=False) as session:
-            try:
-                yield session
-            finally:
-                session.rollback()
+            yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:

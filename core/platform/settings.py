@@ -37,29 +37,33 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path("data"), alias="STEPIQ_DATA_DIR", validate_default=True, description="where embedded stores live"
     )
-    database_url: str = Field("", alias="DATABASE_URL", description="empty: SQLite in the data folder")
-    key_store_url: str = Field("", alias="KEY_STORE_URL", description="another database than DATABASE_URL")
+    database_url: str = Field("", repr=False, alias="DATABASE_URL", description="empty: SQLite in the data folder")
+    key_store_url: str = Field("", repr=False, alias="KEY_STORE_URL", description="another database than DATABASE_URL")
     host: str = Field("127.0.0.1", alias="HOST", description="address to listen on")
     port: int = Field(8501, alias="PORT", ge=1, le=65535, description="port to listen on")
     app_url: str = Field("", alias="APP_URL", description="public address; empty: http://HOST:PORT")
     master_key: str = Field(
-        "", alias="STEPIQ_MASTER_KEY", description="64 hex digits; made at first start in development"
+        "", repr=False, alias="STEPIQ_MASTER_KEY", description="64 hex digits; made at first start in development"
     )
-    master_key_previous: str = Field("", alias="STEPIQ_MASTER_KEY_PREVIOUS", description="the key before a rotation")
+    master_key_previous: str = Field(
+        "", repr=False, alias="STEPIQ_MASTER_KEY_PREVIOUS", description="the key before a rotation"
+    )
     bcrypt_cost: int = Field(
         12, alias="STEPIQ_BCRYPT_COST", ge=4, le=16, description="work factor of password hashes; >= 12"
     )
     demo_pace_ms: int = Field(
         12, alias="STEPIQ_DEMO_PACE_MS", ge=0, description="pause between words of the demo model"
     )
-    anthropic_api_key: str = Field("", alias="ANTHROPIC_API_KEY", description="platform key for Claude")
+    anthropic_api_key: str = Field("", repr=False, alias="ANTHROPIC_API_KEY", description="platform key for Claude")
     anthropic_base_url: str = Field("", alias="ANTHROPIC_BASE_URL", description="another address of the Anthropic API")
-    openai_api_key: str = Field("", alias="OPENAI_API_KEY", description="platform key for GPT")
+    openai_api_key: str = Field("", repr=False, alias="OPENAI_API_KEY", description="platform key for GPT")
     openai_base_url: str = Field("", alias="OPENAI_BASE_URL", description="another address of the OpenAI API")
     llama_partners: tuple[PartnerSettings, ...] = Field(
-        (), alias="LLAMA_PARTNERS", description="JSON list of Llama hosts"
+        (), repr=False, alias="LLAMA_PARTNERS", description="JSON list of Llama hosts"
     )
-    stripe_secret_key: str = Field("", alias="STRIPE_SECRET_KEY", description="set where payment is configured")
+    stripe_secret_key: str = Field(
+        "", repr=False, alias="STRIPE_SECRET_KEY", description="set where payment is configured"
+    )
 
     @field_validator("data_dir")
     @classmethod

@@ -124,7 +124,7 @@ async def test_a_failing_step_fails_the_run_and_a_retry_keeps_the_rest(
 ) -> None:
     text = TEXT.replace(
         'template: "{{steps.first.output}} / {{steps.second.output}}"',
-        'regex: {pattern: "no such words at all", from: "{{steps.first.output}}"}',
+        'extract: "length(@)"\n    from: "{{steps.first.output}}"',
     )
     pipeline = create_pipeline(runtime, owner, text)
     run = await finish(engine, owner, start_run(runtime, owner, pipeline.id, INPUT))
