@@ -1,6 +1,7 @@
 """The public pages."""
 
 import re
+import tomllib
 
 from starlette.testclient import TestClient
 
@@ -65,12 +66,7 @@ def test_unknown_addresses_are_404_for_every_method(client: TestClient) -> None:
 
 def test_text_stands_out_from_its_ground_in_both_modes() -> None:
     """WCAG 2.2, 1.4.3: 4.5 to 1 for text; 1.4.11: 3 to 1 for the edges of fields."""
-    sheet = (STATIC / "site.css").read_text()
-    light, dark = (
-        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part))
-        for part in sheet.split("@media (prefers-color-scheme: dark)", 2)[:2]
-    )
-    for tokens in (light, {**light, **dark}):
+    for tokens in _tokens():
         for ground in ("ground", "panel"):
             for text in ("ink", "muted", "link"):
                 assert _contrast(tokens[text], tokens[ground]) >= 4.5, (text, ground)
@@ -88,3 +84,18 @@ def _contrast(one: str, other: str) -> float:
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_site_has_the_colours_of_the_app() -> None:
+    theme = tomllib.loads((STATIC.parents[2] / ".streamlit" / "config.toml").read_text())["theme"]
+    light, dark = _tokens()
+    for tokens, mode in ((light, theme["light"]), (dark, theme["dark"])):
+        assert tokens["accent"] == mode["primaryColor"] and tokens["ground"] == mode["backgroundColor"]
+        assert tokens["panel"] == mode["secondaryBackgroundColor"] and tokens["ink"] == mode["textColor"]
+        assert tokens["link"] == mode["linkColor"] and tokens["line"] == mode["borderColor"]
+
+
+def _tokens() -> tuple[dict[str, str], dict[str, str]]:
+    parts = (STATIC / "site.css").read_text().split("@media (prefers-color-scheme: dark)", 2)[:2]
+    light, dark = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", part)) for part in parts)
+    return light, {**light, **dark}
