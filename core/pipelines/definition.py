@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
+from core.pipelines.references import value_template
 from core.shared.types import JsonValue
 
 STEP_LIMIT = 50
@@ -159,10 +160,9 @@ class TransformStep(BaseStep):
 
     @property
     def source(self) -> str | None:
-        """The value template that `extract` or `regex` reads."""
-        if self.regex is not None and self.regex.from_ is not None:
-            return self.regex.from_
-        return self.from_
+        """What `extract` or `regex` reads, as a template."""
+        written = self.regex.from_ if self.regex is not None and self.regex.from_ is not None else self.from_
+        return None if written is None else value_template(written)
 
 
 def _step_type(value: Any) -> str:
@@ -219,9 +219,7 @@ def resolve_models(definition: Definition, default_model: str) -> Definition:
     """
     fallback = definition.agent_defaults.model or default_model
     steps = tuple(
-        step.model_copy(update={"model": fallback})
-        if isinstance(step, LlmStep) and step.model is None
-        else step
+        step.model_copy(update={"model": fallback}) if isinstance(step, LlmStep) and step.model is None else step
         for step in definition.steps
     )
     return definition.model_copy(update={"steps": steps})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from core.pipelines.definition import Definition, LlmStep, TransformStep
-from core.pipelines.references import find_references, parse_reference
+from core.pipelines.references import find_references, step_named, value_template
 from core.pipelines.source import Path
 
 
@@ -34,19 +34,6 @@ def is_value_field(path: Path) -> bool:
     return path[-1] == "from"
 
 
-def value_template(text: str, step_ids: tuple[str, ...]) -> str | None:
-    """A `from` as a template: `draft` and `steps.draft.output` mean `{{steps.draft.output}}`.
-
-    None when the text names no value at all.
-    """
-    if "{{" in text:
-        return text
-    bare = text.strip()
-    if bare in step_ids:
-        return f"{{{{steps.{bare}.output}}}}"
-    return f"{{{{{bare}}}}}" if parse_reference(bare) is not None else None
-
-
 def referenced_steps(template: str, step_ids: tuple[str, ...]) -> frozenset[str]:
     """The ids of the steps a template reads; `steps.1` counts from 1."""
     found = set()
@@ -57,15 +44,6 @@ def referenced_steps(template: str, step_ids: tuple[str, ...]) -> frozenset[str]
     return frozenset(found)
 
 
-def step_named(name: str, step_ids: tuple[str, ...]) -> str | None:
-    """The id behind what a reference calls a step: its id, else its number from 1."""
-    if name in step_ids:
-        return name
-    if name.isascii() and name.isdigit() and len(name) < 6 and 1 <= int(name) <= len(step_ids):
-        return step_ids[int(name) - 1]
-    return None
-
-
 def dependencies(definition: Definition) -> dict[str, frozenset[str]]:
     """For each step, in written order, the steps it waits for. Unknown names are left out."""
     ids = definition.step_ids
@@ -74,10 +52,32 @@ def dependencies(definition: Definition) -> dict[str, frozenset[str]]:
     for step in definition.steps:
         found = set(step.needs)
         for path, text in step_fields(step):
-            template = value_template(text, ids) if is_value_field(path) else text
+            template = value_template(text) if is_value_field(path) else text
             found |= referenced_steps(template or "", ids)
         waits[step.id] = frozenset(found & known)
     return waits
+
+
+def ancestors(definition: Definition, step_id: str) -> frozenset[str]:
+    """Every step that must be done before this one."""
+    return _reachable(dependencies(definition), step_id)
+
+
+def descendants(definition: Definition, step_id: str) -> frozenset[str]:
+    """Every step that waits, directly or not, for this one."""
+    waits = dependencies(definition)
+    return _reachable({step: frozenset(s for s in waits if step in waits[s]) for step in waits}, step_id)
+
+
+def _reachable(edges: Mapping[str, frozenset[str]], start: str) -> frozenset[str]:
+    found: set[str] = set()
+    queue = list(edges.get(start, ()))
+    while queue:
+        step = queue.pop()
+        if step not in found:
+            found.add(step)
+            queue.extend(edges.get(step, ()))
+    return frozenset(found)
 
 
 def order(waits: Mapping[str, frozenset[str]]) -> tuple[str, ...]:

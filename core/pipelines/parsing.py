@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from core.pipelines.definition import STEP_TYPES, Definition
 from core.pipelines.json_source import read_json
+from core.pipelines.salvage import salvage
 from core.pipelines.source import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -39,12 +40,17 @@ CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uf
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The definition, or None and why not. `data` is the plain value behind it, when it could be read."""
+    """The definition, or None and why not.
+
+    `data` is the plain value behind it, when it could be read. `partial` is what can be checked further
+    although something is wrong: faulty fields are left out, missing ones stand in.
+    """
 
     definition: Definition | None
     issues: tuple[Issue, ...]
     source_map: SourceMap = field(repr=False, compare=False)
     data: dict[str, JsonValue] | None = field(default=None, repr=False, compare=False)
+    partial: Definition | None = field(default=None, repr=False, compare=False)
 
 
 def parse(source: Source) -> Parsed:
@@ -53,18 +59,16 @@ def parse(source: Source) -> Parsed:
     if data is None:
         return Parsed(None, tuple(_in_order(issues)), places)
     clean, misfits = check_structure(data)
-    issues += [
-        places.issue(misfit.path, misfit.code, misfit.message, key=misfit.on_key) for misfit in misfits
-    ]
+    issues += [places.issue(misfit.path, misfit.code, misfit.message, key=misfit.on_key) for misfit in misfits]
     definition: Definition | None = None
+    partial: Definition | None
     try:
-        definition = Definition.model_validate(clean)
+        partial = definition = Definition.model_validate(clean)
     except ValidationError as error:
-        issues += [
-            _issue_of(detail, places) for detail in error.errors(include_url=False) if not _is_echo(detail)
-        ]
+        partial = salvage(clean, error)
+        issues += [_issue_of(detail, places) for detail in error.errors(include_url=False) if not _is_echo(detail)]
     issues = _in_order(issues)
-    return Parsed(None if issues else definition, tuple(issues), places, data)
+    return Parsed(None if issues else definition, tuple(issues), places, data, partial)
 
 
 def read_source(
@@ -78,9 +82,7 @@ def read_source(
         return _read_mapping(source)
     size = len(source) if isinstance(source, bytes) else len(source.encode("utf-8", "surrogatepass"))
     if size > MAX_BYTES:
-        words = (
-            f"A definition may have {MAX_BYTES // 1024} KB; this one has {size / 1024:,.0f} KB. Shorten it."
-        )
+        words = f"A definition may have {MAX_BYTES // 1024} KB; this one has {size / 1024:,.0f} KB. Shorten it."
         return None, [Issue("", 1, 1, "TOO_LARGE", words)], SourceMap()
     if isinstance(source, bytes):
         try:
@@ -142,8 +144,7 @@ def _read_text(text: str) -> tuple[dict[str, JsonValue] | None, list[Issue], Sou
         issues.append(Issue("", *places.position(reading.root.start), "NOT_A_MAPPING", words))
         return None, issues, places
     hidden = [
-        _control_issue(sign, *places.locate(path), path_text(path))
-        for path, sign in _control_characters(value, ())
+        _control_issue(sign, *places.locate(path), path_text(path)) for path, sign in _control_characters(value, ())
     ]
     if any(problem.code == "SYNTAX" for problem in reading.problems):
         return None, issues, places
@@ -215,9 +216,7 @@ def _read_mapping(
         words = f"A definition may have {MAX_BYTES // 1024} KB: shorten it."
         return None, [Issue("", None, None, "TOO_LARGE", words)], places
     data = cast(dict[str, JsonValue], json.loads(text))
-    hidden = [
-        _control_issue(sign, None, None, path_text(path)) for path, sign in _control_characters(data, ())
-    ]
+    hidden = [_control_issue(sign, None, None, path_text(path)) for path, sign in _control_characters(data, ())]
     return data, hidden, places
 
 
@@ -293,11 +292,7 @@ def _explain(detail: ErrorDetails, path: Path, on_key: bool) -> tuple[str, str]:
         return "MISSING_FIELD", f"{name} is missing: add it to {where}."
     if kind in WANTED:
         given = _shown(detail["input"])
-        hint = (
-            " Put it in quotes."
-            if kind == "string_type" and not isinstance(detail["input"], dict | list)
-            else ""
-        )
+        hint = " Put it in quotes." if kind == "string_type" and not isinstance(detail["input"], dict | list) else ""
         if kind == "string_type" and detail["input"] is None:
             return "WRONG_TYPE", f"{name} is empty: write a text, or remove the line."
         return "WRONG_TYPE", f"{name} must be {WANTED[kind]}, not {given}.{hint}"

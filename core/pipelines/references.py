@@ -23,6 +23,7 @@ MAX_BLOCK_DEPTH = 20
 MAX_PROBLEMS = 20
 CACHED_LENGTH = 20_000
 
+STEP_NAME = re.compile(r"[a-z0-9_]+")
 LONG_COMMENT = re.compile(r"\{\{~?!--")
 LONG_COMMENT_END = re.compile(r"--~?\}\}")
 HEAD = re.compile(r"@?[^\W\d][\w$-]*|\.(?![\w\[.])")
@@ -116,6 +117,28 @@ def parse_reference(text: str) -> Reference | None:
     """A reference written without braces, such as `steps.draft.output`; None when it is not one."""
     reference = _reference(text, 0, "print")
     return reference if reference is not None and reference.root in ROOTS else None
+
+
+def value_template(text: str) -> str | None:
+    """A `from` as a template: `draft` and `steps.draft.output` mean `{{steps.draft.output}}`.
+
+    None when the text names no value at all.
+    """
+    if "{{" in text:
+        return text
+    bare = text.strip()
+    if parse_reference(bare) is not None:
+        return f"{{{{{bare}}}}}"
+    return f"{{{{steps.{bare}.output}}}}" if STEP_NAME.fullmatch(bare) else None
+
+
+def step_named(name: str, step_ids: Sequence[str]) -> str | None:
+    """The id behind what a reference calls a step: its id, else its number from 1."""
+    if name in step_ids:
+        return name
+    if name.isascii() and name.isdigit() and len(name) < 6 and 1 <= int(name) <= len(step_ids):
+        return step_ids[int(name) - 1]
+    return None
 
 
 def normalise(template: str, step_ids: Sequence[str]) -> str:
