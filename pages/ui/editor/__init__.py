@@ -53,8 +53,9 @@ def code_editor(
     """
     seen = f"editor-seen-{key}"
 
+    # The state is called `content`: Streamlit reads a map whose one key is `value` as wrapped, and calls nothing.
     def take_text() -> None:
-        sent = _sent(key, "value")
+        sent = _sent(key, "content")
         if sent is not None and sent["seq"] > st.session_state.get(seen, 0):
             st.session_state[seen] = sent["seq"]
             on_text(sent["text"])
@@ -83,7 +84,7 @@ def code_editor(
             ],
             "focus": focus,
         },
-        on_value_change=take_text,
+        on_content_change=take_text,
         on_command_change=take_command,
     )
 

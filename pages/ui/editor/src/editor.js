@@ -2,7 +2,7 @@
 //
 // data:  { value, seq, language: "template" | "yaml", label, placeholder, scope: [{label, detail}],
 //          issues: [{line, column, message, severity}], focus }
-// state: value   { text, seq }   sent when typing rests, on blur and before every command
+// state: content { text, seq }   sent when typing rests, on blur and before every command
 // event: command { name, text }  run_cell | run_next | run_stale | save_version
 //
 // The server answers with the last `seq` it has seen. An answer older than what was typed is ignored, so a
@@ -125,6 +125,8 @@ class Editor {
           // Fixed tooltips would be clipped by the page's scrolling column.
           tooltips({ position: "absolute" }),
           keymap.of([...closeBracketsKeymap, ...completionKeymap, ...searchKeymap, ...historyKeymap, ...foldKeymap, ...defaultKeymap]),
+          // Out of the text and back to the page's own keys (J, K, ?), once nothing else wants Escape.
+          Prec.lowest(keymap.of([{ key: "Escape", run: (view) => { view.contentDOM.blur(); return true; } }])),
           look,
           this.described.of(this.description()),
           EditorView.updateListener.of((update) => { if (update.docChanged && !this.replacing) this.typed(); }),
@@ -156,7 +158,7 @@ class Editor {
     if (!this.pending) return;
     this.pending = false;
     this.seq += 1;
-    this.component.setStateValue("value", { text: this.text(), seq: this.seq });
+    this.component.setStateValue("content", { text: this.text(), seq: this.seq });
   }
 
   command(name) {

@@ -1,0 +1,108 @@
+"""What the components write: escaped, readable without colour, and right at the edges."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pages.ui.badges import state_badge
+from pages.ui.dag import Node, dag_svg, layers_of
+from pages.ui.dialogs import file_name
+from pages.ui.outputs import is_table, safe_markdown
+from pages.ui.prompts import highlight, prompt_html
+from pages.ui.waterfall import Bar, waterfall_html
+from pages.ui.words import ago, count, credits_range, duration, exact, joined, size, time_html, tokens
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [(None, ""), (4, "4 ms"), (900, "0.9 s"), (9_940, "9.9 s"), (12_300, "12 s"), (184_000, "3 min 4 s"),
+     (180_000, "3 min"), (3_600_000, "1 h"), (5_400_000, "1 h 30 min")],
+)  # fmt: skip
+def test_durations_have_units(milliseconds: int | None, text: str) -> None:
+    assert duration(milliseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [(timedelta(seconds=3), "just now"), (timedelta(minutes=2), "2 min ago"), (timedelta(hours=5), "5 h ago"),
+     (timedelta(hours=26), "yesterday"), (timedelta(days=5), "5 days ago"), (timedelta(days=60), "24 Sep 2026")],
+)  # fmt: skip
+def test_times_read_relative(before: timedelta, text: str) -> None:
+    assert ago(NOW - before, NOW) == text
+
+
+def test_a_time_hovers_exact() -> None:
+    shown = time_html(NOW - timedelta(minutes=2), NOW)
+    assert 'title="2026-11-23 11:58:00 UTC"' in shown and ">2 min ago<" in shown
+    assert exact(NOW) == "2026-11-23 12:00:00 UTC" and time_html(None, NOW) == ""
+
+
+def test_numbers_carry_their_noun() -> None:
+    assert count(1, "step") == "1 step" and count(1204, "row") == "1,204 rows"
+    assert tokens(412) == "412 tok" and tokens(0) == ""
+    assert credits_range(200_000, 1_400_000) == "0.20–1.40 cr" and credits_range(0, 0) == "0 cr"
+    assert joined("a", "", None, "b") == "a · b"
+    assert size(812) == "812 characters" and size(1_200_000) == "1.2 MB"
+
+
+def test_a_prompt_is_escaped_and_its_references_marked() -> None:
+    shown = highlight(f"{MARKUP} {{{{input.mail}}}}")
+    assert "<img" not in shown and '<span class="sq-ref">{{input.mail}}</span>' in shown
+    assert "<b>" not in highlight("{{<b>}}")
+
+
+def test_a_long_prompt_is_cut_and_a_link_opens_its_cell() -> None:
+    shown = prompt_html("x" * 50_000, href='/app/?cell="a"', label="Open a")
+    assert len(shown) < 3_000 and "sq-long" in shown
+    assert 'href="/app/?cell=&quot;a&quot;"' in shown and 'aria-label="Open a"' in shown
+
+
+def test_markdown_of_a_model_cannot_use_the_pages_own_directives() -> None:
+    assert safe_markdown("costs $5 and $6") == "costs \\$5 and \\$6"
+    assert safe_markdown(":red[now] :material/delete: at 10:30") == "\\:red[now] \\:material/delete: at 10:30"
+    assert safe_markdown("`$x` ```\n$y :red[z]\n``` $z") == "`$x` ```\n$y :red[z]\n``` \\$z"
+
+
+def test_only_a_list_of_flat_objects_is_a_table() -> None:
+    assert is_table([{"a": 1}, {"a": 2, "b": None}])
+    for value in ([{"a": 1}], [{"a": [1]}, {"a": 2}], [1, 2], [{}, {}], {"a": 1}, []):
+        assert not is_table(value)
+
+
+def test_states_are_words_as_well_as_colours() -> None:
+    assert "stale" in state_badge("stale") and "sq-amber" in state_badge("stale")
+    assert "Completed" in state_badge("completed", run=True)
+    assert MARKUP not in state_badge(MARKUP)
+
+
+def test_layers_follow_the_longest_way() -> None:
+    needs = {"b": ["a"], "c": ["a"], "d": ["b", "c"], "e": ["a", "d"]}
+    assert layers_of(["a", "b", "c", "d", "e"], needs) == [["a"], ["b", "c"], ["d"], ["e"]]
+    assert layers_of([], {}) == []
+
+
+def test_layers_of_a_cycle_end() -> None:
+    assert sorted(sum(layers_of(["a", "b", "c"], {"a": ["b"], "b": ["a"], "c": ["b"]}), [])) == ["a", "b", "c"]
+
+
+def test_the_graph_names_each_cell_and_its_state() -> None:
+    svg = dag_svg([Node("a", MARKUP, "fresh", "/app/?cell=a"), Node("b", "llm", "failed", "#", True)], {"b": ["a"]})
+    assert "<img" not in svg and svg.count("<a ") == 2 and svg.count('class="edge"') == 1
+    assert 'aria-current="true"' in svg and "b, llm, failed. Open this cell." in svg
+
+
+def test_the_waterfall_tells_waiting_from_running() -> None:
+    bar = Bar("a", "completed", NOW + timedelta(seconds=1), NOW + timedelta(seconds=3), 380_000, "/app/run?step=a")
+    waits = Bar("b", "pending", None, None, 0, "#")
+    shown = waterfall_html([bar, waits], created_at=NOW, now=NOW + timedelta(seconds=4))
+    assert "waited 1.0 s, ran 2.0 s, completed, 0.38 cr" in shown
+    assert 'class="sq-wait" style="left:0;width:33.33%"' in shown
+    assert "left:33.33%;width:66.67%" in shown and "queued" in shown
+
+
+def test_file_names_are_plain() -> None:
+    assert file_name("Support mail / triage!") == "support-mail-triage.yaml"
+    assert file_name("../") == "pipeline.yaml"
