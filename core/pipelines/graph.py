@@ -54,7 +54,8 @@ def dependencies(definition: Definition) -> dict[str, frozenset[str]]:
         for path, text in step_fields(step):
             template = value_template(text) if is_value_field(path) else text
             found |= referenced_steps(template or "", ids)
-        waits[step.id] = frozenset(found & known)
+        # An id written twice is an error, but its circles are reported too.
+        waits[step.id] = waits.get(step.id, frozenset()) | (found & known)
     return waits
 
 

@@ -75,10 +75,8 @@ class ReferenceCheck:
             return None
         if reference.path[1] != "output":
             right = f"steps.{name}.output"
-            return (
-                "UNKNOWN_REFERENCE",
-                f"A step has only an `output`: write `{right}` or `{right}.{reference.path[1]}`.",
-            )
+            message = f"A step has only an `output`: write `{right}` or `{right}.{reference.path[1]}`."
+            return "UNKNOWN_REFERENCE", message
         target = self._definition.step(name)
         return _output_fault(reference, target) if target is not None else None
 

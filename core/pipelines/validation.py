@@ -118,9 +118,8 @@ class _Check:
     def _limits(self) -> Iterator[Issue]:
         count = len(self.definition.steps)
         if count > self.step_limit:
-            message = (
-                f"Your plan allows {self.step_limit} steps; this has {count}. Merge steps or choose a larger plan."
-            )
+            allowed = f"Your plan allows {self.step_limit} steps"
+            message = f"{allowed}; this has {count}. Merge steps, or choose a plan with more."
             yield self.places.issue(("steps", self.step_limit), "STEP_LIMIT", message)
 
     def _ids(self) -> Iterator[Issue]:
@@ -190,9 +189,8 @@ class _Check:
         waits = {step: needed - {step} for step, needed in dependencies(self.definition).items()}
         for circle in cycles(waits):
             path: Path = ("steps", self.definition.step_ids.index(circle[0]), "id")
-            message = (
-                f"These steps wait for each other in a circle: {' -> '.join(circle)}. Remove one of the references."
-            )
+            shown = " -> ".join(circle)
+            message = f"These steps wait for each other in a circle: {shown}. Remove one of the references."
             yield self.places.issue(path, "CYCLE", message)
 
     def _models(self) -> Iterator[Issue]:

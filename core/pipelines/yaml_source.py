@@ -46,9 +46,7 @@ BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 MAX_DIGITS = 400
 
-QUOTE_TEMPLATE = (
-    'A value that begins with {{ must be in quotes, or YAML reads it as a mapping: "{{input.x}}".'
-)
+QUOTE_TEMPLATE = 'A value that begins with {{ must be in quotes, or YAML reads it as a mapping: "{{input.x}}".'
 
 
 @dataclass(slots=True)
@@ -99,9 +97,7 @@ class _Reader:
             ArithmeticError,
         ) as error:
             # ruamel raises plain exceptions on some broken escapes and directives; they carry no mark.
-            self.problems.append(
-                SourceProblem("SYNTAX", f"This is not readable as YAML: {_first_line(error)}.", 0)
-            )
+            self.problems.append(SourceProblem("SYNTAX", f"This is not readable as YAML: {_first_line(error)}.", 0))
             return Reading(None, self.problems)
         return Reading(self.root, self.problems)
 
@@ -150,8 +146,7 @@ class _Reader:
             self.problems.append(
                 SourceProblem(
                     "TAG",
-                    f"YAML tags are not part of the format (`{event.tag}`): "
-                    "remove it, or put the text in quotes.",
+                    f"YAML tags are not part of the format (`{event.tag}`): remove it, or put the text in quotes.",
                     start,
                 )
             )
@@ -176,9 +171,7 @@ class _Reader:
             self._refuse_key(node)
             top.skip_value = True
         elif is_key_text in entries:
-            self.problems.append(
-                duplicate_key(self.text, is_key_text, entries[is_key_text].start, node.start)
-            )
+            self.problems.append(duplicate_key(self.text, is_key_text, entries[is_key_text].start, node.start))
             top.skip_value = True
         else:
             top.key = entries[is_key_text] = Entry(node.start, node.end, Node(node.end, node.end))
@@ -246,14 +239,10 @@ def _explain(error: MarkedYAMLError, text: str) -> SourceProblem:
     if "\t" in problem or "\\t" in problem or (line.strip() == "" and "\t" in line):
         words = "Tabs cannot indent YAML: use spaces."
     elif problem.startswith("mapping values are not allowed"):
-        words = (
-            "A second `:` is not expected here. Put the value in quotes, or write it as a block (`key: |`)."
-        )
+        words = "A second `:` is not expected here. Put the value in quotes, or write it as a block (`key: |`)."
     elif problem.startswith("could not find expected ':'"):
         words = "This line has no `key: value` form. Is a colon missing, or should it be indented as text?"
-    elif problem.startswith("found unexpected end of stream") or "while scanning a quoted scalar" in str(
-        error.context
-    ):
+    elif problem.startswith("found unexpected end of stream") or "while scanning a quoted scalar" in str(error.context):
         words = f"The quoted text{opened} is never closed: add the missing quote."
         at = context.index if context is not None else at
     elif problem.startswith("expected <block end>"):
@@ -261,9 +250,7 @@ def _explain(error: MarkedYAMLError, text: str) -> SourceProblem:
     elif problem.startswith("expected ',' or"):
         words = f"The list or mapping{opened} is not closed or misses a comma."
     elif problem.startswith(("found unknown escape character", "expected escape sequence")):
-        words = (
-            "This escape in double quotes does not exist: write \\\\ for a backslash, or use single quotes."
-        )
+        words = "This escape in double quotes does not exist: write \\\\ for a backslash, or use single quotes."
     elif "cannot start any token" in problem:
         words = "A value cannot begin with this character: put it in quotes."
     else:
