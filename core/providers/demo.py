@@ -28,6 +28,7 @@ from core.providers.limits import DEMO_OUTPUT_TOKENS
 from core.providers.tokens import estimate_text_tokens
 
 DEFAULT_PACE_SECONDS = 0.004
+LONG_PROMPT = 20_000  # characters: longer ones take tens of milliseconds and more, which others would wait for
 CANNOT_TRANSLATE = "The demo model cannot translate. The main sentences of the text are:"
 CANNOT_WRITE = (
     "The demo model only picks sentences and facts out of the text it is given; it writes no new text. "
@@ -56,7 +57,10 @@ class DemoModel:
 
     async def complete(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
         """Answer out of the prompt's own text. Never fails; cancellable between two pieces."""
-        text, structured = answer(request)
+        if len(request.prompt) > LONG_PROMPT:
+            text, structured = await asyncio.to_thread(answer, request)
+        else:
+            text, structured = answer(request)
         limit = request.max_tokens or DEMO_OUTPUT_TOKENS
         stop: StopReason = "end"
         if not structured and estimate_text_tokens(text) > limit:

@@ -196,7 +196,10 @@ class _Filler:
             case "object":
                 return self._object(schema, depth) if depth <= MAX_DEPTH else {}
             case "array":
-                return []
+                least, unique = int(schema.get("minItems") or 0), bool(schema.get("uniqueItems"))
+                items = schema.get("items", True)
+                count = least if depth <= MAX_DEPTH else 0
+                return [_distinct(self.empty(items, depth + 1), index, unique) for index in range(count)]
             case "integer" | "number":
                 return self._fit_number(Decimal(0), schema)
             case "boolean":
