@@ -66,7 +66,7 @@ def serve() -> None:
     root = Path(__file__).resolve().parent.parent
     os.chdir(root)
     sys.path.insert(0, str(root))
-    uvicorn.run("app:app", host=settings.host, port=settings.port, log_level="warning", timeout_graceful_shutdown=5)
+    uvicorn.run("app:app", host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
 
 
 @app.command()
