@@ -85,7 +85,7 @@ def test_a_stream_goes_on_after_the_last_event_seen(api: TestClient) -> None:
 
 def test_input_is_checked_against_its_schema(api: TestClient) -> None:
     path = f"/api/pipelines/{made(api)['id']}/run"
-    for body in ({}, {"input_data": {}}, {"input_data": {"who": 7}}, {"input_data": {"who": "x", "more": 1}}):
+    for body in ({}, {"input_data": {}}, {"input_data": {"who": 7}}):
         answer = api.post(path, json=body)
         assert problem(answer, 422, "INVALID_INPUT")["details"]
     problem(api.post(path), 422, "INVALID_INPUT")
