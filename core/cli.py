@@ -66,7 +66,14 @@ def serve() -> None:
     root = Path(__file__).resolve().parent.parent
     os.chdir(root)
     sys.path.insert(0, str(root))
-    uvicorn.run("app:app", host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
+    uvicorn.run(
+        "app:app",
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )
 
 
 @app.command()
@@ -122,7 +129,7 @@ def run(
     file: Path,
     inputs: Annotated[list[str] | None, typer.Option("--input", help="An input as name=value; repeatable.")] = None,
     input_file: Annotated[
-        list[str] | None, typer.Option("--input-file", help="A JSON file, a text file, or name=file.")
+        list[str] | None, typer.Option("--input-file", help="A JSON or text file, or name=file.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Use this model for every llm step.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole run as JSON.")] = False,

@@ -259,15 +259,15 @@ class ActiveRun:
         self._streamed[step_id].append(text)
 
     async def _wait(self) -> list[Change]:
-        done, _ = await asyncio.wait([*self._tasks, *self._timers], return_when=asyncio.FIRST_COMPLETED)
+        awaited: list[asyncio.Task[Any]] = [*self._tasks, *self._timers]
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         changes: list[Change] = []
-        for finished in done:
-            if finished in self._timers:
-                step_id = self._timers.pop(finished)
-                self.claim.attempts[step_id] = self._delayed.pop(step_id)
-                self._left.add(step_id)
-            elif finished in self._tasks:
-                changes.append(self._finish(self._tasks.pop(finished), finished))
+        for timer in [timer for timer in self._timers if timer.done()]:
+            step_id = self._timers.pop(timer)
+            self.claim.attempts[step_id] = self._delayed.pop(step_id)
+            self._left.add(step_id)
+        for task in [task for task in self._tasks if task.done()]:
+            changes.append(self._finish(self._tasks.pop(task), task))
         return changes
 
     def _finish(self, started: StepStarted, task: asyncio.Task[CallResult]) -> StepEnded:

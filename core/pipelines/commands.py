@@ -197,11 +197,9 @@ def _about(
     description: str | None,
     tags: list[str] | None,
 ) -> dict[str, JsonValue]:
-    written = (
-        {"name": definition.name, "description": definition.description, "tags": definition.tags}
-        if definition
-        else before
-    )
+    written: Mapping[str, Any] = before
+    if definition is not None:
+        written = {"name": definition.name, "description": definition.description, "tags": definition.tags}
     about: dict[str, JsonValue] = {
         "name": _plain(name if name is not None else written["name"]) or "Untitled",
         "description": _plain(description if description is not None else written["description"] or ""),

@@ -12,7 +12,7 @@ from core.shared.clock import Clock
 from core.shared.ids import Ids
 
 if TYPE_CHECKING:
-    from core.execution.dispatch import Dispatcher
+    from core.execution.domain import Dispatcher
     from core.providers.catalogue import Catalogue
     from core.providers.router import Providers
 
