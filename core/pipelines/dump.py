@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from io import StringIO
-from typing import Any
+from typing import Any, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
@@ -27,8 +27,12 @@ LOOKS_OTHER = re.compile(r"(?i)y|n|yes|no|on|off|[-+]?[\d.][\d_,.:eExXoO+-]*|\d{
 
 def to_yaml(definition: Definition) -> str:
     """The definition as YAML 1.2, only with the fields that were written. Reading it gives the same definition."""
-    data = to_dict(definition)
-    ordered: dict[str, JsonValue] = {name: data[name] for name in TOP_ORDER if name in data}
+    return dump_definition(to_dict(definition))
+
+
+def dump_definition(data: dict[str, JsonValue]) -> str:
+    """A definition as plain values, valid or not, as YAML with its fields in the usual order."""
+    ordered: dict[str, JsonValue] = {name: data[name] for name in TOP_ORDER if name in data} | data
     steps = data.get("steps")
     if isinstance(steps, list):
         ordered["steps"] = [_step_in_order(step) for step in steps]
@@ -65,6 +69,6 @@ def _styled(value: JsonValue) -> Any:
 
 def _styled_text(text: str) -> str:
     if "\n" in text and not text.startswith((" ", "\n")) and text.strip() and not NOT_BLOCK.search(text):
-        return LiteralScalarString(text)
+        return cast(str, LiteralScalarString(text))
     readable = text.isprintable() and not LOOKS_OTHER.fullmatch(text)
-    return text if readable else DoubleQuotedScalarString(text)
+    return text if readable else cast(str, DoubleQuotedScalarString(text))
