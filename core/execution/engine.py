@@ -53,7 +53,8 @@ class Engine:
             claim = await self.write(journal.claim, self.runtime, run_id, self.worker)
             if claim is None:
                 return False
-            keys = own_keys(self.runtime, claim.owner_id) if "own_key" in claim.funding.values() else {}
+            own = "own_key" in claim.funding.values()
+            keys = await self.write(own_keys, self.runtime, claim.owner_id) if own else {}
             run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self.write)
         finally:
             self._claiming.discard(run_id)

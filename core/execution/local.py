@@ -86,7 +86,8 @@ class LocalDispatcher:
         asyncio.set_event_loop(loop)
         worker = f"serve:{os.getpid()}:{runtime.ids.new()[-12:]}"
         engine = self._engine = Engine(runtime, worker)
-        duties = [loop.create_task(engine.keep_house()), loop.create_task(self._scan(runtime, engine))]
+        warming = loop.create_task(runtime.providers.warm())  # importing a vendor's SDK takes a second
+        duties = [warming, loop.create_task(engine.keep_house()), loop.create_task(self._scan(runtime, engine))]
         loop.call_soon(ready.set_result, None)
         try:
             loop.run_forever()

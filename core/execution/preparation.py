@@ -10,13 +10,13 @@ from core.pipelines.definition import Definition, LlmStep, TransformStep, with_a
 from core.pipelines.templates import render, resolve_value
 from core.providers.catalogue import Catalogue
 from core.providers.domain import ModelCard, ModelRequest, no_key, no_price
-from core.providers.tokens import estimate_tokens, upper_bound_tokens
+from core.providers.tokens import estimate_tokens, request_upper_bound
 from core.shared.errors import InvalidInput
 from core.shared.types import JsonValue
 
 PROMPT_LIMIT = 4_000_000
 DEFAULT_MAX_TOKENS = 4096
-FRAME_TOKENS = 64  # what vendors add around a prompt: roles, separators, JSON instructions
+FRAME_TOKENS = 64  # what vendors add around a prompt: roles and separators
 
 Hash = Callable[[bytes], bytes]
 
@@ -83,10 +83,8 @@ def prepare_call(
     )
     held = 0
     if mode == "platform":
-        bound = upper_bound_tokens(prompt, card) + upper_bound_tokens(system or "", card) + FRAME_TOKENS
-        if step.output_schema is not None:
-            bound += upper_bound_tokens(json.dumps(step.output_schema), card)
-        held = most_micros(card, plan, bound, max_tokens, repairs=step.wants_json)
+        bound = request_upper_bound(request, card) + FRAME_TOKENS
+        held = most_micros(catalogue, card, plan, bound, max_tokens, repairs=step.wants_json)
     identity: list[JsonValue] = [
         "llm", card.id, prompt, system, step.temperature, step.max_tokens, step.output_format, step.output_schema,
     ]  # fmt: skip
@@ -121,20 +119,19 @@ def max_tokens_of(step: LlmStep, card: ModelCard) -> int:
     return step.max_tokens or card.max_output_tokens or DEFAULT_MAX_TOKENS
 
 
-def most_micros(card: ModelCard, plan: str, input_tokens: int, output_tokens: int, *, repairs: bool) -> int:
+def most_micros(
+    catalogue: Catalogue, card: ModelCard, plan: str, input_tokens: int, output_tokens: int, *, repairs: bool
+) -> int:
     """The most micro-credits a call can cost; with a repair, both calls. Raises ProviderError NO_PRICE."""
-    if card.free:
-        return 0
-    if card.price is None:
-        raise no_price(card.id)
-    # The repair's prompt holds the first prompt, the schema and the first answer.
+    # The repair's prompt holds the first prompt, the problem and the first answer.
     calls = [input_tokens] + ([2 * input_tokens + output_tokens + 1000] if repairs else [])
     total = Decimal(0)
     for tokens in calls:
-        tier = card.price.at(tokens)
-        dearest = max(tier.input_usd_per_mtok, tier.cache_write_usd_per_mtok)
-        total += dearest * tokens + tier.output_usd_per_mtok * output_tokens
-    return micros_for(total / 1_000_000, plan)
+        cost = catalogue.worst_cost_usd(card, tokens, output_tokens)
+        if cost is None:
+            raise no_price(card.id)
+        total += cost
+    return micros_for(total, plan)
 
 
 def _too_long(step_id: str, said: str) -> InvalidInput:

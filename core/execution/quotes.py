@@ -5,6 +5,7 @@ output which does not exist yet is bounded by the most its step can write.
 """
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import cast
 
 from core.accounts.domain import Account
@@ -13,6 +14,7 @@ from core.execution.preparation import FRAME_TOKENS, card_of, max_tokens_of, mos
 from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
 from core.pipelines.graph import dependencies, order
 from core.platform.runtime import Runtime
+from core.providers.catalogue import Catalogue
 from core.providers.domain import ModelCard, Usage
 from core.providers.tokens import estimate_tokens, upper_bound_tokens
 from core.shared.errors import AppError
@@ -46,42 +48,40 @@ def quote(
         card = card_of(runtime.catalogue, with_agent_defaults(step, definition))
         full = with_agent_defaults(step, definition)
         sizes[step.id] = max_tokens_of(full, card)
-        steps[step.id] = _step_quote(full, card, owner, funding, given, upstream)
+        steps[step.id] = _step_quote(runtime.catalogue, full, card, owner, funding, given, upstream)
     counted = [steps[step_id] for step_id in steps if only is None or step_id in only]
     low, likely, most = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0, 0)
     return Quote(low, likely, most, steps)
 
 
 def _step_quote(
-    step: LlmStep, card: ModelCard, owner: Account, funding: Mapping[str, str], given: int, upstream: int
+    catalogue: Catalogue,
+    step: LlmStep,
+    card: ModelCard,
+    owner: Account,
+    funding: Mapping[str, str],
+    given: int,
+    upstream: int,
 ) -> tuple[int, int, int]:
     if funding.get(card.provider) != "platform":
         return (0, 0, 0)
     text = step.prompt + (step.system_prompt or "")
-    bound = upper_bound_tokens(text, card) + _references(text) * (given + upstream) + FRAME_TOKENS
+    bound = upper_bound_tokens(text, card) + text.count("{{") * (given + upstream) + FRAME_TOKENS
     if step.output_schema is not None:
         bound += upper_bound_tokens(str(step.output_schema), card)
     if card.context_tokens is not None:
-        bound = min(bound, card.context_tokens)
-    most = most_micros(card, owner.plan, bound, max_tokens_of(step, card), repairs=step.wants_json)
+        # A loop may print the same value many times: only what the model can read bounds it.
+        bound = card.context_tokens if "{{#each" in text.replace(" ", "") else min(bound, card.context_tokens)
+    most = most_micros(catalogue, card, owner.plan, bound, max_tokens_of(step, card), repairs=step.wants_json)
     likely_in = estimate_tokens(text, card) + given // 3 + min(upstream, LIKELY_OUTPUT)
-    low = _price(card, owner.plan, estimate_tokens(text, card), 1)
-    likely = _price(card, owner.plan, likely_in, min(max_tokens_of(step, card), LIKELY_OUTPUT))
+    low = _likely(catalogue, card, owner.plan, Usage(estimate_tokens(text, card), 1))
+    likely = _likely(catalogue, card, owner.plan, Usage(likely_in, min(max_tokens_of(step, card), LIKELY_OUTPUT)))
     attempts = step.retry.max_attempts
     return (min(low, most), min(likely, most), most * attempts)
 
 
-def _price(card: ModelCard, plan: str, read: int, written: int) -> int:
-    usage = Usage(read, written)
-    assert card.price is not None  # most_micros has refused a card without one
-    tier = card.price.at(read)
-    usd = (tier.input_usd_per_mtok * usage.input_tokens + tier.output_usd_per_mtok * usage.output_tokens) / 1_000_000
-    return micros_for(usd, plan)
-
-
-def _references(text: str) -> int:
-    # Every reference might print everything given; a loop prints an item many times, but never more than its list.
-    return min(text.count("{{"), 20)
+def _likely(catalogue: Catalogue, card: ModelCard, plan: str, usage: Usage) -> int:
+    return micros_for(catalogue.cost_usd(card, usage) or Decimal(0), plan)
 
 
 def _tokens_of(value: JsonValue) -> int:
