@@ -34,6 +34,12 @@ def form_cookie(runtime: Runtime) -> str:
     return "__Host-stepiq_form" if runtime.settings.is_https else "stepiq_form"
 
 
+def forget_form(runtime: Runtime, response: Response) -> None:
+    """Take the form's cookie out of the browser once the form has served."""
+    https = runtime.settings.is_https
+    response.delete_cookie(form_cookie(runtime), path="/", secure=https, httponly=True, samesite="lax")
+
+
 class FormGuard:
     """Issues and checks the tokens of one form for one browser."""
 

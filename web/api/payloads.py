@@ -30,9 +30,9 @@ def file_answer(media_type: str, *refused: int) -> Responses:
 
 
 class Inward(BaseModel):
-    """A body: a field that would do nothing is refused."""
+    """A body: a field that would do nothing is refused, and nothing is coerced."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Credentials(Inward):

@@ -15,7 +15,7 @@ from core.accounts.queries import needs_setup, setup_token_valid
 from core.shared.errors import AppError
 from web.auth.signing import STALE_FORM
 from web.errors import retry_headers, status_of
-from web.forms import FormGuard, read_fields
+from web.forms import FormGuard, forget_form, read_fields
 from web.origins import APP_HOME
 from web.rendering import message_page, page
 from web.sessions import set_session_cookie
@@ -65,6 +65,7 @@ class SetupPages:
             return again(status=status_of(error), errors={place: error.message}, headers=retry_headers(error))
         response = RedirectResponse(APP_HOME, 303)
         set_session_cookie(self._runtime, response, session_token)
+        forget_form(self._runtime, response)
         return response
 
     def _make_owner(self, request: Request, fields: dict[str, str]) -> str:

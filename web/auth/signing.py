@@ -15,7 +15,7 @@ from core.accounts.domain import SessionView
 from core.accounts.queries import find_session, needs_setup
 from core.shared.errors import AppError
 from web.errors import retry_headers, status_of
-from web.forms import FormGuard, read_fields
+from web.forms import FormGuard, forget_form, read_fields
 from web.origins import safe_next
 from web.rendering import message_page, page
 from web.sessions import clear_session_cookie, cookie_token, set_session_cookie
@@ -72,6 +72,7 @@ class SigningPages:
             return again(status=status_of(error), errors={field: error.message}, headers=retry_headers(error))
         response = RedirectResponse(safe_next(fields.get("next")), 303)
         set_session_cookie(self._runtime, response, signed_in.token)
+        forget_form(self._runtime, response)
         return response
 
     async def show_logout(self, request: Request) -> Response:

@@ -22,6 +22,14 @@ from web.middleware import build_middleware
 from web.routes import build_routes
 
 INPUT = {"input_data": {"who": "Ada"}}
+MEASURED = ("depth", "width", "length", "noise", "traffic", "light", "wind", "salt", "price", "crane", "quay", "pier")
+REPORT = " ".join(f"The {what} of the harbour was measured again and found larger than before." for what in MEASURED)
+# The demo model says back about seventy pieces of this: three seconds at its slow pace.
+LONG = {
+    **DEFINITION,
+    "steps": [{"id": "hello", "model": "demo", "prompt": "Summarise in ten sentences.\n\n{{input.who}}"}],
+}
+LONG_INPUT = {"input_data": {"who": REPORT}}
 
 
 def events_of(text: str) -> list[dict[str, Any]]:
@@ -128,7 +136,8 @@ def test_a_strangers_runs_do_not_exist(api: TestClient, web_runtime: Runtime) ->
 
 
 def test_cancel_and_retry(runtime_slow: Runtime, slow_api: TestClient) -> None:
-    run = started(slow_api)
+    pipeline = made(slow_api, LONG)
+    run = slow_api.post(f"/api/pipelines/{pipeline['id']}/run", json=LONG_INPUT).json()
     problem(slow_api.post(f"/api/runs/{run['id']}/retry"), 409, "RUN_ACTIVE")
     cancelled = slow_api.post(f"/api/runs/{run['id']}/cancel")
     assert cancelled.status_code == 200 and cancelled.json()["id"] == run["id"]
@@ -204,8 +213,8 @@ def _live(client: httpx.Client, run_id: str) -> Iterator[dict[str, Any]]:
 
 
 def test_tokens_arrive_while_the_step_runs(served: httpx.Client) -> None:
-    pipeline = served.post("/api/pipelines", json=DEFINITION).json()
-    run = served.post(f"/api/pipelines/{pipeline['id']}/run", json=INPUT).json()
+    pipeline = served.post("/api/pipelines", json=LONG).json()
+    run = served.post(f"/api/pipelines/{pipeline['id']}/run", json=LONG_INPUT).json()
     text, statuses = "", []
     for event in _live(served, run["id"]):
         if event["event"] == "token":
@@ -224,13 +233,27 @@ def test_a_stream_has_a_heart_and_ends_with_the_session(
     served: httpx.Client, runtime_slow: Runtime, slow_token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "HEARTBEAT_SECONDS", 0.05)
-    slow = {**DEFINITION, "steps": [{"id": "hello", "model": "demo", "prompt": "Write about {{input.who}}. " * 40}]}
-    pipeline = served.post("/api/pipelines", json=slow).json()
-    run = served.post(f"/api/pipelines/{pipeline['id']}/run", json=INPUT).json()
-    seen: list[str] = []
+    pipeline = served.post("/api/pipelines", json=LONG).json()
+    run = served.post(f"/api/pipelines/{pipeline['id']}/run", json=LONG_INPUT).json()
+    seen: list[dict[str, Any]] = []
     for event in _live(served, run["id"]):
-        seen.append(event["event"])
-        if event["event"] == "heartbeat" and seen.count("heartbeat") == 1:
+        seen.append(event)
+        if event["event"] == "heartbeat":
             sign_out(runtime_slow, slow_token)
-    assert "heartbeat" in seen
+    assert any(event["event"] == "heartbeat" and event["id"] is None for event in seen)
+    statuses = [event["data"]["status"] for event in seen if event["event"] == "run_status"]
+    assert "completed" not in statuses, "nothing is told to a session that ended"
     assert problem(served.get(f"/api/runs/{run['id']}"), 401, "UNAUTHENTICATED")
+
+
+def test_too_few_credits_are_402_and_start_nothing(runtime_with: Any) -> None:
+    runtime = runtime_with(app_url="http://testserver", anthropic_api_key="sk-not-called")
+    app = Starlette(routes=build_routes(runtime), middleware=build_middleware(runtime))
+    step = {"id": "hello", "model": "claude-opus-4-1", "prompt": "Say {{input.who}}.", "max_tokens": 30_000}
+    with TestClient(app, base_url="http://testserver", headers=stranger(runtime, plan="free")) as api:
+        path = f"/api/pipelines/{made(api, {**DEFINITION, 'steps': [step]})['id']}"
+        quoted = api.post(f"{path}/estimate", json=INPUT).json()
+        assert quoted["max"] > 100 and quoted["steps"]["hello"]["max"] == quoted["max"]
+        problem(api.post(f"{path}/run", json=INPUT), 402, "INSUFFICIENT_CREDITS")
+        assert api.get("/api/runs").json()["items"] == []
+        assert api.get("/api/user/usage").json()["credits_remaining"] == 100

@@ -70,7 +70,7 @@ def test_https_brings_hsts_and_secure_host_cookies(runtime_with: Callable[..., R
         csrf = re.search(r'csrf_token" value="([^"]+)', page.text)
         assert csrf is not None
         fields = {"email": "ada@example.org", "password": PASSWORD, "csrf_token": csrf[1]}
-        cookie = client.post("/auth/login", data=fields).headers["set-cookie"]
+        cookie = client.post("/auth/login", data=fields).headers.get_list("set-cookie")[0]
         assert cookie.startswith("__Host-stepiq_session=")
         assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
         assert "Domain" not in cookie

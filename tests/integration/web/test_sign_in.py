@@ -76,7 +76,8 @@ def test_signing_in_keeps_a_session_and_goes_on(client: TestClient, web_runtime:
     assert 'name="next" value="/app/runs?id=7"' in page.text
     answer = _login(client, email=" ADA@example.org", password=PASSWORD, next="/app/runs?id=7")
     assert answer.status_code == 303 and answer.headers["location"] == "/app/runs?id=7"
-    cookie = answer.headers["set-cookie"]
+    cookie, forgotten = answer.headers.get_list("set-cookie")
+    assert forgotten.startswith('stepiq_form="";') and "stepiq_form" not in client.cookies
     parts = {part.strip() for part in cookie.split(";")}
     assert {"HttpOnly", "Path=/", "SameSite=lax", f"Max-Age={int(SESSION_LIFE.total_seconds())}"} <= parts
     assert "Secure" not in parts and cookie.startswith("stepiq_session=")
