@@ -127,9 +127,11 @@ def installation_overview(runtime: Runtime) -> InstallationOverview:
     """Counts of people, for the admins' first page."""
     with runtime.database.read() as session:
         people = AccountRow.is_operator.is_(False)
-        by_plan = session.execute(
-            select(AccountRow.plan, func.count()).where(people).group_by(AccountRow.plan)
-        ).tuples()
+        by_plan = (
+            session.execute(select(AccountRow.plan, func.count()).where(people).group_by(AccountRow.plan))
+            .tuples()
+            .all()
+        )
         admins = (
             session.scalar(select(func.count()).where(people, ("," + AccountRow.roles + ",").contains(",admin,"))) or 0
         )
