@@ -16,7 +16,7 @@ from pages.account.usage import usage_page
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
 from pages.ui.session import current_session
-from pages.ui.theme import apply_theme
+from pages.ui.theme import apply_theme, asset
 from pages.workspace import notebook
 from pages.workspace.pipelines import pipelines_page
 from pages.workspace.run_detail import run_page
@@ -27,8 +27,9 @@ _ADMIN = Path(__file__).resolve().parent.parent / "admin"
 
 def main() -> None:
     """One rerun of the app."""
-    st.set_page_config(page_title="stepIQ", page_icon=":material/account_tree:", layout="wide")
+    st.set_page_config(page_title="stepIQ", page_icon=asset("icon.svg"), layout="wide")
     apply_theme()
+    st.logo(asset("wordmark.svg"), size="medium")
     session = current_session(get_runtime())
     pages = pages_for(session)
     page = st.navigation(pages, position="sidebar", expanded=True)

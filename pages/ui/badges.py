@@ -47,7 +47,7 @@ def state_badge(state: str, *, run: bool = False) -> str:
     look = look_of(state)
     word = _RUN_WORDS.get(state, look.word) if run else look.word.lower()
     spin = " sq-spin" if look.spins else ""
-    return f'<span class="sq-badge sq-{look.colour}{spin}">{icon(look.icon)}{escape(word)}</span>'
+    return f'<span class="sq-badge sq-{look.colour}{spin}">{icon(look.icon)}<span>{escape(word)}</span></span>'
 
 
 def text_badge(word: str, colour: str = "gray", title: str = "") -> str:

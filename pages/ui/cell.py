@@ -131,13 +131,13 @@ def kind_of(step: LlmStep | TransformStep) -> str:
     if isinstance(step, LlmStep):
         return "llm"
     if step.extract is not None:
-        return "transform, JMESPath"
-    return "transform, regex" if step.regex is not None else "transform, template"
+        return "JMESPath"
+    return "regex" if step.regex is not None else "template"
 
 
 def _left(face: CellFace) -> str:
     step = face.step
-    facts = joined(kind_of(step), face.model, face.region, step.name)
+    facts = joined(step.type, None if isinstance(step, LlmStep) else kind_of(step), face.model, face.region, step.name)
     return (
         f'<div class="sq-row sq-is-{escape(face.cell.state)}">'
         f'<a class="sq-id" data-cell="{step.id}" href="{escape(face.href)}" target="_self">{step.id}</a>'

@@ -157,6 +157,7 @@ def _draw_common(step: LlmStep | TransformStep, edits: EditActions) -> None:
 
 
 def _draw_format(step: LlmStep | TransformStep, edits: EditActions) -> None:
+    by_schema = isinstance(step, LlmStep) and step.output_schema is not None
     options = list(_FORMATS)
     _widget(
         edits,
@@ -166,7 +167,8 @@ def _draw_format(step: LlmStep | TransformStep, edits: EditActions) -> None:
         "Output",
         options,
         index=options.index(step.output_format),
-        format_func=lambda name: _FORMATS[name],
+        format_func=lambda name: "JSON, by its schema" if by_schema and name is None else _FORMATS[name],
+        disabled=by_schema,
     )
 
 

@@ -24,6 +24,7 @@ def highlight(template: str) -> str:
 
 def prompt_html(template: str, *, href: str | None = None, label: str = "") -> str:
     """A block with the start of a prompt; with `href` the whole block opens the cell."""
+    template = template.strip()
     shown = template[:PREVIEW_CHARACTERS]
     long = len(template) > PREVIEW_CHARACTERS or template.count("\n") > _LONG_LINES
     classes = "sq-prompt sq-long" if long else "sq-prompt"

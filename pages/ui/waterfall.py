@@ -52,12 +52,13 @@ def _row(bar: Bar, share: Callable[[datetime], float], created_at: datetime, now
     ran = (end - bar.started_at).total_seconds() * 1000
     waited = (bar.started_at - created_at).total_seconds() * 1000
     start, width = share(bar.started_at), share(end) - share(bar.started_at)
+    place = f"left:{min(start, 99.2):.2f}%;width:{max(width, 0.6):.2f}%"
     cost = format_credits(bar.credit_micros)
     hover = escape(f"{bar.step_id}: waited {duration(waited)}, ran {duration(ran)}, {look.word.lower()}, {cost}")
     return (
         f'{name}<div class="sq-track" title="{hover}">'
         f'<span class="sq-wait" style="left:0;width:{start:.2f}%"></span>'
-        f'<span class="sq-bar sq-{look.colour}" style="left:{min(start, 99.2):.2f}%;width:{max(width, 0.6):.2f}%"></span>'
+        f'<span class="sq-bar sq-{look.colour}" style="{place}"></span>'
         "</div>"
         f'<div class="sq-end">{escape(joined(duration(ran), cost))}</div>'
     )

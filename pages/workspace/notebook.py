@@ -198,8 +198,6 @@ def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
         data = read_input(shown.pipeline.id, shown.fields)
         now = notebook(runtime, session.account, shown.pipeline.id, text=shown.text, input_data=data)
         if now.active_run_id is None:
-            if now.last_run is not None:
-                say({"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}[now.last_run.status])
             st.rerun()
         draw(replace(shown, session=session, notebook=now))
 

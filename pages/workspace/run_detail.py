@@ -16,7 +16,7 @@ from core.shared.money import format_credits
 from pages.ui.badges import state_badge, text_badge
 from pages.ui.cell import draw_result
 from pages.ui.navigator import base_path
-from pages.ui.notices import attempt, draw_notices, say
+from pages.ui.notices import attempt, draw_notices
 from pages.ui.outputs import draw_output
 from pages.ui.session import current_session, guarded
 from pages.ui.step_tabs import draw_step_tabs
@@ -24,7 +24,6 @@ from pages.ui.waterfall import Bar, draw_waterfall
 from pages.ui.words import credits_range, duration, joined, time_html, tokens
 
 POLL_SECONDS = 0.5
-_ENDS = {"completed": "Completed", "failed": "Failed", "cancelled": "Cancelled"}
 
 
 def run_page() -> None:
@@ -48,7 +47,6 @@ def _draw_again(run_id: str) -> None:
     runtime = get_runtime()
     run = get_run(runtime, current_session(runtime).account.id, run_id)
     if run.status not in ACTIVE:
-        say(_ENDS[run.status])
         st.rerun()
     _draw_body(run, live_texts(runtime, run_id))
 
@@ -77,7 +75,7 @@ def _draw_header(run: RunView) -> None:
     quoted = f"quoted {credits_range(run.quote.low_micros, run.quote.max_micros)}"
     charged = f"charged {format_credits(run.credit_micros)}"
     facts = escape(
-        joined(f"started by {run.trigger_type}", duration(run.duration_ms), tokens(run.total_tokens), quoted, charged)
+        joined(f"{run.trigger_type} run", duration(run.duration_ms), tokens(run.total_tokens), quoted, charged)
     )
     started = time_html(run.started_at or run.created_at, get_runtime().clock.now())
     st.html(f'<div class="sq-facts">{started} · {facts}</div>')
@@ -95,9 +93,10 @@ def _draw_body(run: RunView, texts: dict[str, str]) -> None:
         draw_waterfall(bars, created_at=run.created_at, now=get_runtime().clock.now())
     left, right = st.columns([1, 2.6])
     with left:
-        st.html(
-            f'<ol class="sq-list" aria-label="Steps">{"".join(_item(run, step, chosen) for step in run.steps)}</ol>'
-        )
+        current = ' aria-current="true"' if chosen is None else ""
+        whole = f'<a class="sq-grow" href="{escape(_href(run, "-"))}" target="_self">Input and output</a>'
+        steps = "".join(_item(run, step, chosen) for step in run.steps)
+        st.html(f'<ul class="sq-list" aria-label="Steps"><li{current}>{whole}</li>{steps}</ul>')
     with right:
         if chosen is None:
             _draw_ends(run)
