@@ -159,7 +159,7 @@ def set_password(runtime: Runtime, *, email: str, password: str) -> None:
 def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str) -> None:
     """Keep a vendor key of the person's own, encrypted; a second one replaces the first."""
     secret = secret.strip()
-    if provider not in runtime.providers.providers_needing_key():
+    if provider not in runtime.catalogue.vendors():
         raise InvalidInput("UNKNOWN_PROVIDER", "Choose one of the providers listed.", field="provider")
     if not 8 <= len(secret) <= 500 or any(c.isspace() or not c.isprintable() for c in secret):
         raise InvalidInput(

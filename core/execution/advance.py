@@ -25,6 +25,7 @@ from core.pipelines.graph import dependencies
 from core.pipelines.outputs import run_output
 from core.pipelines.transforms import run_transform
 from core.platform.runtime import Runtime
+from core.providers.domain import ModelPort
 from core.shared.errors import AppError, InvalidInput, ProviderError
 from core.shared.types import JsonValue
 
@@ -51,6 +52,7 @@ class ActiveRun:
         self._index = {step.id: n for n, step in enumerate(claim.definition.steps)}
         self._tasks: dict[asyncio.Task[CallResult], StepStarted] = {}
         self._calls: dict[str, PreparedCall] = {}
+        self._ports: dict[str, ModelPort] = {}
         self._live: dict[str, list[str]] = {}
         self._streamed: dict[str, list[str]] = {}
         self._delayed: dict[str, Attempt] = {}
@@ -105,7 +107,15 @@ class ActiveRun:
         """End a run that our own defect stopped."""
         rows = [a for a in self.claim.attempts.values() if a.status == "running"]
         ends: list[Change] = [
-            StepEnded(step_id, a.row_id, a.attempt, "failed", {}, "INTERNAL", held_micros=a.held_micros)
+            StepEnded(
+                step_id,
+                a.row_id,
+                a.attempt,
+                "failed",
+                {"error": INTERNAL["message"]},
+                "INTERNAL",
+                held_micros=a.held_micros,
+            )
             for step_id, a in self.claim.attempts.items()
             if a in rows
         ]
@@ -208,6 +218,8 @@ class ActiveRun:
             hash_=self._hash,
             idempotency_key=cause_of(claim.run_id, step.id, started.attempt),
         )
+        own_key = self._own_keys.get(call.card.provider, "") if call.own_key else None
+        self._ports[step.id] = self.runtime.providers.port_for(call.card, own_key, metered=call.metered)
         self._calls[step.id] = call
         return replace(
             started,
@@ -247,9 +259,9 @@ class ActiveRun:
         call, step = self._calls[step_id], self.claim.definition.step(step_id)
         assert isinstance(step, LlmStep)
         self._live[step_id], self._streamed[step_id] = [], []
-        own_key = self._own_keys.get(call.card.provider) if call.own_key else None
-        port = self.runtime.providers.port_for(call.card, own_key)
-        task = asyncio.create_task(call_model(port, call, step, lambda text: self._on_delta(step_id, text)))
+        task = asyncio.create_task(
+            call_model(self._ports[step_id], call, step, lambda text: self._on_delta(step_id, text))
+        )
         self._tasks[task] = started
         if self._cancelled or self._lost:
             task.cancel()

@@ -28,6 +28,7 @@ class PreparedCall:
     request: ModelRequest
     card: ModelCard
     own_key: bool
+    metered: bool
     fingerprint: bytes
     held_micros: int
 
@@ -88,7 +89,7 @@ def prepare_call(
     identity: list[JsonValue] = [
         "llm", card.id, prompt, system, step.temperature, step.max_tokens, step.output_format, step.output_schema,
     ]  # fmt: skip
-    return PreparedCall(request, card, mode == "own_key", fingerprint(hash_, identity), held)
+    return PreparedCall(request, card, mode == "own_key", mode == "platform", fingerprint(hash_, identity), held)
 
 
 def prepare_transform(step: TransformStep, scope: dict[str, JsonValue], hash_: Hash) -> bytes:

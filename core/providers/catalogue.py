@@ -142,6 +142,10 @@ class Catalogue:
         """Every provider by name, the demo included."""
         return (DEMO_PROVIDER, *VENDORS, *self._partners)
 
+    def vendors(self) -> tuple[str, ...]:
+        """Every provider that people may bring their own key for."""
+        return (*VENDORS, *self._partners)
+
     def _refresh(self) -> None:
         now = self._clock.now()
         period = (now.year, now.month, now.day, now.hour, now.minute // 30)

@@ -61,18 +61,19 @@ class Providers:
         # Connections belong to the event loop that opened them.
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections] = WeakKeyDictionary()
 
-    def port_for(self, card: ModelCard, own_key: str | None) -> ModelPort:
+    def port_for(self, card: ModelCard, own_key: str | None, *, metered: bool = True) -> ModelPort:
         """The port of a model under a person's own key, or under the platform's where `own_key` is None.
 
         An empty own key is a missing one and never falls back to the platform's. Raises ProviderError
-        `NO_KEY`, and `NO_PRICE` for a model of unknown price on a platform key.
+        `NO_KEY`, and `NO_PRICE` for a model of unknown price on a platform key, unless the call is not
+        `metered` (the operator's own).
         """
         if card.provider == DEMO_PROVIDER:
             return self._demo
         key = own_key if own_key is not None else self._platform_key(card.provider)
         if key is None or (not key and (own_key is not None or card.provider in VENDORS)):
             raise no_key(card.provider, own=own_key is not None)
-        if own_key is None and card.price is None:
+        if metered and own_key is None and card.price is None:
             raise no_price(card.id)
         return _RoutedPort(self, card, key)
 

@@ -25,7 +25,7 @@ def keys_page() -> None:
     )
     draw_notices()
     known = {key.provider: key for key in list_own_keys(runtime, session.account.id)}
-    for provider in sorted({*runtime.providers.providers_needing_key(), *known}):
+    for provider in sorted({*runtime.catalogue.vendors(), *known}):
         with st.container(border=True, key=f"key-{provider}"):
             if provider in known:
                 key = known[provider]
