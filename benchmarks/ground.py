@@ -28,7 +28,7 @@ class SleepingVendor:
             await asyncio.sleep(self.seconds)
         return ModelReply("done", Usage(10, 2), "end", request.model, "demo")
 
-    def port_for(self, *_: Any) -> "SleepingVendor":
+    def port_for(self, *_: Any, **__: Any) -> "SleepingVendor":
         return self
 
     async def aclose(self) -> None:

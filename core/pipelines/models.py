@@ -19,7 +19,9 @@ class PipelineRow(Base):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     owner_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), info=not_personal("opaque account id"))
-    about: Mapped[bytes] = mapped_column(LargeBinary, info=personal("user.content", "service", "Name of a pipeline", **CONTENT))
+    about: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "Name of a pipeline", **CONTENT)
+    )
     version: Mapped[int] = mapped_column(Integer, info=not_personal("number of the newest version"))
     status: Mapped[str] = mapped_column(String(12), info=not_personal("active or archived"))
     created_at: Mapped[datetime] = mapped_column(
@@ -35,7 +37,9 @@ class VersionRow(Base):
 
     __tablename__ = "pipeline_versions"
 
-    pipeline_id: Mapped[str] = mapped_column(ForeignKey("pipelines.id"), primary_key=True, info=not_personal("opaque id"))
+    pipeline_id: Mapped[str] = mapped_column(
+        ForeignKey("pipelines.id"), primary_key=True, info=not_personal("opaque id")
+    )
     number: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("1, 2, 3 …"))
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
     content: Mapped[bytes] = mapped_column(
@@ -51,9 +55,13 @@ class DraftRow(Base):
 
     __tablename__ = "pipeline_drafts"
 
-    pipeline_id: Mapped[str] = mapped_column(ForeignKey("pipelines.id"), primary_key=True, info=not_personal("opaque id"))
+    pipeline_id: Mapped[str] = mapped_column(
+        ForeignKey("pipelines.id"), primary_key=True, info=not_personal("opaque id")
+    )
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
-    content: Mapped[bytes] = mapped_column(LargeBinary, info=personal("user.content", "service", "Draft of a pipeline", **CONTENT))
+    content: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "Draft of a pipeline", **CONTENT)
+    )
     revision: Mapped[int] = mapped_column(Integer, info=not_personal("counts saves of the draft"))
     saved_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.behavior", "service", "Draft saved", origin="observed")

@@ -34,7 +34,9 @@ def get_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> PipelineV
     )
 
 
-def list_pipelines(runtime: Runtime, owner_id: str, limit: int = 50, cursor: str | None = None) -> Page[PipelineSummary]:
+def list_pipelines(
+    runtime: Runtime, owner_id: str, limit: int = 50, cursor: str | None = None
+) -> Page[PipelineSummary]:
     """A person's pipelines, newest first."""
     query = select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
     if cursor:
@@ -110,5 +112,12 @@ def _open_draft(runtime: Runtime, row: DraftRow) -> DraftView:
 def _summary(runtime: Runtime, row: PipelineRow) -> PipelineSummary:
     about = open_about(runtime, row)
     return PipelineSummary(
-        row.id, about["name"], about["description"], row.version, row.status, tuple(about["tags"]), row.created_at, row.updated_at
+        row.id,
+        about["name"],
+        about["description"],
+        row.version,
+        row.status,
+        tuple(about["tags"]),
+        row.created_at,
+        row.updated_at,
     )

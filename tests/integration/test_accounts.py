@@ -58,7 +58,9 @@ def test_a_session_ends_with_time_and_with_a_new_password(runtime_with: Callable
 def test_forged_tokens_name_no_session(runtime: Runtime, owner: Account) -> None:
     signed = sign_in(runtime, email="ada@example.org", password=PASSWORD)
     claims = jwt.decode(signed.token, options={"verify_signature": False}, audience="stepiq")
-    assert find_session(runtime, jwt.encode(claims, "another key that is long enough, really", algorithm="HS256")) is None
+    assert (
+        find_session(runtime, jwt.encode(claims, "another key that is long enough, really", algorithm="HS256")) is None
+    )
     assert find_session(runtime, jwt.encode(claims, None, algorithm="none")) is None
     assert find_session(runtime, signed.token[:-4] + "AAAA") is None
     assert find_session(runtime, "nonsense") is None
@@ -88,7 +90,9 @@ def test_an_address_has_one_account_and_is_stored_encrypted(runtime: Runtime, ow
     found = find_account(runtime, "ada@EXAMPLE.org")
     assert found is not None and found.id == owner.id
     with runtime.database.read() as session:
-        stored = b"".join(bytes(v) for v in session.execute(text("SELECT email, name FROM accounts WHERE email IS NOT NULL")).one())
+        stored = b"".join(
+            bytes(v) for v in session.execute(text("SELECT email, name FROM accounts WHERE email IS NOT NULL")).one()
+        )
         hashed = session.execute(text("SELECT password_hash FROM accounts WHERE email IS NOT NULL")).scalar_one()
     assert b"ada" not in stored.lower()
     assert hashed.startswith("$2b$04$")
