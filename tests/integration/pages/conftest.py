@@ -1,0 +1,110 @@
+"""Pages on a real core: a prepared SQLite Runtime, a signed-in person, and AppTest."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+from streamlit.runtime.context import ContextProxy
+from streamlit.testing.v1 import AppTest
+
+from core.accounts.commands import create_account, sign_in
+from core.accounts.domain import Account, cookie_name
+from core.bootstrap import set_runtime
+from core.execution.domain import ACTIVE
+from core.execution.queries import run_status
+from core.platform.runtime import Runtime
+from tests.conftest import PASSWORD
+
+SHELL = Path(__file__).resolve().parents[3] / "pages" / "shell.py"
+TIMEOUT = 20
+
+
+@dataclass
+class Person:
+    """Somebody signed in; `cookies` is what their browser sends."""
+
+    runtime: Runtime
+    account: Account
+    token: str
+    cookies: dict[str, str]
+
+
+@pytest.fixture
+def person(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Ada, signed in, on the plan without limits."""
+    yield _sign_in(sqlite_runtime, monkeypatch, roles=())
+    set_runtime(None)
+
+
+@pytest.fixture
+def admin(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Ada as an admin."""
+    yield _sign_in(sqlite_runtime, monkeypatch, roles=("admin",))
+    set_runtime(None)
+
+
+def _sign_in(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, roles: tuple[str, ...]) -> Person:
+    set_runtime(runtime)
+    runtime.dispatcher.start()
+    account = create_account(runtime, email="ada@example.org", password=PASSWORD, name="Ada", roles=roles)
+    token = sign_in(runtime, email="ada@example.org", password=PASSWORD).token
+    cookies = {cookie_name(https=False): token}
+    # AppTest cannot be given cookies.
+    monkeypatch.setattr(ContextProxy, "cookies", property(lambda _self: cookies))
+    return Person(runtime, account, token, cookies)
+
+
+@pytest.fixture
+def slow_person(runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Ada, where the demo model takes its time."""
+    yield _sign_in(runtime_with(demo_pace_ms=300), monkeypatch, roles=())
+    set_runtime(None)
+
+
+@pytest.fixture
+def open_app(person: Person) -> Callable[..., AppTest]:
+    """Opens the app as the signed-in person, with a query."""
+    return _open
+
+
+@pytest.fixture
+def open_slow_app(slow_person: Person) -> Callable[..., AppTest]:
+    """As `open_app`, where the demo model takes its time."""
+    return _open
+
+
+def _open(**query: str) -> AppTest:
+    app = AppTest.from_file(str(SHELL), default_timeout=TIMEOUT)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def page_test(module: str, function: str, **query: str) -> AppTest:
+    """One page without the shell around it."""
+    script = f"from pages.ui.theme import apply_theme\nfrom {module} import {function}\napply_theme()\n{function}()\n"
+    app = AppTest.from_string(script, default_timeout=TIMEOUT)
+    for name, value in query.items():
+        app.query_params[name] = value
+    return app.run()
+
+
+def text_of(app: AppTest) -> str:
+    """Everything the page says in HTML and Markdown, in order."""
+    kinds = ("html", "markdown", "error", "caption")
+    return "\n".join(
+        str(getattr(element, "value", None) or getattr(element, "proto", ""))
+        for kind in kinds
+        for element in app.get(kind)
+    )
+
+
+def wait_for_end(person: Person, run_id: str) -> str:
+    """The final status of a run of the process's own dispatcher."""
+    end = monotonic() + TIMEOUT
+    while (status := run_status(person.runtime, person.account.id, run_id)) in ACTIVE:
+        assert monotonic() < end, "the run did not end"
+        sleep(0.02)
+    return status

@@ -1,0 +1,91 @@
+"""Pipelines, keys, usage, the operators' page, and who may see what."""
+
+import streamlit as st
+
+from core.accounts.queries import list_own_keys
+from core.pipelines.commands import ensure_example
+from core.pipelines.queries import list_pipelines
+from tests.integration.pages.conftest import Person, page_test, text_of
+
+SECRET = "sk-ant-" + "x" * 40 + "WXYZ"
+
+
+def test_a_new_pipeline_is_made_and_opens(person: Person) -> None:
+    app = page_test("pages.workspace.pipelines", "pipelines_page")
+    assert "No pipelines yet" in text_of(app)
+    app.text_input(key="pipelines-name").set_value("Weekly digest")
+    app.button(key="pipelines-create").click().run()
+    assert [made.name for made in list_pipelines(person.runtime, person.account.id).items] == ["Weekly digest"]
+
+
+def test_an_import_with_errors_says_where_and_keeps_the_text(person: Person) -> None:
+    app = page_test("pages.workspace.pipelines", "pipelines_page")
+    app.text_area(key="pipelines-text").set_value("name: X\nversion: 1\nsteps:\n  - id: a\n    propmt: hi\n")
+    app.button(key="pipelines-import-go").click().run()
+    assert app.error and "line" in app.error[0].value
+    assert "propmt" in app.text_area(key="pipelines-text").value
+    assert not list_pipelines(person.runtime, person.account.id).items
+
+
+def test_the_list_links_to_the_notebook(person: Person) -> None:
+    pipeline_id = ensure_example(person.runtime, person.account)
+    assert f"?pipeline={pipeline_id}" in text_of(page_test("pages.workspace.pipelines", "pipelines_page"))
+
+
+def test_a_key_is_saved_shown_by_its_end_and_deleted(person: Person) -> None:
+    app = page_test("pages.account.keys", "keys_page")
+    app.text_input(key="secret-anthropic").set_value(SECRET)
+    app.button(key="FormSubmitter:add-anthropic-Save key").click().run()
+    assert [key.provider for key in list_own_keys(person.runtime, person.account.id)] == ["anthropic"]
+    said = text_of(app)
+    assert "WXYZ" in said and SECRET not in said
+    app.button(key="delete-anthropic").click().run()
+    assert not list_own_keys(person.runtime, person.account.id)
+
+
+def test_usage_shows_the_plan_and_what_is_left(person: Person) -> None:
+    app = page_test("pages.account.usage", "usage_page")
+    assert "enterprise" in text_of(app)
+    assert {metric.label: metric.value for metric in app.metric}["Left"] == "Unlimited"
+
+
+def test_the_overview_counts_people_for_admins(admin: Person) -> None:
+    app = page_test("admin.overview", "overview_page")
+    assert {metric.label: metric.value for metric in app.metric} == {"People": "1", "Admins": "1"}
+
+
+def test_the_overview_is_closed_to_others(person: Person) -> None:
+    app = page_test("admin.overview", "overview_page")
+    assert app.error and not app.metric
+
+
+def test_every_page_is_closed_without_a_session(person: Person) -> None:
+    person.cookies.clear()
+    pages = [
+        ("pages.workspace.notebook", "notebook_page"),
+        ("pages.workspace.pipelines", "pipelines_page"),
+        ("pages.workspace.runs", "runs_page"),
+        ("pages.workspace.run_detail", "run_page"),
+        ("pages.account.keys", "keys_page"),
+        ("pages.account.usage", "usage_page"),
+        ("admin.overview", "overview_page"),
+    ]
+    for module, function in pages:
+        app = page_test(module, function)
+        assert not app.exception and "Signed out" in text_of(app), module
+        assert not app.button and not app.metric and not app.text_input, module
+
+
+def test_an_error_on_a_page_has_a_reference_and_no_content(person: Person) -> None:
+    def script() -> None:
+        from pages.ui.notices import error_boundary
+
+        with error_boundary():
+            raise ValueError("the prompt of a person")
+
+    from streamlit.testing.v1 import AppTest
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert "reference" in app.error[0].value and "the prompt of a person" not in app.error[0].value
+    assert st.get_option("client.showErrorDetails") == "none"

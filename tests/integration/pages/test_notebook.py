@@ -1,0 +1,128 @@
+"""The notebook page, driven as a person drives it."""
+
+from collections.abc import Callable
+
+from streamlit.testing.v1 import AppTest
+
+from core.execution.queries import list_runs
+from core.pipelines.queries import get_pipeline, list_pipelines, list_versions
+from tests.integration.pages.conftest import Person, text_of, wait_for_end
+
+Open = Callable[..., AppTest]
+
+
+def _pipeline_id(person: Person) -> str:
+    return list_pipelines(person.runtime, person.account.id).items[0].id
+
+
+def _run_all(app: AppTest, person: Person) -> AppTest:
+    app.button(key="run-primary").click().run()
+    run = list_runs(person.runtime, person.account.id).items[0]
+    assert wait_for_end(person, run.id) == "completed"
+    return app.run()
+
+
+def test_a_person_without_pipelines_lands_on_the_example(open_app: Open, person: Person) -> None:
+    app = open_app()
+    assert not app.exception
+    said = text_of(app)
+    assert "Read a support mail" in said and "triage" in said and "not run" in said
+    assert "max 0 cr" in said and "demo model" in said
+    assert app.button(key="run-primary").label == "Run all"
+    assert app.query_params["pipeline"] == _pipeline_id(person)
+    assert "marie.durand@example.org" in app.text_area(key=f"input-{_pipeline_id(person)}-mail").value
+
+
+def test_opening_twice_makes_one_example(open_app: Open, person: Person) -> None:
+    open_app()
+    open_app()
+    assert len(list_pipelines(person.runtime, person.account.id).items) == 1
+
+
+def test_a_run_ends_with_its_word_and_outputs(open_app: Open, person: Person) -> None:
+    app = _run_all(open_app(), person)
+    assert not app.exception
+    said = text_of(app)
+    assert "Completed" in said and said.count(">fresh<") == 3
+    assert "For the billing team" in said
+    assert app.button(key="run-primary").label == "Run all"
+
+
+def test_a_changed_input_makes_the_cells_that_read_it_stale(open_app: Open, person: Person) -> None:
+    app = _run_all(open_app(), person)
+    app.selectbox(key=f"input-{_pipeline_id(person)}-team").select("sales").run()
+    said = text_of(app)
+    assert said.count(">fresh<") == 2 and said.count(">stale<") == 1
+    assert app.button(key="run-primary").label == "Run 1 stale"
+
+
+def test_the_open_cell_has_its_settings_and_saves_them_as_a_draft(open_app: Open, person: Person) -> None:
+    app = open_app(cell="summary")
+    assert not app.exception
+    app.number_input(key="set-summary-temperature").set_value(0.5).run()
+    pipeline = get_pipeline(person.runtime, person.account.id, _pipeline_id(person))
+    assert pipeline.version == 1 and pipeline.draft is not None and "temperature: 0.5" in pipeline.draft.text
+    assert "draft of v1" in text_of(app)
+
+
+def test_renaming_a_step_follows_its_references(open_app: Open, person: Person) -> None:
+    app = open_app(cell="summary")
+    app.text_input(key="set-summary-id").set_value("gist").run()
+    pipeline = get_pipeline(person.runtime, person.account.id, _pipeline_id(person))
+    assert pipeline.draft is not None and "{{steps.gist.output}}" in pipeline.draft.text
+    assert app.query_params["cell"] == "gist"
+
+
+def test_a_refused_name_says_why_and_changes_nothing(open_app: Open, person: Person) -> None:
+    app = open_app(cell="summary")
+    app.text_input(key="set-summary-id").set_value("triage").run()
+    assert get_pipeline(person.runtime, person.account.id, _pipeline_id(person)).draft is None
+    assert app.error and not app.exception
+
+
+def test_a_step_can_be_added_and_opens(open_app: Open, person: Person) -> None:
+    app = open_app()
+    app.button(key="add-llm").click().run()
+    assert not app.exception
+    assert app.query_params["cell"] == "answer"
+    assert "4 cells" in text_of(app)
+    assert not app.button(key="run-primary").disabled
+
+
+def test_cancelling_a_run_says_cancelled(slow_person: Person, open_slow_app: Open) -> None:
+    app = open_slow_app()
+    app.button(key="run-primary").click().run()
+    run = list_runs(slow_person.runtime, slow_person.account.id).items[0]
+    app.button(key="cancel-run").click().run()
+    assert wait_for_end(slow_person, run.id) == "cancelled"
+    app.run()
+    assert "Cancelled" in text_of(app) and app.button(key="run-primary").label
+
+
+def test_an_ended_session_shows_nothing_and_does_nothing(open_app: Open, person: Person) -> None:
+    app = open_app(cell="summary")
+    person.cookies.clear()
+    app.number_input(key="set-summary-temperature").set_value(0.5).run()
+    assert "Signed out" in text_of(app) and "triage" not in text_of(app)
+    assert get_pipeline(person.runtime, person.account.id, _pipeline_id(person)).draft is None
+
+
+def test_versions_are_saved_from_the_draft(open_app: Open, person: Person) -> None:
+    app = open_app(cell="summary")
+    app.number_input(key="set-summary-temperature").set_value(0.5).run()
+    app.session_state["navigator-event"] = {"command": "save_version"}
+    app.run()
+    versions = list_versions(person.runtime, person.account.id, _pipeline_id(person))
+    assert [version.number for version in versions] == [2, 1]
+    assert "draft of" not in text_of(app)
+
+
+def test_an_unknown_pipeline_leads_to_an_own_one(open_app: Open, person: Person) -> None:
+    app = open_app(pipeline="no-such-pipeline")
+    assert not app.exception and "Read a support mail" in text_of(app)
+
+
+def test_every_view_draws(open_app: Open, person: Person) -> None:
+    for view in ("cells", "yaml", "graph", "nonsense"):
+        app = open_app(view=view)
+        assert not app.exception and not app.error
