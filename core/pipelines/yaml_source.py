@@ -245,6 +245,8 @@ def _explain(error: MarkedYAMLError, text: str) -> SourceProblem:
     elif problem.startswith("found unexpected end of stream") or "while scanning a quoted scalar" in str(error.context):
         words = f"The quoted text{opened} is never closed: add the missing quote."
         at = context.index if context is not None else at
+    elif problem.startswith("expected the node content, but found '<stream end>'"):
+        words = "The text ends in the middle of a value: a closing bracket or brace is missing."
     elif problem.startswith("expected <block end>"):
         words = "This line does not fit the lines above: check its indentation and quotes."
     elif problem.startswith("expected ',' or"):
