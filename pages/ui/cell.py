@@ -10,10 +10,11 @@ import streamlit as st
 
 from core.execution.domain import CellView, StepRunView
 from core.pipelines.definition import LlmStep, TransformStep
+from core.pipelines.parsing import Issue
 from core.shared.money import format_credits
 from pages.ui.badges import state_badge
 from pages.ui.outputs import draw_output
-from pages.ui.prompts import prompt_html
+from pages.ui.prompts import prompt_html, with_code
 from pages.ui.words import credits_range, duration, joined, tokens
 
 MENU = {
@@ -37,6 +38,10 @@ class CellFace:
     href: str
     running: bool
     """Whether a run is going on, so that nothing else can be started."""
+    issues: tuple[Issue, ...] = ()
+    """What is wrong with the step as it is written."""
+    runs: bool = True
+    """Whether the definition has no errors, so that something can be run."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,8 @@ def draw_cell_head(face: CellFace, actions: CellActions) -> None:
             key=f"run-{step.id}",
             icon=":material/play_arrow:",
             type="tertiary",
-            help=f"Run this cell · max {format_credits(face.cell.quote[2])}",
-            disabled=face.running,
+            help=f"Run this cell · max {format_credits(face.cell.quote[2])}" if face.runs else "Fix the errors first",
+            disabled=face.running or not face.runs,
             on_click=actions.run,
             args=(step.id,),
         )
@@ -75,7 +80,7 @@ def draw_cell_head(face: CellFace, actions: CellActions) -> None:
             args=(step.id, actions.choose),
         )
     if face.cell.reason and face.cell.state == "stale":
-        st.html(f'<div class="sq-reason">{escape(face.cell.reason)}</div>')
+        st.html(f'<div class="sq-reason"><b>Stale:</b> {escape(face.cell.reason)}</div>')
 
 
 def draw_light_cell(face: CellFace, actions: CellActions) -> None:
@@ -83,7 +88,15 @@ def draw_light_cell(face: CellFace, actions: CellActions) -> None:
     with st.container(key=f"cell-{face.step.id}"):
         draw_cell_head(face, actions)
         st.html(prompt_html(source_text(face.step), href=face.href, label=f"Open {face.step.id} to edit it"))
+        draw_cell_issues(face)
         draw_result(face.cell, face.step, key=f"out-{face.step.id}")
+
+
+def draw_cell_issues(face: CellFace) -> None:
+    """What is wrong with the step, below what was written."""
+    if face.issues:
+        rows = "".join(f"<li>{with_code(issue.message)}</li>" for issue in face.issues)
+        st.html(f'<ul class="sq-error sq-list" role="alert">{rows}</ul>')
 
 
 def draw_result(cell: CellView, step: LlmStep | TransformStep, *, key: str) -> None:
@@ -106,7 +119,7 @@ def draw_step_error(run: StepRunView) -> None:
     tries = f" after {run.retry_count + 1} attempts" if run.retry_count else ""
     st.html(
         f'<div class="sq-error" role="alert"><b>Failed{tries}</b> <code>{code}</code>'
-        f"<p>{escape(str(error.get('message', 'The step failed.')))}</p></div>"
+        f"<p>{with_code(str(error.get('message', 'The step failed.')))}</p></div>"
     )
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from core.pipelines.definition import LlmStep, TransformStep
-from pages.ui.cell import CellActions, CellFace, draw_cell_head, draw_result
+from core.pipelines.definition import LlmStep, RegexRule, TransformStep
+from pages.ui.cell import CellActions, CellFace, draw_cell_head, draw_cell_issues, draw_result
 from pages.ui.editor import Suggestion, code_editor
 from pages.ui.step_tabs import draw_step_tabs
 
-_FORMATS = {None: "Default", "text": "Text", "markdown": "Markdown", "json": "JSON"}
+_NOTHING = object()
+_FORMATS = {"": "Default", "text": "Text", "markdown": "Markdown", "json": "JSON"}
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,28 @@ class EditActions:
     rename: Callable[[str, str], None]
     command: Callable[[str, str], None]
     typed: Mapping[tuple[str, str], Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The widgets of a step's fields: each shows what is stored, and saves when it changes."""
+
+    step_id: str
+    edits: EditActions
+
+    def __call__(self, field: str, draw: Any, label: str, stored: Any, **options: Any) -> None:
+        """Draws one. An emptied one is removed from the definition."""
+        key = f"set-{self.step_id}-{field}"
+        shown = self.edits.typed.get((self.step_id, field), stored)
+        # An undo, a restored version or another window may have changed it since the widget was drawn.
+        if st.session_state.get(key, _NOTHING) != shown:
+            st.session_state[key] = shown
+
+        def save() -> None:
+            value = st.session_state[key]
+            self.edits.fields(self.step_id, {field: None if value == "" else value})
+
+        draw(label, key=key, on_change=save, **options)
 
 
 def draw_open_cell(
@@ -47,67 +70,33 @@ def draw_open_cell(
                 _draw_llm(face.step, edits, models=models, scope=scope, focus=focus)
             else:
                 _draw_transform(face.step, edits, scope=scope, focus=focus)
+            draw_cell_issues(face)
         _draw_tabs(face)
 
 
 def _draw_llm(
     step: LlmStep, edits: EditActions, *, models: tuple[str, ...], scope: tuple[Suggestion, ...], focus: bool
 ) -> None:
+    setting = Settings(step.id, edits)
     _editor(step.id, "prompt", "Prompt", step.prompt, edits, scope=scope, focus=focus)
     model, form, warmth, length = st.columns([3, 2, 2, 2], vertical_alignment="bottom")
     with model:
         options = list(dict.fromkeys([*(filter(None, [step.model])), *models]))
-        index = options.index(step.model) if step.model else None
-        _widget(
-            edits,
-            step.id,
-            "model",
-            st.selectbox,
-            "Model",
-            options,
-            index=index,
-            placeholder="Default model",
-            accept_new_options=True,
-        )
+        setting("model", st.selectbox, "Model", step.model, options=options, accept_new_options=True)
     with form:
-        _draw_format(step, edits)
+        _draw_format(step, setting)
     with warmth:
-        _widget(
-            edits,
-            step.id,
-            "temperature",
-            st.number_input,
-            "Temperature",
-            value=step.temperature,
-            min_value=0.0,
-            max_value=2.0,
-            step=0.1,
-            placeholder="Default",
-        )
+        bounds = {"min_value": 0.0, "max_value": 2.0, "step": 0.1}
+        warm = None if step.temperature is None else float(step.temperature)
+        setting("temperature", st.number_input, "Temperature", warm, placeholder="Default", value=None, **bounds)
     with length:
-        _widget(
-            edits,
-            step.id,
-            "max_tokens",
-            st.number_input,
-            "Max tokens",
-            value=step.max_tokens,
-            min_value=1,
-            max_value=1_000_000,
-            step=1,
-            placeholder="Model's limit",
+        limits = {"min_value": 1, "max_value": 1_000_000, "step": 1}
+        setting(
+            "max_tokens", st.number_input, "Max tokens", step.max_tokens, placeholder="Model's", value=None, **limits
         )
     with st.expander("More settings", icon=":material/tune:"):
-        _widget(
-            edits,
-            step.id,
-            "system_prompt",
-            st.text_area,
-            "System prompt",
-            value=step.system_prompt or "",
-            height="content",
-        )
-        _draw_common(step, edits)
+        setting("system_prompt", st.text_area, "System prompt", step.system_prompt or "", height="content")
+        _draw_common(step, edits, setting)
 
 
 def _draw_transform(step: TransformStep, edits: EditActions, *, scope: tuple[Suggestion, ...], focus: bool) -> None:
@@ -118,18 +107,31 @@ def _draw_transform(step: TransformStep, edits: EditActions, *, scope: tuple[Sug
         _editor(step.id, "extract", "JMESPath expression", step.extract, edits, scope=(), focus=focus)
         _editor(step.id, "from", "From", step.source or "", edits, scope=scope, focus=False)
     elif step.regex is not None:
-        source, nested = step.regex.from_ or step.from_ or "", step.regex.from_ is not None
-        rule = {"pattern": step.regex.pattern, "group": step.regex.group} | ({"from": source} if nested else {})
-        changed = lambda name: lambda text: edits.fields(step.id, {"regex": rule | {name: text}})  # noqa: E731
-        _bare_editor(step.id, "pattern", "Regular expression", step.regex.pattern, edits, changed("pattern"), (), focus)
-        save = changed("from") if nested else lambda text: edits.fields(step.id, {"from": text})
-        _bare_editor(step.id, "from", "From", source, edits, save, scope, False)
+        _draw_regex(step, step.regex, edits, scope, focus)
+    setting = Settings(step.id, edits)
     with st.expander("More settings", icon=":material/tune:"):
-        _draw_format(step, edits)
-        _draw_common(step, edits)
+        _draw_format(step, setting)
+        _draw_common(step, edits, setting)
 
 
-def _draw_common(step: LlmStep | TransformStep, edits: EditActions) -> None:
+def _draw_regex(
+    step: TransformStep, regex: RegexRule, edits: EditActions, scope: tuple[Suggestion, ...], focus: bool
+) -> None:
+    """The pattern and the text it searches, which may stand inside `regex` or beside it."""
+    nested = regex.from_ is not None
+    rule: dict[str, Any] = {"pattern": regex.pattern, "group": regex.group} | ({"from": regex.from_} if nested else {})
+
+    def save_pattern(text: str) -> None:
+        edits.fields(step.id, {"regex": rule | {"pattern": text}})
+
+    def save_source(text: str) -> None:
+        edits.fields(step.id, {"regex": rule | {"from": text}} if nested else {"from": text})
+
+    _bare_editor(step.id, "pattern", "Regular expression", regex.pattern, edits, save_pattern, (), focus)
+    _bare_editor(step.id, "from", "From", step.source or "", edits, save_source, scope, False)
+
+
+def _draw_common(step: LlmStep | TransformStep, edits: EditActions, setting: Settings) -> None:
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     with left:
         key = f"set-{step.id}-id"
@@ -141,33 +143,21 @@ def _draw_common(step: LlmStep | TransformStep, edits: EditActions) -> None:
             on_change=lambda: edits.rename(step.id, str(st.session_state[key])),
         )
     with middle:
-        _widget(edits, step.id, "name", st.text_input, "Name", value=step.name or "")
+        setting("name", st.text_input, "Name", step.name or "")
     with right:
-        _widget(
-            edits,
-            step.id,
-            "timeout_seconds",
-            st.number_input,
-            "Time limit (s)",
-            value=step.timeout_seconds,
-            min_value=1,
-            max_value=300,
-            step=1,
-        )
+        bounds = {"min_value": 1, "max_value": 300, "step": 1}
+        setting("timeout_seconds", st.number_input, "Time limit (s)", step.timeout_seconds, value=None, **bounds)
 
 
-def _draw_format(step: LlmStep | TransformStep, edits: EditActions) -> None:
+def _draw_format(step: LlmStep | TransformStep, setting: Settings) -> None:
     by_schema = isinstance(step, LlmStep) and step.output_schema is not None
-    options = list(_FORMATS)
-    _widget(
-        edits,
-        step.id,
+    setting(
         "output_format",
         st.selectbox,
         "Output",
-        options,
-        index=options.index(step.output_format),
-        format_func=lambda name: "JSON, by its schema" if by_schema and name is None else _FORMATS[name],
+        step.output_format or "",
+        options=list(_FORMATS),
+        format_func=lambda name: "JSON, by its schema" if by_schema and not name else _FORMATS[name],
         disabled=by_schema,
     )
 
@@ -200,17 +190,6 @@ def _bare_editor(
         on_text=save,
         on_command=lambda name, _text: edits.command(step_id, name),
     )
-
-
-def _widget(edits: EditActions, step_id: str, field: str, draw: Any, label: str, *args: Any, **options: Any) -> None:
-    """One setting: drawn by `draw`, saved when it changes; an emptied one is removed from the definition."""
-    key = f"set-{step_id}-{field}"
-
-    def save() -> None:
-        value = st.session_state[key]
-        edits.fields(step_id, {field: None if value == "" else value})
-
-    draw(label, *args, key=key, on_change=save, **options)
 
 
 def _draw_tabs(face: CellFace) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from difflib import unified_diff
+from html import escape
 
 import streamlit as st
 
@@ -34,7 +35,7 @@ def versions_dialog(
         )
     )
     if lines:
-        st.code("\n".join(lines), language="diff", height=min(60 + 21 * len(lines), 420))
+        st.html(diff_html(lines))
     else:
         st.html('<div class="sq-empty">The same as what you are editing.</div>')
     st.caption("Restoring makes a new version with this text. Your draft is replaced; you can undo it.")
@@ -71,6 +72,13 @@ def confirm_dialog(maximum_micros: int, start: Callable[[], None]) -> None:
             st.rerun()
         if st.button("Not now", key="confirm-no"):
             st.rerun()
+
+
+def diff_html(lines: Sequence[str]) -> str:
+    """A unified diff with its sign before every line, so that the colour only repeats it."""
+    classes = {"+": "sq-green", "-": "sq-red", "@": "sq-gray"}
+    rows = "".join(f'<span class="{classes.get(line[:1], "")}">{escape(line)}\n</span>' for line in lines[2:])
+    return f'<pre class="sq-plaintext sq-diff" tabindex="0">{rows}</pre>'
 
 
 def file_name(name: str) -> str:

@@ -6,6 +6,7 @@ import re
 from html import escape
 
 _REFERENCE = re.compile(r"\{\{[^{}]*\}\}")
+_QUOTED = re.compile(r"`([^`]+)`")
 PREVIEW_CHARACTERS = 1_200
 _LONG_LINES = 9
 
@@ -20,6 +21,11 @@ def highlight(template: str) -> str:
         at = match.end()
     pieces.append(escape(template[at:]))
     return "".join(pieces)
+
+
+def with_code(message: str) -> str:
+    """A message of ours as HTML: escaped, what stands in backticks as code."""
+    return _QUOTED.sub(r"<code>\1</code>", escape(message))
 
 
 def prompt_html(template: str, *, href: str | None = None, label: str = "") -> str:

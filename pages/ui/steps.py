@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.accounts.queries import list_own_keys
-from core.pipelines.definition import Definition, LlmStep
+from core.pipelines.definition import Definition, LlmStep, TransformStep
+from core.pipelines.parsing import Issue
 from pages.ui.editor import Suggestion
 
 if TYPE_CHECKING:
@@ -99,3 +100,17 @@ def payer_of(runtime: Runtime, definition: Definition | None, own_providers: set
     if paid <= own_providers:
         return "your own key"
     return "your own key and credits" if paid & own_providers else "credits"
+
+
+def distinct_steps(definition: Definition) -> tuple[LlmStep | TransformStep, ...]:
+    """The steps to draw: of two with one id (an error that is shown) only the first."""
+    return tuple(
+        {step.id: step for step in reversed(definition.steps)}[step_id]
+        for step_id in dict.fromkeys(definition.step_ids)
+    )
+
+
+def issues_of(definition: Definition, step_id: str, issues: Sequence[Issue]) -> tuple[Issue, ...]:
+    """The issues that stand in one step."""
+    place = f"steps[{definition.step_ids.index(step_id)}]"
+    return tuple(issue for issue in issues if issue.path == place or issue.path.startswith(place + "."))

@@ -10,6 +10,7 @@ import streamlit as st
 from core.pipelines.parsing import Issue
 from pages.ui.badges import icon
 from pages.ui.editor import Mark, code_editor
+from pages.ui.prompts import with_code
 from pages.ui.words import count
 
 
@@ -57,5 +58,5 @@ def _row(issue: Issue, colour: str, word: str) -> str:
     place = f"{issue.line}:{issue.column or 1}" if issue.line else ""
     return (
         f'<li><span class="sq-badge sq-{colour}">{icon(word)}{word}</span>'
-        f'<code>{escape(place or issue.path)}</code><span class="sq-grow">{escape(issue.message)}</span></li>'
+        f'<code>{escape(place or issue.path)}</code><span class="sq-grow">{with_code(issue.message)}</span></li>'
     )

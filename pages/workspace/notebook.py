@@ -19,6 +19,7 @@ from core.pipelines.commands import ensure_example
 from core.pipelines.definition import Definition, InputField, LlmStep
 from core.pipelines.domain import PipelineView
 from core.pipelines.graph import dependencies
+from core.pipelines.parsing import parse
 from core.pipelines.queries import get_pipeline, list_versions
 from core.shared.errors import NotFound
 from pages.ui import dialogs
@@ -30,7 +31,16 @@ from pages.ui.navigator import base_path, take_command
 from pages.ui.notebook_header import VIEWS, HeaderActions, draw_facts, draw_header, offer_of
 from pages.ui.notices import draw_notices, say
 from pages.ui.session import current_session
-from pages.ui.steps import between_cells, draw_add_step, models_of, payer_of, region_of, scope_of
+from pages.ui.steps import (
+    between_cells,
+    distinct_steps,
+    draw_add_step,
+    issues_of,
+    models_of,
+    payer_of,
+    region_of,
+    scope_of,
+)
 from pages.ui.yaml_view import draw_issues, draw_yaml
 from pages.workspace.notebook_actions import CONFIRM_ABOVE_MICROS, Notebook
 
@@ -47,6 +57,7 @@ class Shown:
     text: str
     notebook: NotebookView
     definition: Definition | None
+    cells: dict[str, CellView]
     fields: dict[str, InputField]
     view: str
     open_cell: str | None
@@ -89,32 +100,37 @@ def _load(session: SessionView, pipeline: PipelineView) -> Shown:
     runtime = get_runtime()
     text = pipeline.draft.text if pipeline.draft else pipeline.text
     st.session_state[f"revision-{pipeline.id}"] = pipeline.draft.revision if pipeline.draft else 0
-    valid_key = f"definition-{pipeline.id}"
-    known: Definition = st.session_state.get(valid_key) or Definition.model_validate(pipeline.definition)
     _fill_input(session, pipeline)
-    found = notebook(
-        runtime, session.account, pipeline.id, text=text, input_data=read_input(pipeline.id, known.input.fields)
-    )
-    if found.definition is not None and dict(found.definition.input.fields) != dict(known.input.fields):
-        data = read_input(pipeline.id, found.definition.input.fields)
-        found = notebook(runtime, session.account, pipeline.id, text=text, input_data=data)
-    hands = Notebook(runtime, session.account, pipeline.id, found.definition or st.session_state.get(valid_key))
+    # While the text has errors, what can be made out of it is still shown and edited.
+    parsed = parse(text)
+    definition = parsed.definition or parsed.partial
+    fields = dict(definition.input.fields) if definition else {}
+    found = notebook(runtime, session.account, pipeline.id, text=text, input_data=read_input(pipeline.id, fields))
+    hands = Notebook(runtime, session.account, pipeline.id, found.definition or definition)
     if found.definition is not None:
-        st.session_state[valid_key] = found.definition
         hands.typed.clear()
     view = st.query_params.get("view", "cells")
-    definition = hands.definition
     return Shown(
         session=session,
         pipeline=pipeline,
         text=text,
         notebook=found,
-        definition=definition,
-        fields=dict(definition.input.fields) if definition else {},
+        definition=hands.definition,
+        cells=_cells(pipeline.id, found),
+        fields=fields,
         view=view if view in VIEWS else "cells",
         open_cell=st.query_params.get("cell"),
         hands=hands,
     )
+
+
+def _cells(pipeline_id: str, found: NotebookView) -> dict[str, CellView]:
+    """The cells by step; while the text has errors, as they last were, so that no output disappears."""
+    key = f"cells-{pipeline_id}"
+    if found.definition is not None:
+        st.session_state[key] = {cell.step_id: cell for cell in found.cells}
+    kept: dict[str, CellView] = st.session_state.get(key, {})
+    return kept
 
 
 def _fill_input(session: SessionView, pipeline: PipelineView) -> None:
@@ -199,7 +215,7 @@ def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
         now = notebook(runtime, session.account, shown.pipeline.id, text=shown.text, input_data=data)
         if now.active_run_id is None:
             st.rerun()
-        draw(replace(shown, session=session, notebook=now))
+        draw(replace(shown, session=session, notebook=now, cells=_cells(shown.pipeline.id, now)))
 
     st.fragment(again, run_every=POLL_SECONDS)()
 
@@ -207,12 +223,11 @@ def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
 def _draw_cells(shown: Shown) -> None:
     assert shown.definition is not None
     hands = shown.hands
-    cells = {cell.step_id: cell for cell in shown.notebook.cells}
     actions = CellActions(run=lambda step_id: _run(shown, "cell", step_id), choose=hands.choose)
     edits = EditActions(fields=hands.set_fields, rename=hands.rename, command=hands.command, typed=hands.typed)
-    steps = shown.definition.steps
+    steps = distinct_steps(shown.definition)
     for place, step in enumerate(steps):
-        face = _face(shown, step.id, cells.get(step.id))
+        face = _face(shown, step.id)
         if step.id == shown.open_cell:
             draw_open_cell(
                 face, actions, edits,
@@ -226,18 +241,20 @@ def _draw_cells(shown: Shown) -> None:
     draw_add_step(steps[-1].id, hands.add)
 
 
-def _face(shown: Shown, step_id: str, cell: CellView | None) -> CellFace:
+def _face(shown: Shown, step_id: str) -> CellFace:
     assert shown.definition is not None
     step = shown.definition.step(step_id)
     assert step is not None
     model = step.model or get_runtime().catalogue.default_model() if isinstance(step, LlmStep) else None
     return CellFace(
         step=step,
-        cell=cell or CellView(step_id, "never", None, None, (0, 0, 0)),
+        cell=shown.cells.get(step_id) or CellView(step_id, "never", None, None, (0, 0, 0)),
         model=model,
         region=region_of(get_runtime(), model),
         href=_href(shown, step_id),
         running=shown.notebook.active_run_id is not None,
+        issues=issues_of(shown.definition, step_id, shown.notebook.errors),
+        runs=shown.notebook.definition is not None,
     )
 
 
@@ -247,10 +264,9 @@ def _href(shown: Shown, step_id: str) -> str:
 
 def _draw_graph(shown: Shown) -> None:
     assert shown.definition is not None
-    cells = {cell.step_id: cell for cell in shown.notebook.cells}
     nodes = []
-    for step in shown.definition.steps:
-        face = _face(shown, step.id, cells.get(step.id))
+    for step in distinct_steps(shown.definition):
+        face = _face(shown, step.id)
         nodes.append(Node(step.id, face.model or kind_of(step), face.cell.state, face.href, step.id == shown.open_cell))
     needs: dict[str, Sequence[str]] = {
         step_id: [other for other in shown.definition.step_ids if other in before]
@@ -260,6 +276,9 @@ def _draw_graph(shown: Shown) -> None:
 
 
 def _draw_yaml(shown: Shown) -> None:
+    def obey(command: str) -> None:
+        _obey(shown, command)
+
     unsaved = st.session_state.get(f"unsaved-{shown.pipeline.id}")
     draw_yaml(
         unsaved if unsaved is not None else shown.text,
@@ -267,7 +286,7 @@ def _draw_yaml(shown: Shown) -> None:
         shown.notebook.warnings,
         key=f"yaml-{shown.pipeline.id}",
         on_text=shown.hands.write_text,
-        on_command=lambda name: _obey(shown, name) and None,
+        on_command=obey,
     )
 
 

@@ -46,7 +46,7 @@ const look = EditorView.theme({
   "&.cm-focused .cm-selectionBackground, .cm-selectionBackground": {
     backgroundColor: "color-mix(in srgb, var(--st-primary-color) 24%, transparent) !important" },
   ".cm-reference": { color: "var(--st-blue-text-color)", backgroundColor: "var(--st-blue-background-color)",
-    borderRadius: "4px", padding: "1px 2px" },
+    borderRadius: "3px" },
   ".cm-placeholder": { color: "var(--st-gray-text-color)" },
   ".cm-tooltip": { backgroundColor: "var(--st-background-color)", color: "var(--st-text-color)",
     border: "1px solid var(--st-border-color)", borderRadius: "var(--st-base-radius)" },
