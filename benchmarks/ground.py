@@ -31,6 +31,9 @@ class SleepingVendor:
     def port_for(self, *_: Any, **__: Any) -> "SleepingVendor":
         return self
 
+    async def warm(self) -> None:
+        """Nothing to load."""
+
     async def aclose(self) -> None:
         """Nothing is open."""
 

@@ -43,7 +43,7 @@ class LocalDispatcher:
                 raise Conflict("DATA_IN_USE", f"Another process serves {runtime.settings.data_dir}. Stop it first.")
             journal.drop_leases_of_dead_servers(runtime)
         ready: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run, args=(runtime, ready), name="engine", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, args=(runtime, ready), name="engine", daemon=True)
         self._thread.start()
         ready.result()
 
@@ -80,6 +80,14 @@ class LocalDispatcher:
             self._engine.cancel(run_id)
         else:
             self._spawn(run_id)  # a run nobody advances is claimed, and found cancelled
+
+    def _guarded(self, runtime: Runtime, ready: "Future[None]") -> None:
+        try:
+            self._run(runtime, ready)
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)  # the start fails with it, instead of waiting for ever
 
     def _run(self, runtime: Runtime, ready: "Future[None]") -> None:
         loop = self._loop = asyncio.new_event_loop()
