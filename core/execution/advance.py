@@ -55,6 +55,7 @@ class ActiveRun:
         self._ports: dict[str, ModelPort] = {}
         self._live: dict[str, list[str]] = {}
         self._streamed: dict[str, list[str]] = {}
+        self._flushed: set[str] = set()
         self._delayed: dict[str, Attempt] = {}
         self._timers: dict[asyncio.Task[None], str] = {}
         self._failure: dict[str, JsonValue] | None = None
@@ -79,8 +80,9 @@ class ActiveRun:
     def take_tokens(self) -> list[tuple[Claim, str, str]]:
         """The text streamed in since the last call, by step."""
         taken = [(self.claim, step_id, "".join(parts)) for step_id, parts in self._live.items() if parts]
-        for step_id in self._live:
+        for _, step_id, _ in taken:
             self._live[step_id] = []
+            self._flushed.add(step_id)
         return taken
 
     async def proceed(self) -> None:
@@ -321,6 +323,7 @@ class ActiveRun:
             price_version=cost.price_version,
             stop_reason=result.stop_reason,
             retry_at=retry_at,
+            streamed=step_id in self._flushed or started.resumed,
         )
         if retry_at is not None:
             self._delay(step_id, Attempt(started.row_id, started.attempt, "failed", 0, retry_at))

@@ -16,9 +16,10 @@ from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import get_run
 from core.execution.quotes import quote
-from core.execution.selection import descendants, select_steps
+from core.execution.selection import select_steps
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, to_dict
+from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline, get_version
 from core.platform.runtime import Runtime

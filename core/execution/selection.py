@@ -2,7 +2,7 @@
 
 from core.execution.domain import Mode, Selection
 from core.pipelines.definition import Definition
-from core.pipelines.graph import dependencies
+from core.pipelines.graph import ancestors, descendants
 
 
 def select_steps(definition: Definition, mode: Mode, step_id: str | None) -> Selection:
@@ -21,19 +21,3 @@ def select_steps(definition: Definition, mode: Mode, step_id: str | None) -> Sel
     after = descendants(definition, step_id)
     needed = before.union(*(ancestors(definition, later) for later in after))
     return Selection(needed | after | {step_id}, (needed | after) - {step_id})
-
-
-def ancestors(definition: Definition, step_id: str) -> frozenset[str]:
-    """Every step that a step waits for, directly or not."""
-    needs = dependencies(definition)
-    found: set[str] = set()
-    open_ = set(needs[step_id])
-    while open_:
-        found |= open_
-        open_ = {need for step in open_ for need in needs[step]} - found
-    return frozenset(found)
-
-
-def descendants(definition: Definition, step_id: str) -> frozenset[str]:
-    """Every step that waits for a step, directly or not."""
-    return frozenset(other for other in definition.step_ids if step_id in ancestors(definition, other))
