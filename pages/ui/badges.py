@@ -19,6 +19,7 @@ class StateLook:
 _LOOKS = {
     "fresh": StateLook("fresh", "check", "green"),
     "stale": StateLook("stale", "history", "amber"),
+    "invalid": StateLook("has an error", "error", "red"),
     "never": StateLook("not run", "radio_button_unchecked", "gray"),
     "pending": StateLook("queued", "schedule", "gray"),
     "running": StateLook("running", "progress_activity", "blue", spins=True),

@@ -43,6 +43,11 @@ class CellFace:
     runs: bool = True
     """Whether the definition has no errors, so that something can be run."""
 
+    @property
+    def state(self) -> str:
+        """The state to show: that something is wrong comes before what the last run left."""
+        return "invalid" if self.issues else self.cell.state
+
 
 @dataclass(frozen=True)
 class CellActions:
@@ -58,7 +63,7 @@ def draw_cell_head(face: CellFace, actions: CellActions) -> None:
     step = face.step
     with st.container(key=f"head-{step.id}", horizontal=True, vertical_alignment="center"):
         st.html(_left(face))
-        st.html(_right(face.cell), width="content")
+        st.html(_right(face), width="content")
         st.button(
             f"Run {step.id}",
             key=f"run-{step.id}",
@@ -152,15 +157,15 @@ def _left(face: CellFace) -> str:
     step = face.step
     facts = joined(step.type, None if isinstance(step, LlmStep) else kind_of(step), face.model, face.region, step.name)
     return (
-        f'<div class="sq-row sq-is-{escape(face.cell.state)}">'
+        f'<div class="sq-row sq-is-{escape(face.state)}">'
         f'<a class="sq-id" data-cell="{step.id}" href="{escape(face.href)}" target="_self">{step.id}</a>'
         f'<span class="sq-facts">{escape(facts)}</span></div>'
     )
 
 
-def _right(cell: CellView) -> str:
-    facts = escape(_cell_facts(cell))
-    return f'<div class="sq-row sq-right"><span class="sq-facts">{facts}</span>{state_badge(cell.state)}</div>'
+def _right(face: CellFace) -> str:
+    facts = escape(_cell_facts(face.cell))
+    return f'<div class="sq-row sq-right"><span class="sq-facts">{facts}</span>{state_badge(face.state)}</div>'
 
 
 def _cell_facts(cell: CellView) -> str:

@@ -6,6 +6,7 @@ Owns the session keys `input-*` (widgets) and `inputs-*` (what was typed, kept w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,8 @@ from core.shared.types import JsonValue
 from pages.ui.words import count
 
 _EMPTY = (None, "")
+NARROW = 290
+"""Pixels of a choice or number."""
 
 
 def remember_input(pipeline_id: str, values: Mapping[str, JsonValue]) -> None:
@@ -43,41 +46,46 @@ def draw_input(pipeline_id: str, fields: Mapping[str, InputField]) -> None:
         texts = {name: field for name, field in fields.items() if field.type == "string" and not field.enum}
         for name, field in texts.items():
             _draw_field(pipeline_id, name, field)
-        others = [(name, field) for name, field in fields.items() if name not in texts]
-        for start in range(0, len(others), 3):
-            row = others[start : start + 3]
-            for column, (name, field) in zip(st.columns(3, vertical_alignment="bottom"), row, strict=False):
-                with column:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            for name, field in fields.items():
+                if name not in texts:
                     _draw_field(pipeline_id, name, field)
     st.session_state[_kept(pipeline_id)] = {name: _value(pipeline_id, name, field) for name, field in fields.items()}
 
 
 def _draw_field(pipeline_id: str, name: str, field: InputField) -> None:
-    key = _widget(pipeline_id, name)
-    value = _value(pipeline_id, name, field)
-    label = _label(name, field)
+    narrow = field.enum is not None or field.type in ("integer", "number")
+    with st.container(key=f"field-{name}", gap=None, width=NARROW if narrow else "stretch"):
+        # The label is drawn here to have room for the description; the widget keeps it for those who hear the page.
+        st.html(_label(name, field))
+        _draw_widget(pipeline_id, name, field)
+
+
+def _draw_widget(pipeline_id: str, name: str, field: InputField) -> None:
+    key, value = _widget(pipeline_id, name), _value(pipeline_id, name, field)
     if field.enum:
         options = list(field.enum)
         index = options.index(value) if value in options else None
-        st.selectbox(label, options, index=index, key=key, placeholder="Choose one")
+        st.selectbox(name, options, index=index, key=key, placeholder="Choose one", label_visibility="collapsed")
     elif field.type == "boolean":
-        st.toggle(label, value=bool(value), key=key)
+        st.toggle(name, value=bool(value), key=key, label_visibility="collapsed")
     elif field.type == "integer":
-        st.number_input(label, value=value if isinstance(value, int) else None, step=1, key=key)
+        whole = value if isinstance(value, int) else None
+        st.number_input(name, value=whole, step=1, key=key, label_visibility="collapsed")
     elif field.type == "number":
         number = float(value) if isinstance(value, int | float) else None
-        st.number_input(label, value=number, step=None, format="%g", key=key)
+        st.number_input(name, value=number, step=None, format="%g", key=key, label_visibility="collapsed")
     else:
         text = "" if value is None else str(value)
-        st.text_area(label, value=text, height="content", key=key)
+        st.text_area(name, value=text, height="content", key=key, label_visibility="collapsed")
 
 
 def _label(name: str, field: InputField) -> str:
     notes = [field.description] if field.description else []
     if field.required and field.default is None:
         notes.append("required")
-    note = " · ".join(notes).replace("[", "\\[").replace("]", "\\]").replace("$", "\\$").replace(":", "\\:")
-    return f"**{name}** :gray[{note}]" if note else f"**{name}**"
+    note = f'<span class="sq-facts">{escape(" · ".join(notes))}</span>' if notes else ""
+    return f'<div class="sq-field"><b>{escape(name)}</b> {note}</div>'
 
 
 def _value(pipeline_id: str, name: str, field: InputField) -> Any:
