@@ -193,7 +193,10 @@ class ActiveRun:
 
     async def _transform(self, step: TransformStep, scope: dict[str, JsonValue], started: StepStarted) -> Change:
         mark = prepare_transform(step, scope, self._hash)
-        output = await asyncio.to_thread(run_transform, step, scope)
+        if step.text_template is not None:
+            output = run_transform(step, scope)
+        else:  # an expression may take its whole second
+            output = await asyncio.to_thread(run_transform, step, scope)
         self.outputs[step.id] = output
         raw = output if isinstance(output, str) else None
         content: dict[str, JsonValue] = {"raw": raw, "parsed": output}

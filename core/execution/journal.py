@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from core.credits.domain import InsufficientCredits
 from core.execution.domain import ACTIVE, Selection
 from core.execution.models import RunEventRow, RunRow, StepRunRow
 from core.pipelines.definition import Definition
+from core.platform.database import UtcDateTime
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError
 from core.shared.types import JsonValue
@@ -29,6 +30,27 @@ LEASE = timedelta(seconds=15)
 RUNS = cast(Table, RunRow.__table__)
 STEPS = cast(Table, StepRunRow.__table__)
 EVENTS = cast(Table, RunEventRow.__table__)
+CLAIM = (
+    update(RUNS)
+    .where(
+        RUNS.c.id == bindparam("b_run"),
+        RUNS.c.status.in_(("pending", "running")),
+        or_(
+            RUNS.c.lease_owner.is_(None),
+            RUNS.c.lease_until < bindparam("b_now", type_=UtcDateTime()),
+            RUNS.c.lease_owner == bindparam("worker"),
+        ),
+    )
+    .values(
+        fence=RUNS.c.fence + 1,
+        last_seq=RUNS.c.last_seq + 1,
+        status="running",
+        lease_owner=bindparam("worker"),
+        lease_until=bindparam("until"),
+        started_at=func.coalesce(RUNS.c.started_at, bindparam("b_now", type_=UtcDateTime())),
+    )
+    .returning(*RUNS.c)
+)
 _HELD = (RUNS.c.id == bindparam("b_run"), RUNS.c.fence == bindparam("b_fence"))
 _FENCE = ("last_seq", "lease_until")
 _FENCE_END = (*_FENCE, "status", "completed_at", "lease_owner", "result", "error_code")
@@ -78,7 +100,6 @@ class Claim:
     funding: dict[str, str]
     selection: Selection
     attempts: dict[str, Attempt]
-    first: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +170,16 @@ def cause_of(run_id: str, step_id: str, attempt: int) -> str:
 def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
     """Take a run whose lease is free. None when it has ended or somebody else holds it."""
     now = runtime.clock.now()
-    free = or_(RunRow.lease_owner.is_(None), RunRow.lease_until < now, RunRow.lease_owner == worker)
+    values = {"b_run": run_id, "b_now": now, "worker": worker, "until": now + LEASE}
     with runtime.database.write() as session:
-        row = session.execute(
-            update(RunRow)
-            .where(RunRow.id == run_id, RunRow.status.in_(("pending", "running")), free)
-            .values(fence=RunRow.fence + 1, lease_owner=worker, lease_until=now + LEASE)
-            .returning(*RunRow.__table__.c)
-        ).one_or_none()
+        row = session.connection().execute(CLAIM, values).one_or_none()
         if row is None:
             return None
-        steps = session.scalars(
-            select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
-        ).all()
+        first = row.fence == 1
+        steps: Sequence[StepRunRow] = ()
+        if not first or row.trigger_type == "retry":
+            mine = select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
+            steps = session.scalars(mine).all()
         request = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"runs.request:{run_id}", row.request))
         claimed = Claim(
             run_id=run_id,
@@ -169,20 +187,17 @@ def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
             pipeline_id=row.pipeline_id,
             plan=row.plan,
             fence=row.fence,
-            seq=row.last_seq,
+            seq=row.last_seq - 1,
             cancelled=row.cancel_requested_at is not None,
             definition=Definition.model_validate(request["definition"]),
             input_data=request["input"],
             funding=request["funding"],
             selection=open_selection(request["selection"]),
             attempts={step.step_id: _attempt(runtime, step) for step in steps},
-            first=row.status == "pending",
         )
-        if claimed.first:
-            started = update(RunRow).where(RunRow.id == run_id).values(status="running", started_at=now)
-            session.execute(started)
+        if first:
             _write_events(runtime, session, claimed, [("run_status", None, {"status": "running"})])
-            session.execute(update(RunRow).where(RunRow.id == run_id).values(last_seq=claimed.seq))
+        claimed.seq = row.last_seq
     return claimed
 
 
