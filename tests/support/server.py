@@ -48,6 +48,12 @@ class ServerProcess:
             )
         poll_until(self._is_healthy, START_SECONDS, "the server did not become healthy:\n" + self._tail())
 
+    @property
+    def pid(self) -> int:
+        """The server's process id while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def _is_healthy(self) -> bool:
         assert self._process is not None
         if self._process.poll() is not None:
