@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from benchmarks.parallel_steps import MODEL, vendor
+from benchmarks.parallel_steps import MODEL
 from benchmarks.table import Row
-from tests.support.server import ServerProcess
+from tests.support.server import ServerProcess, vendor_process
 
 EMAIL, PASSWORD = "bench@example.org", "a long benchmark password"
 FLOOR_MS = 600.0
@@ -70,7 +70,7 @@ async def _measure(url: str, memory: Path) -> list[Row]:
 
 def rows() -> list[Row]:
     """The rows over HTTP."""
-    with tempfile.TemporaryDirectory() as folder, vendor(200) as url:
+    with tempfile.TemporaryDirectory() as folder, vendor_process(200) as url:
         server = ServerProcess(Path(folder) / "data", ANTHROPIC_API_KEY="sk-ant-test", ANTHROPIC_BASE_URL=url)
         made = server.command("user", "create", EMAIL, "--password-stdin", stdin=PASSWORD + "\n")
         assert made.returncode == 0, made.stderr

@@ -1,14 +1,9 @@
 """20 independent model steps of 500 ms through the real SDK, against the same 20 calls made by the bare SDK."""
 
 import asyncio
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import anthropic
-import httpx
 
 from benchmarks.ground import ground
 from benchmarks.table import Row
@@ -16,33 +11,10 @@ from core.execution.commands import start_run
 from core.execution.engine import Engine
 from core.execution.queries import get_run
 from core.pipelines.commands import create_pipeline
-from tests.support.server import free_port, poll_until
+from tests.support.server import vendor_process
 
 MODEL = "claude-sonnet-4-5"
 CALLS = 20
-
-
-@contextmanager
-def vendor(delay_ms: int) -> Iterator[str]:
-    """The vendor stand-in as a process of its own."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.support.vendor_stub", "--port", str(port), "--delay-ms", str(delay_ms)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
-
-    def listens() -> bool:
-        try:
-            httpx.get(url, trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return True
-
-    try:
-        poll_until(listens, 30, "the vendor stand-in did not start")
-        yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def _bare(url: str) -> float:
@@ -63,7 +35,10 @@ async def _bare(url: str) -> float:
 def rows() -> list[Row]:
     """The row of parallel steps: the best of five of each, taken in turn."""
     steps = [{"id": f"s{n}", "model": MODEL, "prompt": f"Step {n}", "max_tokens": 64} for n in range(CALLS)]
-    with vendor(500) as url, ground(anthropic_api_key="sk-ant-test", anthropic_base_url=url) as (runtime, owner):
+    with (
+        vendor_process(500) as url,
+        ground(anthropic_api_key="sk-ant-test", anthropic_base_url=url) as (runtime, owner),
+    ):
         pipeline = create_pipeline(runtime, owner, {"name": "Wide", "version": 1, "steps": steps})
 
         async def measure() -> tuple[float, float]:

@@ -1,8 +1,6 @@
 """`kill -9` at random moments of a run: it goes on, nothing finished is repeated, nothing is charged twice."""
 
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from time import sleep
@@ -12,7 +10,7 @@ import httpx
 import pytest
 
 from tests.conftest import PASSWORD
-from tests.support.server import ROOT, ServerProcess, free_port, poll_until
+from tests.support.server import ServerProcess, poll_until, vendor_process
 
 pytestmark = pytest.mark.slow
 KILLS = 50
@@ -31,24 +29,8 @@ def _definition() -> dict[str, Any]:
 
 @pytest.fixture
 def vendor() -> Iterator[str]:
-    port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.vendor_stub", "--port", str(port), "--delay-ms", "60"],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-
-    def listens() -> bool:
-        try:
-            httpx.get(url, trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return True
-
-    poll_until(listens, 30, "the vendor stand-in did not start")
-    yield url
-    process.kill()
-    process.wait()
+    with vendor_process(60) as url:
+        yield url
 
 
 def test_killed_at_random_moments(tmp_path: Path, vendor: str) -> None:

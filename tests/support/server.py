@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -101,3 +103,26 @@ def poll_until(condition: object, seconds: float, otherwise: str) -> None:
         if monotonic() > end:
             raise AssertionError(otherwise)
         sleep(0.02)
+
+
+@contextmanager
+def vendor_process(delay_ms: int) -> Iterator[str]:
+    """The vendor stand-in as a process of its own; gives its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.support.vendor_stub", "--port", str(port), "--delay-ms", str(delay_ms)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+
+    def listens() -> bool:
+        try:
+            httpx.get(url, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return True
+
+    try:
+        poll_until(listens, 30, "the vendor stand-in did not start")
+        yield url
+    finally:
+        process.kill()
+        process.wait()
