@@ -168,6 +168,9 @@ class Dispatcher(Protocol):
 
     def cancel(self, run_id: str) -> None: ...
 
+    def newest_event(self, run_id: str) -> int | None:
+        """The newest committed event of a run that this process advances; None: only the database knows."""
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...

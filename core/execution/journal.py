@@ -86,7 +86,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Claim:
-    """A run in the hands of one process. `seq` numbers its events; only the claimer counts."""
+    """A run in the hands of one process. `seq` numbers its events; `published` is the newest that is committed."""
 
     run_id: str
     owner_id: str
@@ -100,6 +100,7 @@ class Claim:
     funding: dict[str, str]
     selection: Selection
     attempts: dict[str, Attempt]
+    published: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,7 @@ def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
         if first:
             _write_events(runtime, session, claimed, [("run_status", None, {"status": "running"})])
         claimed.seq = row.last_seq
+    claimed.published = claimed.seq
     return claimed
 
 
@@ -230,6 +232,7 @@ def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
     except BaseException:
         claim.seq = seq
         raise
+    claim.published = claim.seq
     return applied
 
 
@@ -244,6 +247,8 @@ def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> 
                 lost.append(claim.run_id)
                 continue
             _write_events(runtime, session, claim, [("token", step_id, {"text": text})])
+    for claim, _, _ in batch:
+        claim.published = claim.seq
     return lost
 
 

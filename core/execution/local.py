@@ -57,6 +57,11 @@ class LocalDispatcher:
         if self._loop is not None and self._engine is not None:
             self._loop.call_soon_threadsafe(self._cancel, run_id)
 
+    def newest_event(self, run_id: str) -> int | None:
+        """The newest committed event of a run that this process advances; None: only the database knows."""
+        run = self._engine.active.get(run_id) if self._engine is not None else None
+        return None if run is None else run.claim.published
+
     def stop(self) -> None:
         """Stop cleanly: runs under way keep their place and go on at the next start."""
         loop, thread = self._loop, self._thread

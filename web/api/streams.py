@@ -35,8 +35,14 @@ async def stream_events(
     yield _event("connected", {"run_id": run.id, "status": run.status, "at": iso_z(runtime.clock.now())})
     ended, seq = run.status in FINAL, after
     last_news = last_beat = time.monotonic()
+    asked: int | None = None
     while True:
-        batch = await to_thread.run_sync(partial(events_after, runtime, run.id, seq, BATCH))
+        # A hundred open streams would ask the database two thousand times a second: ask when there is news.
+        newest = runtime.dispatcher.newest_event(run.id)
+        batch: tuple[RunEvent, ...] = ()
+        if newest is None or newest != asked:
+            batch = await to_thread.run_sync(partial(events_after, runtime, run.id, seq, BATCH))
+            asked = newest
         for event in batch:
             seq = event.seq
             # A run that is retried in place goes on after a final status: only the newest one counts.
@@ -44,6 +50,7 @@ async def stream_events(
                 ended = event.data.get("status") in FINAL
             yield _event(event.kind, _data(run.id, event), event.seq)
         if len(batch) == BATCH:
+            asked = None
             continue
         if ended or await is_gone():
             return
