@@ -50,7 +50,8 @@ def draw_notices() -> None:
     kind, message, lines = st.session_state.get(_NOTICE, (None, "", ()))
     if kind == "error":
         body = "".join(f"\n- {line}" for line in lines)
-        st.error(f"{message}{body}", icon=":material/error:")
+        with st.container(key="notice"):
+            st.error(f"{message}{body}", icon=":material/error:")
     elif kind == "done":
         st.toast(message, icon=":material/check:")
         del st.session_state[_NOTICE]

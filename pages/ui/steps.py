@@ -30,8 +30,11 @@ def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> N
         st.popover("Add a step", icon=":material/add:", type="tertiary", key="add-step-kinds"),
     ):
         for kind, (name, what, icon) in KINDS.items():
-            st.button(name, key=f"add-{kind}", icon=f":material/{icon}:", on_click=add, args=(kind, last))
-            st.caption(what)
+            with st.container(gap="xxsmall"):
+                st.button(
+                    name, key=f"add-{kind}", icon=f":material/{icon}:", width="stretch", on_click=add, args=(kind, last)
+                )
+                st.caption(what)
 
 
 def between_cells(after: str, add: Callable[[str, str | None], None]) -> None:
