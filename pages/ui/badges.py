@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -55,3 +56,8 @@ def text_badge(word: str, colour: str = "gray", title: str = "") -> str:
     """A badge without an icon, for facts that are no state (`draft of v7`)."""
     hover = f' title="{escape(title)}"' if title else ""
     return f'<span class="sq-badge sq-text sq-{colour}"{hover}>{escape(word)}</span>'
+
+
+def step_state(status: str, error: Mapping[str, object] | None) -> str:
+    """The state to show of a step: what was stopped with its run has not failed."""
+    return "cancelled" if status == "failed" and error and error.get("code") == "CANCELLED" else status

@@ -12,7 +12,7 @@ from core.execution.domain import CellView, StepRunView
 from core.pipelines.definition import LlmStep, TransformStep
 from core.pipelines.parsing import Issue
 from core.shared.money import format_credits
-from pages.ui.badges import state_badge
+from pages.ui.badges import state_badge, step_state
 from pages.ui.outputs import draw_output
 from pages.ui.prompts import prompt_html, with_code
 from pages.ui.words import credits_range, duration, joined, tokens
@@ -46,7 +46,10 @@ class CellFace:
     @property
     def state(self) -> str:
         """The state to show: that something is wrong comes before what the last run left."""
-        return "invalid" if self.issues else self.cell.state
+        if self.issues:
+            return "invalid"
+        run = self.cell.step_run
+        return step_state(self.cell.state, run.error if run else None)
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,9 @@ def draw_result(cell: CellView, step: LlmStep | TransformStep, *, key: str) -> N
 def draw_step_error(run: StepRunView) -> None:
     """The error of a step with what to do about it."""
     error = run.error or {}
+    if step_state(run.status, error) == "cancelled":
+        st.html(f'<div class="sq-empty">{escape(str(error.get("message", "Stopped.")))}</div>')
+        return
     code = escape(str(error.get("code", "FAILED")))
     tries = f" after {run.retry_count + 1} attempts" if run.retry_count else ""
     st.html(

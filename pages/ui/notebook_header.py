@@ -69,6 +69,9 @@ def draw_header(
     """Draws title, switch, button and menu."""
     with st.container(key="notebook-header", horizontal=True, vertical_alignment="center"):
         st.html(_title(pipeline))
+        if notebook.active_run_id is not None:
+            # Left of everything, so that nothing under the pointer moves when it comes and goes.
+            st.button("Cancel run", key="cancel-run", icon=":material/stop_circle:", on_click=actions.cancel)
         key = f"view-{view}"
         st.segmented_control(
             "View",
@@ -125,20 +128,24 @@ def _title(pipeline: PipelineView) -> str:
 
 
 def _draw_button(notebook: NotebookView, actions: HeaderActions, *, editable: bool) -> None:
-    if notebook.active_run_id is not None:
-        st.button("Cancel run", key="cancel-run", icon=":material/stop_circle:", on_click=actions.cancel)
-        return
     offer = offer_of(notebook)
+    active = notebook.active_run_id is not None
     st.button(
-        offer.label,
+        "Running…" if active else offer.label,
         key="run-primary",
         type="primary",
         icon=":material/play_arrow:",
-        disabled=not editable,
-        help=f"Costs at most {format_credits(offer.quote.max_micros)}" if editable else "Fix the errors first",
+        disabled=active or not editable,
+        help=_why(offer, active=active, editable=editable),
         on_click=actions.run,
         args=(offer.mode,),
     )
+
+
+def _why(offer: RunOffer, *, active: bool, editable: bool) -> str:
+    if active:
+        return "A run is going on. You can leave the page: it goes on."
+    return f"Costs at most {format_credits(offer.quote.max_micros)}" if editable else "Fix the errors first"
 
 
 def _choose(actions: HeaderActions) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.execution.domain import StepRunView
 from core.shared.money import format_credits
-from pages.ui.badges import state_badge
+from pages.ui.badges import state_badge, step_state
 from pages.ui.outputs import draw_plain
 from pages.ui.words import duration, exact, joined
 
@@ -32,7 +32,8 @@ def _draw_attempts(step: StepRunView) -> None:
         st.html('<div class="sq-empty">Not started yet.</div>')
         return
     rows = "".join(
-        f"<tr><td>{attempt.attempt}</td><td>{state_badge(attempt.status)}</td><td>{exact(attempt.started_at)}</td>"
+        f"<tr><td>{attempt.attempt}</td><td>{state_badge(step_state(attempt.status, attempt.error))}</td>"
+        f"<td>{exact(attempt.started_at)}</td>"
         f'<td class="sq-num">{duration(attempt.duration_ms)}</td>'
         f"<td>{escape(str((attempt.error or {}).get('message') or ''))}</td></tr>"
         for attempt in step.attempts

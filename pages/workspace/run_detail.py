@@ -13,7 +13,7 @@ from core.execution.domain import ACTIVE, CellView, RunView, StepRunView
 from core.execution.queries import get_run, live_texts
 from core.pipelines.definition import Definition
 from core.shared.money import format_credits
-from pages.ui.badges import state_badge, text_badge
+from pages.ui.badges import state_badge, step_state, text_badge
 from pages.ui.cell import draw_result
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices
@@ -82,11 +82,18 @@ def _draw_header(run: RunView) -> None:
 
 
 def _draw_body(run: RunView, texts: dict[str, str]) -> None:
-    if run.error:
+    if run.error and run.status == "failed":
         _draw_run_error(run)
     chosen = _chosen(run)
     bars = [
-        Bar(step.step_id, step.status, step.started_at, step.completed_at, step.credit_micros, _href(run, step.step_id))
+        Bar(
+            step.step_id,
+            step_state(step.status, step.error),
+            step.started_at,
+            step.completed_at,
+            step.credit_micros,
+            _href(run, step.step_id),
+        )
         for step in run.steps
     ]
     with st.container(border=True, key="run-waterfall"):
@@ -123,8 +130,9 @@ def _draw_ends(run: RunView) -> None:
 def _draw_step(run: RunView, step: StepRunView, texts: dict[str, str]) -> None:
     used = tokens(step.input_tokens + step.output_tokens)
     facts = escape(joined(step.type, step.model, duration(step.duration_ms), used, format_credits(step.credit_micros)))
+    badge = state_badge(step_state(step.status, step.error))
     st.html(
-        f'<div class="sq-row"><span class="sq-id">{step.step_id}</span>{state_badge(step.status)}'
+        f'<div class="sq-row"><span class="sq-id">{step.step_id}</span>{badge}'
         f'<span class="sq-facts">{facts}</span></div>'
     )
     written = Definition.model_validate(run.definition).step(step.step_id)
@@ -144,7 +152,7 @@ def _chosen(run: RunView) -> StepRunView | None:
     if asked in by_id:
         return by_id[asked]
     if asked is None:
-        return next((step for step in run.steps if step.status in ("failed", "running")), None)
+        return next((step for step in run.steps if step_state(step.status, step.error) in ("failed", "running")), None)
     return None
 
 
@@ -152,7 +160,7 @@ def _item(run: RunView, step: StepRunView, chosen: StepRunView | None) -> str:
     current = ' aria-current="true"' if chosen is not None and chosen.step_id == step.step_id else ""
     return (
         f'<li{current}><a class="sq-grow" href="{escape(_href(run, step.step_id))}" target="_self">{step.step_id}</a>'
-        f"{state_badge(step.status)}</li>"
+        f"{state_badge(step_state(step.status, step.error))}</li>"
     )
 
 

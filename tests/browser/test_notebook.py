@@ -11,7 +11,7 @@ from tests.support.browser_setup import find_chromium
 from tests.support.server import ROOT, ServerProcess
 
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery staple"
-PACE_MS = "250"
+PACE_MS = "600"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PICTURES = ROOT / "docs" / "screenshots" if os.environ.get("STEPIQ_SCREENSHOTS") == "1" else None
 
