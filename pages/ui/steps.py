@@ -37,7 +37,7 @@ def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> N
                 st.caption(what)
 
 
-def between_cells(after: str, add: Callable[[str, str | None], None]) -> None:
+def between_cells(after: str, add: Callable[[str, str | None], None], *, disabled: bool) -> None:
     """A quiet plus between two cells, seen on hover and on focus."""
     key = f"insert-{after}"
 
@@ -49,7 +49,7 @@ def between_cells(after: str, add: Callable[[str, str | None], None]) -> None:
     with st.container(key=f"between-{after}", horizontal=True, horizontal_alignment="center"):
         st.menu_button(
             f"Add a step after {after}", list(KINDS), key=key, icon=":material/add:", type="tertiary",
-            format_func=lambda kind: f":material/{KINDS[kind][2]}: {KINDS[kind][0]}", on_click=chosen,
+            format_func=lambda kind: f":material/{KINDS[kind][2]}: {KINDS[kind][0]}", on_click=chosen, disabled=disabled,
         )  # fmt: skip
 
 

@@ -236,8 +236,9 @@ def _draw_cells(shown: Shown) -> None:
             )  # fmt: skip
         else:
             draw_light_cell(face, actions)
-        if place < len(steps) - 1 and not face.running:
-            between_cells(step.id, hands.add)
+        if place < len(steps) - 1:
+            # Drawn during a run as well: a cell that changed its place would lose the editor's focus.
+            between_cells(step.id, hands.add, disabled=face.running)
     draw_add_step(steps[-1].id, hands.add)
 
 
