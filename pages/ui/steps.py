@@ -49,7 +49,8 @@ def between_cells(after: str, add: Callable[[str, str | None], None], *, disable
     with st.container(key=f"between-{after}", horizontal=True, horizontal_alignment="center"):
         st.menu_button(
             f"Add a step after {after}", list(KINDS), key=key, icon=":material/add:", type="tertiary",
-            format_func=lambda kind: f":material/{KINDS[kind][2]}: {KINDS[kind][0]}", on_click=chosen, disabled=disabled,
+            format_func=lambda kind: f":material/{KINDS[kind][2]}: {KINDS[kind][0]}",
+            on_click=chosen, disabled=disabled,
         )  # fmt: skip
 
 
