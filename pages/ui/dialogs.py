@@ -38,7 +38,10 @@ def versions_dialog(
         st.html(diff_html(lines))
     else:
         st.html('<div class="sq-empty">The same as what you are editing.</div>')
-    st.caption("Restoring makes a new version with this text. Your draft is replaced; you can undo it.")
+    st.html(
+        '<div class="sq-facts">Restoring makes a new version with this text. '
+        "Your draft is replaced; you can undo it.</div>"
+    )
     if st.button(f"Restore v{number}", key="versions-restore", icon=":material/restore:", disabled=not lines):
         restore(number)
         st.rerun()

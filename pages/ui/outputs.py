@@ -75,7 +75,7 @@ def _draw_table(rows: Any, *, key: str, file_name: str) -> None:
     table = {name: _column([row.get(name) for row in rows[:PREVIEW_ROWS]]) for name in columns}
     st.dataframe(table, hide_index=True, height="content" if len(rows) <= 10 else 320, alt=f"{len(rows)} rows")
     if len(rows) > PREVIEW_ROWS:
-        st.caption(f"The first {PREVIEW_ROWS} of {count(len(rows), 'row')}.")
+        st.html(f'<div class="sq-facts">The first {PREVIEW_ROWS} of {count(len(rows), "row")}.</div>')
     text = json.dumps(rows, ensure_ascii=False, indent=2)
     download_button("Download JSON", text, file_name=f"{file_name}.json", mime="application/json", key=f"{key}-file")
 
@@ -97,5 +97,5 @@ def _draw_json(value: JsonValue, *, key: str, file_name: str) -> None:
 def _offer_rest(text: str, *, key: str, file_name: str, mime: str) -> None:
     if len(text) <= PREVIEW_CHARACTERS:
         return
-    st.caption(f"The first {PREVIEW_CHARACTERS:,} of {size(len(text))}.")
+    st.html(f'<div class="sq-facts">The first {PREVIEW_CHARACTERS:,} of {size(len(text))}.</div>')
     download_button("Download all", text, file_name=file_name, mime=mime, key=f"{key}-file")

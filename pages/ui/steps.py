@@ -34,7 +34,7 @@ def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> N
                 st.button(
                     name, key=f"add-{kind}", icon=f":material/{icon}:", width="stretch", on_click=add, args=(kind, last)
                 )
-                st.caption(what)
+                st.html(f'<div class="sq-facts">{what}</div>')
 
 
 def between_cells(after: str, add: Callable[[str, str | None], None], *, disabled: bool) -> None:

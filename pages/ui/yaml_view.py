@@ -36,7 +36,10 @@ def draw_yaml(
         on_text=on_text,
         on_command=lambda name, _text: on_command(name),
     )
-    st.caption("Kept as a draft while you type. Save a version to make it what the API and schedules run.")
+    st.html(
+        '<div class="sq-facts">Kept as a draft while you type. '
+        "Save a version to make it what the API and schedules run.</div>"
+    )
 
 
 def draw_issues(errors: Sequence[Issue], warnings: Sequence[Issue]) -> None:
