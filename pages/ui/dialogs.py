@@ -42,8 +42,14 @@ def versions_dialog(
         '<div class="sq-facts">Restoring makes a new version with this text. '
         "Your draft is replaced; you can undo it.</div>"
     )
-    if st.button(f"Restore v{number}", key="versions-restore", icon=":material/restore:", disabled=not lines):
-        restore(number)
+    if st.button(
+        f"Restore v{number}",
+        key="versions-restore",
+        icon=":material/restore:",
+        disabled=not lines,
+        on_click=restore,
+        args=(number,),
+    ):
         st.rerun()
 
 
@@ -70,8 +76,8 @@ def confirm_dialog(maximum_micros: int, start: Callable[[], None]) -> None:
         "It is held while the run goes on; what is not used returns."
     )
     with st.container(horizontal=True):
-        if st.button(f"Run for up to {format_credits(maximum_micros)}", type="primary", key="confirm-run"):
-            start()
+        label = f"Run for up to {format_credits(maximum_micros)}"
+        if st.button(label, type="primary", key="confirm-run", on_click=start):
             st.rerun()
         if st.button("Not now", key="confirm-no"):
             st.rerun()

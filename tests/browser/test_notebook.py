@@ -164,6 +164,31 @@ def test_keys_views_and_the_way_back(context: BrowserContext, server: ServerProc
     expect(page.get_by_role("link", name="note, template")).to_be_visible()
 
 
+def test_versions_come_back_and_a_deleted_step_too(context: BrowserContext, server: ServerProcess) -> None:
+    page = _open(context, server, "?view=cells")
+    expect(page.get_by_role("button", name="Run all")).to_be_visible()
+    page.get_by_role("button", name="More for note").click()
+    page.get_by_text("Duplicate", exact=True).click()
+    expect(page.locator(".st-key-cell-note_2")).to_be_visible()
+    page.get_by_role("button", name="More for note_2").click()
+    page.get_by_text("Delete", exact=True).click()
+    expect(page.locator(".st-key-cell-note_2")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator(".st-key-cell-note_2")).to_be_visible()
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("v2", exact=True).first).to_be_visible()
+
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_text("Versions", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox").click()
+    page.get_by_role("option", name="v1").click()
+    expect(dialog.locator(".sq-diff")).to_contain_text("note_2")
+    dialog.get_by_role("button", name="Restore v1").click()
+    expect(page.get_by_text("v3", exact=True).first).to_be_visible()
+    expect(page.locator(".st-key-cell-note_2")).to_have_count(0)
+
+
 def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: ServerProcess) -> None:
     page = _open(context, server, "?view=yaml")
     editor = page.get_by_role("textbox", name="Definition as YAML")

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.execution.queries import list_runs
+from core.pipelines.commands import save_draft
 from core.pipelines.queries import get_pipeline, list_pipelines, list_versions
 from tests.integration.pages.conftest import Person, text_of, wait_for_end
 
@@ -126,3 +128,49 @@ def test_every_view_draws(open_app: Open, person: Person) -> None:
     for view in ("cells", "yaml", "graph", "nonsense"):
         app = open_app(view=view)
         assert not app.exception and not app.error
+
+
+def test_a_run_above_the_limit_asks_first(open_app: Open, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pages.workspace.notebook.CONFIRM_ABOVE_MICROS", -1)
+    app = open_app()
+    app.button(key="run-primary").click().run()
+    assert not list_runs(person.runtime, person.account.id).items
+    assert app.button(key="confirm-run").label == "Run for up to 0 cr"
+    app.button(key="confirm-run").click().run()
+    assert len(list_runs(person.runtime, person.account.id).items) == 1
+
+
+def test_a_draft_with_errors_keeps_its_cells_and_runs_nothing(open_app: Open, person: Person) -> None:
+    app = _run_all(open_app(), person)
+    pipeline = get_pipeline(person.runtime, person.account.id, _pipeline_id(person))
+    broken = pipeline.text.replace("{{steps.summary.output}}", "{{steps.nobody.output}}")
+    save_draft(person.runtime, person.account.id, pipeline.id, broken)
+    app.run()
+    said = text_of(app)
+    assert "1 error" in said and "has an error" in said and "For the billing team" in said
+    assert app.button(key="run-primary").disabled and app.button(key="run-note").disabled
+
+
+def test_a_draft_that_is_no_yaml_opens_as_text(open_app: Open, person: Person) -> None:
+    open_app()
+    save_draft(person.runtime, person.account.id, _pipeline_id(person), "steps: [")
+    app = open_app()
+    assert not app.exception
+    assert "Your text is kept" in text_of(app) and "Kept as a draft" in text_of(app)
+
+
+def test_the_form_keeps_what_was_typed_across_views(open_app: Open, person: Person) -> None:
+    app = open_app()
+    key = f"input-{_pipeline_id(person)}-mail"
+    app.text_area(key=key).set_value("A mail about delivery").run()
+    app.segmented_control(key="view-cells").set_value("yaml").run()
+    app.segmented_control(key="view-yaml").set_value("cells").run()
+    assert app.text_area(key=key).value == "A mail about delivery"
+
+
+def test_the_form_opens_with_the_input_of_the_last_run(open_app: Open, person: Person) -> None:
+    app = open_app()
+    key = f"input-{_pipeline_id(person)}-mail"
+    app.text_area(key=key).set_value("Where is my parcel?").run()
+    _run_all(app, person)
+    assert open_app().text_area(key=key).value == "Where is my parcel?"
