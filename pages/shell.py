@@ -9,10 +9,9 @@ import streamlit as st
 
 from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
-from core.credits.queries import balance
-from core.shared.money import format_credits
 from pages.account.keys import keys_page
 from pages.account.usage import usage_page
+from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
 from pages.ui.session import current_session
@@ -31,6 +30,7 @@ def main() -> None:
     apply_theme()
     st.logo(asset("wordmark.svg"), size="medium")
     session = current_session(get_runtime())
+    open_month(get_runtime(), session.account)
     pages = pages_for(session)
     page = st.navigation(pages, position="sidebar", expanded=True)
     on_notebook = page.url_path == ""
@@ -76,18 +76,7 @@ def _go(target: Target, page: st.Page, pages: list[st.Page]) -> None:
 
 
 def _draw_sidebar(session: SessionView) -> None:
-    credits = balance(get_runtime(), session.account)
-    if credits.unlimited:
-        st.html('<div class="sq-side">Unlimited credits</div>')
-    else:
-        share = 100 * credits.available_micros / credits.granted_micros if credits.granted_micros else 0
-        left = format_credits(credits.available_micros)
-        granted = format_credits(credits.granted_micros)
-        st.html(
-            f'<div class="sq-side"><span>{left} of {granted} left</span>'
-            f'<div class="sq-meter" role="img" aria-label="{left} of {granted} left">'
-            f'<span style="width:{min(share, 100):.0f}%"></span></div></div>'
-        )
+    draw_credits(get_runtime(), session.account)
     who = escape(session.account.name or session.account.email)
     st.html(f'<div class="sq-side">{who}<br><a href="/auth/logout" target="_self">Sign out</a></div>')
 

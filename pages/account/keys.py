@@ -9,6 +9,7 @@ import streamlit as st
 from core.accounts.commands import delete_own_key, save_own_key
 from core.accounts.queries import list_own_keys
 from core.bootstrap import get_runtime
+from pages.ui.memory import widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
 from pages.ui.words import time_html
@@ -48,7 +49,7 @@ def keys_page() -> None:
 @guarded
 def _save(provider: str) -> None:
     runtime = get_runtime()
-    owner_id, secret = current_session(runtime).account.id, str(st.session_state.get(f"secret-{provider}", ""))
+    owner_id, secret = current_session(runtime).account.id, widget_text(f"secret-{provider}")
     if attempt(lambda: save_own_key(runtime, owner_id, provider, secret.strip())):
         say(f"Saved your {provider} key.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -27,6 +27,7 @@ from pages.ui.cell import CellActions, CellFace, draw_light_cell, kind_of
 from pages.ui.cell_editor import EditActions, draw_open_cell
 from pages.ui.dag import Node, draw_dag
 from pages.ui.inputs import draw_input, has_input, read_input, remember_input
+from pages.ui.memory import NotebookMemory, ask_dialog, take_dialog
 from pages.ui.navigator import base_path, take_command
 from pages.ui.notebook_header import VIEWS, HeaderActions, draw_facts, draw_header, offer_of
 from pages.ui.notices import draw_notices, say
@@ -57,7 +58,7 @@ class Shown:
     text: str
     notebook: NotebookView
     definition: Definition | None
-    cells: dict[str, CellView]
+    cells: Mapping[str, CellView]
     fields: dict[str, InputField]
     view: str
     open_cell: str | None
@@ -99,7 +100,8 @@ def _pipeline(session: SessionView) -> PipelineView:
 def _load(session: SessionView, pipeline: PipelineView) -> Shown:
     runtime = get_runtime()
     text = pipeline.draft.text if pipeline.draft else pipeline.text
-    st.session_state[f"revision-{pipeline.id}"] = pipeline.draft.revision if pipeline.draft else 0
+    memory = NotebookMemory(pipeline.id)
+    memory.saw(pipeline.draft.revision if pipeline.draft else 0)
     _fill_input(session, pipeline)
     # While the text has errors, what can be made out of it is still shown and edited.
     parsed = parse(text)
@@ -108,7 +110,7 @@ def _load(session: SessionView, pipeline: PipelineView) -> Shown:
     found = notebook(runtime, session.account, pipeline.id, text=text, input_data=read_input(pipeline.id, fields))
     hands = Notebook(runtime, session.account, pipeline.id, found.definition or definition)
     if found.definition is not None:
-        hands.typed.clear()
+        memory.typed.clear()
     view = st.query_params.get("view", "cells")
     return Shown(
         session=session,
@@ -124,13 +126,12 @@ def _load(session: SessionView, pipeline: PipelineView) -> Shown:
     )
 
 
-def _cells(pipeline_id: str, found: NotebookView) -> dict[str, CellView]:
+def _cells(pipeline_id: str, found: NotebookView) -> Mapping[str, CellView]:
     """The cells by step; while the text has errors, as they last were, so that no output disappears."""
-    key = f"cells-{pipeline_id}"
+    memory = NotebookMemory(pipeline_id)
     if found.definition is not None:
-        st.session_state[key] = {cell.step_id: cell for cell in found.cells}
-    kept: dict[str, CellView] = st.session_state.get(key, {})
-    return kept
+        memory.cells = {cell.step_id: cell for cell in found.cells}
+    return memory.cells
 
 
 def _fill_input(session: SessionView, pipeline: PipelineView) -> None:
@@ -148,7 +149,7 @@ def _obey(shown: Shown, command: str | None) -> bool:
     if command in ("next", "previous"):
         hands.step(shown.open_cell, 1 if command == "next" else -1)
     elif command == "help":
-        st.session_state["dialog"] = "keys"
+        ask_dialog("keys")
     elif command == "save_version":
         hands.save()
     elif command == "run_stale":
@@ -165,7 +166,7 @@ def _draw_top(shown: Shown) -> None:
         if choice == "run_all":
             _run(shown, "all")
         elif choice in ("versions", "export", "keys"):
-            st.session_state["dialog"] = choice
+            ask_dialog(choice)
         else:
             {"save_version": hands.save, "duplicate": hands.duplicate, "archive": hands.archive}[choice]()
 
@@ -191,7 +192,7 @@ def _run(shown: Shown, mode: str, step_id: str | None = None) -> None:
     known = {"stale": shown.notebook.stale_quote.max_micros, "cell": quotes.get(step_id or "", 0)}
     most = known.get(mode, shown.notebook.quote.max_micros)
     if most > CONFIRM_ABOVE_MICROS:
-        st.session_state["dialog"] = ("confirm", mode, step_id, most)
+        ask_dialog("confirm", mode=mode, step_id=step_id, most=most)
     else:
         shown.hands.run(_mode(mode), step_id)
 
@@ -224,7 +225,7 @@ def _draw_cells(shown: Shown) -> None:
     assert shown.definition is not None
     hands = shown.hands
     actions = CellActions(run=lambda step_id: _run(shown, "cell", step_id), choose=hands.choose)
-    edits = EditActions(fields=hands.set_fields, rename=hands.rename, command=hands.command, typed=hands.typed)
+    edits = EditActions(fields=hands.set_fields, rename=hands.rename, command=hands.command, typed=hands.memory.typed)
     steps = distinct_steps(shown.definition)
     for place, step in enumerate(steps):
         face = _face(shown, step.id)
@@ -280,7 +281,7 @@ def _draw_yaml(shown: Shown) -> None:
     def obey(command: str) -> None:
         _obey(shown, command)
 
-    unsaved = st.session_state.get(f"unsaved-{shown.pipeline.id}")
+    unsaved = shown.hands.memory.unsaved
     draw_yaml(
         unsaved if unsaved is not None else shown.text,
         shown.notebook.errors,
@@ -292,7 +293,7 @@ def _draw_yaml(shown: Shown) -> None:
 
 
 def _open_dialog(shown: Shown) -> None:
-    dialog = st.session_state.pop("dialog", None)
+    dialog, details = take_dialog()
     runtime, owner = get_runtime(), shown.session.account
     if dialog == "versions":
         versions = list_versions(runtime, owner.id, shown.pipeline.id)
@@ -301,6 +302,6 @@ def _open_dialog(shown: Shown) -> None:
         dialogs.export_dialog(shown.pipeline.name, shown.text)
     elif dialog == "keys":
         dialogs.keys_dialog()
-    elif isinstance(dialog, tuple):
-        _, mode, step_id, most = dialog
-        dialogs.confirm_dialog(most, lambda: shown.hands.run(_mode(mode), step_id))
+    elif dialog == "confirm":
+        mode, step_id = _mode(details["mode"]), details["step_id"]
+        dialogs.confirm_dialog(details["most"], lambda: shown.hands.run(mode, step_id))

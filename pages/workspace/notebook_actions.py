@@ -27,6 +27,7 @@ from core.pipelines.commands import (
 from core.pipelines.definition import Definition
 from core.pipelines.queries import get_pipeline
 from pages.ui.inputs import read_input
+from pages.ui.memory import NotebookMemory
 from pages.ui.navigator import scroll_to
 from pages.ui.notices import attempt, forget_undo, offer_undo, say
 from pages.ui.session import guarded
@@ -88,7 +89,7 @@ class Notebook:
     def set_fields(self, step_id: str, fields: dict[str, Any]) -> None:
         """Changes fields of a step; None removes one."""
         for field, value in fields.items():
-            self.typed[(step_id, field)] = value
+            self.memory.typed[(step_id, field)] = value
         self._edit(lambda text: editing.set_step_fields(text, step_id, fields))
 
     @guarded
@@ -124,10 +125,10 @@ class Notebook:
     @guarded
     def write_text(self, text: str) -> None:
         """Keeps the whole text as the draft, valid or not; another window's change is not overwritten."""
-        st.session_state[f"unsaved-{self.pipeline_id}"] = text
-        known = st.session_state.get(f"revision-{self.pipeline_id}")
+        self.memory.unsaved = text
+        known = self.memory.revision
         if attempt(lambda: self._save(text, known)):
-            st.session_state.pop(f"unsaved-{self.pipeline_id}", None)
+            self.memory.unsaved = None
 
     # Versions and the pipeline itself
 
@@ -135,7 +136,7 @@ class Notebook:
     def save(self) -> None:
         """Makes a version of the draft."""
         if attempt(lambda: save_version(self.runtime, self.owner, self.pipeline_id)):
-            self._forget_revision()
+            self.memory.forget_draft()
             say(f"Saved as v{get_pipeline(self.runtime, self.owner.id, self.pipeline_id).version}.")
 
     @guarded
@@ -143,7 +144,7 @@ class Notebook:
         """Makes an earlier version the newest; the text before can be brought back."""
         before = self._text()
         if attempt(lambda: restore_version(self.runtime, self.owner, self.pipeline_id, number)):
-            self._forget_revision()
+            self.memory.forget_draft()
             offer_undo(f"Restored v{number} as a new version.", lambda: self._write(before))
 
     @guarded
@@ -187,10 +188,9 @@ class Notebook:
             self.open(target)
 
     @property
-    def typed(self) -> dict[tuple[str, str], Any]:
-        """Fields typed since the definition was last valid: what the editors go on showing."""
-        kept: dict[tuple[str, str], Any] = st.session_state.setdefault(f"typed-{self.pipeline_id}", {})
-        return kept
+    def memory(self) -> NotebookMemory:
+        """What the browser session remembers of this notebook."""
+        return NotebookMemory(self.pipeline_id)
 
     def _neighbour(self, step_id: str | None, by: int) -> str | None:
         ids = self.definition.step_ids if self.definition else ()
@@ -217,11 +217,7 @@ class Notebook:
 
     def _save(self, text: str, base_revision: int | None) -> None:
         saved = save_draft(self.runtime, self.owner.id, self.pipeline_id, text, base_revision=base_revision)
-        st.session_state[f"revision-{self.pipeline_id}"] = saved.revision
-
-    def _forget_revision(self) -> None:
-        st.session_state.pop(f"revision-{self.pipeline_id}", None)
-        st.session_state.pop(f"unsaved-{self.pipeline_id}", None)
+        self.memory.saw(saved.revision)
 
 
 def new_step(kind: str, taken: tuple[str, ...], before: str | None, definition: Definition | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from core.pipelines.commands import create_pipeline
 from core.pipelines.domain import PipelineSummary
 from core.pipelines.queries import list_pipelines
 from pages.ui.badges import text_badge
+from pages.ui.memory import keep, take, widget_text
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices
 from pages.ui.session import current_session, guarded
@@ -25,7 +26,7 @@ def pipelines_page() -> None:
     """The list, and two ways to make a pipeline."""
     runtime = get_runtime()
     session = current_session(runtime)
-    made = st.session_state.pop(_OPEN, None)
+    made = take(_OPEN)
     if made is not None:
         st.switch_page(_notebook(), query_params={"pipeline": made})
     with st.container(horizontal=True, vertical_alignment="center", key="pipelines-header"):
@@ -70,7 +71,7 @@ def _notebook() -> st.Page:
 
 @guarded
 def _create() -> None:
-    name = str(st.session_state["pipelines-name"]).strip() or "Untitled"
+    name = widget_text("pipelines-name").strip() or "Untitled"
     source = {
         "name": name,
         "version": 1,
@@ -83,7 +84,7 @@ def _create() -> None:
 
 @guarded
 def _import_text() -> None:
-    _make(str(st.session_state["pipelines-text"]))
+    _make(widget_text("pipelines-text"))
 
 
 def _make(source: str | dict[str, object]) -> None:
@@ -91,6 +92,6 @@ def _make(source: str | dict[str, object]) -> None:
     owner = current_session(runtime).account
 
     def make() -> None:
-        st.session_state[_OPEN] = create_pipeline(runtime, owner, source).id
+        keep(_OPEN, create_pipeline(runtime, owner, source).id)
 
     attempt(make)

@@ -14,6 +14,7 @@ from core.execution.queries import list_runs
 from core.shared.money import format_credits
 from core.shared.pages import Page
 from pages.ui.badges import state_badge
+from pages.ui.memory import forget_widgets, widget_text
 from pages.ui.navigator import base_path
 from pages.ui.notices import draw_notices
 from pages.ui.session import current_session
@@ -92,13 +93,12 @@ def _draw_filters() -> None:
 
 def _filter(name: str, key: str) -> None:
     query = {k: v for k, v in st.query_params.to_dict().items() if k not in (name, "after")}
-    value = st.session_state[key]
+    value = widget_text(key)
     st.query_params.from_dict(query | ({name: value} if value else {}))
 
 
 def _clear() -> None:
-    for key in ("runs-status", "runs-text"):
-        st.session_state.pop(key, None)
+    forget_widgets("runs-status", "runs-text")
     st.query_params.clear()
 
 

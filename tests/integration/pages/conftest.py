@@ -34,21 +34,24 @@ class Person:
 @pytest.fixture
 def person(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Ada, signed in, on the plan without limits."""
-    yield _sign_in(sqlite_runtime, monkeypatch, roles=())
+    yield sign_in_person(sqlite_runtime, monkeypatch, roles=())
     set_runtime(None)
 
 
 @pytest.fixture
 def admin(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Ada as an admin."""
-    yield _sign_in(sqlite_runtime, monkeypatch, roles=("admin",))
+    yield sign_in_person(sqlite_runtime, monkeypatch, roles=("admin",))
     set_runtime(None)
 
 
-def _sign_in(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, roles: tuple[str, ...]) -> Person:
+def sign_in_person(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, *, roles: tuple[str, ...] = (), plan: str | None = None
+) -> Person:
+    """Makes Ada and signs her in; the process's Runtime becomes this one."""
     set_runtime(runtime)
     runtime.dispatcher.start()
-    account = create_account(runtime, email="ada@example.org", password=PASSWORD, name="Ada", roles=roles)
+    account = create_account(runtime, email="ada@example.org", password=PASSWORD, name="Ada", roles=roles, plan=plan)
     token = sign_in(runtime, email="ada@example.org", password=PASSWORD).token
     cookies = {cookie_name(https=False): token}
     # AppTest cannot be given cookies.
@@ -59,7 +62,7 @@ def _sign_in(runtime: Runtime, monkeypatch: pytest.MonkeyPatch, roles: tuple[str
 @pytest.fixture
 def slow_person(runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Ada, where the demo model takes its time."""
-    yield _sign_in(runtime_with(demo_pace_ms=300), monkeypatch, roles=())
+    yield sign_in_person(runtime_with(demo_pace_ms=300), monkeypatch, roles=())
     set_runtime(None)
 
 

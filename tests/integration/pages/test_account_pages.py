@@ -1,11 +1,16 @@
 """Pipelines, keys, usage, the operators' page, and who may see what."""
 
+import pytest
 import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from core.accounts.queries import list_own_keys
+from core.bootstrap import set_runtime
+from core.credits.queries import balance
 from core.pipelines.commands import ensure_example
 from core.pipelines.queries import list_pipelines
-from tests.integration.pages.conftest import Person, page_test, text_of
+from core.platform.runtime import Runtime
+from tests.integration.pages.conftest import SHELL, Person, page_test, sign_in_person, text_of
 
 SECRET = "sk-ant-" + "x" * 40 + "WXYZ"
 
@@ -83,9 +88,17 @@ def test_an_error_on_a_page_has_a_reference_and_no_content(person: Person) -> No
         with error_boundary():
             raise ValueError("the prompt of a person")
 
-    from streamlit.testing.v1 import AppTest
-
     app = AppTest.from_function(script).run()
     assert not app.exception
     assert "reference" in app.error[0].value and "the prompt of a person" not in app.error[0].value
     assert st.get_option("client.showErrorDetails") == "none"
+
+
+def test_a_new_person_sees_their_credits_before_the_first_run(
+    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = sign_in_person(sqlite_runtime, monkeypatch, plan="free")
+    app = AppTest.from_file(str(SHELL), default_timeout=20).run()
+    assert "100 cr of 100 cr left" in text_of(app)
+    assert balance(person.runtime, person.account).granted_micros == 100_000_000
+    set_runtime(None)
