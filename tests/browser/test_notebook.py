@@ -189,6 +189,20 @@ def test_versions_come_back_and_a_deleted_step_too(context: BrowserContext, serv
     expect(page.locator(".st-key-cell-note_2")).to_have_count(0)
 
 
+def test_the_phone_has_everything_within_its_width(
+    browser: Browser, context: BrowserContext, server: ServerProcess
+) -> None:
+    phone = browser.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme="dark", storage_state=context.storage_state()
+    )
+    page = _open(phone, server, "?view=cells")
+    expect(page.get_by_role("button", name="Run all")).to_be_visible()
+    width = page.evaluate("[document.querySelector('.stMain').scrollWidth, window.innerWidth]")
+    assert width[0] <= width[1]
+    _picture(page, "notebook-phone-dark")
+    phone.close()
+
+
 def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: ServerProcess) -> None:
     page = _open(context, server, "?view=yaml")
     editor = page.get_by_role("textbox", name="Definition as YAML")
@@ -204,20 +218,6 @@ def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: Ser
     page.keyboard.press("Control+End")  # the editor draws only the lines in view
     expect(editor).to_contain_text("nonsense: 1")
     expect(page.get_by_role("button", name="Run all")).to_be_disabled()
-
-
-def test_the_phone_has_everything_within_its_width(
-    browser: Browser, context: BrowserContext, server: ServerProcess
-) -> None:
-    phone = browser.new_context(
-        viewport={"width": 390, "height": 844}, color_scheme="dark", storage_state=context.storage_state()
-    )
-    page = _open(phone, server, "?view=cells")
-    expect(page.get_by_role("button", name="Run all")).to_be_visible()
-    width = page.evaluate("[document.querySelector('.stMain').scrollWidth, window.innerWidth]")
-    assert width[0] <= width[1]
-    _picture(page, "notebook-phone-dark")
-    phone.close()
 
 
 def test_an_ended_session_is_told_at_the_next_action(context: BrowserContext, server: ServerProcess) -> None:
