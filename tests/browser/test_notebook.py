@@ -1,6 +1,7 @@
 """The app in a real browser, on the real server: sign in, edit, run, watch, cancel, find it again."""
 
 import os
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -196,7 +197,7 @@ def test_the_phone_has_everything_within_its_width(
         viewport={"width": 390, "height": 844}, color_scheme="dark", storage_state=context.storage_state()
     )
     page = _open(phone, server, "?view=cells")
-    expect(page.locator(".st-key-run-primary button").first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Run (all|[0-9]+ stale)"))).to_be_visible()
     width = page.evaluate("[document.querySelector('.stMain').scrollWidth, window.innerWidth]")
     assert width[0] <= width[1]
     _picture(page, "notebook-phone-dark")
