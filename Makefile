@@ -46,6 +46,7 @@ bench: $(VENV)/installed-dev ## Measure, as ratios against peers in the same run
 
 editor: ## Build the notebook's editor and compare it with the committed bundle
 	@cd pages/ui/editor && npm ci --silent && npm run --silent build
+	@git diff --exit-code --stat -- pages/ui/editor/dist || { echo "The committed bundle differs: commit the new one."; exit 1; }
 
 requirements: $(VENV)/installed-dev ## Pin the requirements anew
 	@$(BIN)/python -m pip install -q uv
