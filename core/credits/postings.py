@@ -20,9 +20,20 @@ from core.shared.money import format_credits
 COLUMNS = ("available", "held", "spent", "granted")
 
 
+def lock_account(session: Session, owner_id: str) -> None:
+    """Open a person's credit account where it is missing, and make others who change it wait for this transaction.
+
+    A SQLite write transaction has the whole database to itself; PostgreSQL locks the row.
+    """
+    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    zero = {f"{name}_micros": 0 for name in COLUMNS}
+    session.execute(make(CreditAccount).values(owner_id=owner_id, **zero).on_conflict_do_nothing())
+    session.execute(select(CreditAccount.owner_id).where(CreditAccount.owner_id == owner_id).with_for_update())
+
+
 def grant(runtime: Runtime, session: Session, owner_id: str, *, micros: int, cause: str) -> bool:
     """Give credits. False when this cause granted already."""
-    _open_account(session, owner_id)
+    lock_account(session, owner_id)
     return _post(runtime, session, owner_id, "grant", cause, {"granted": -micros, "available": micros})
 
 
@@ -30,7 +41,7 @@ def hold(runtime: Runtime, session: Session, owner_id: str, *, plan: str, micros
     """Set credits aside before a call. Raises InsufficientCredits. Plans without a limit are granted what they use."""
     if micros == 0:
         return
-    _open_account(session, owner_id)
+    lock_account(session, owner_id)
     if PLANS[plan].monthly_credits is None:
         _post(
             runtime,
@@ -40,8 +51,8 @@ def hold(runtime: Runtime, session: Session, owner_id: str, *, plan: str, micros
             f"unlimited:{cause}",
             {"granted": -micros, "available": micros},
         )
-    if not _post(runtime, session, owner_id, "hold", cause, {"available": -micros, "held": micros}):
-        return  # held before a crash: the hold still stands
+    # Held before a crash: the posting is a repetition, and the hold still stands.
+    _post(runtime, session, owner_id, "hold", cause, {"available": -micros, "held": micros})
 
 
 def settle(
@@ -71,15 +82,9 @@ def release(runtime: Runtime, session: Session, owner_id: str, *, held: int, cau
 
 def set_available(runtime: Runtime, session: Session, owner_id: str, *, micros: int, cause: str) -> None:
     """Bring what is available to an amount, by a grant or its reversal (an operator's act)."""
-    _open_account(session, owner_id)
+    lock_account(session, owner_id)
     now = session.scalar(select(CreditAccount.available_micros).where(CreditAccount.owner_id == owner_id)) or 0
     grant(runtime, session, owner_id, micros=micros - now, cause=cause)
-
-
-def _open_account(session: Session, owner_id: str) -> None:
-    make = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    zero = {f"{name}_micros": 0 for name in COLUMNS}
-    session.execute(make(CreditAccount).values(owner_id=owner_id, **zero).on_conflict_do_nothing())
 
 
 def _post(

@@ -29,8 +29,12 @@ from core.providers.domain import ModelPort
 from core.shared.errors import AppError, InvalidInput, ProviderError
 from core.shared.types import JsonValue
 
-CANCELLED = {"code": "CANCELLED", "message": "The run was cancelled.", "step_id": None}
-INTERNAL = {
+INTERRUPTED: dict[str, JsonValue] = {
+    "code": "INTERRUPTED",
+    "message": "The server stopped during this call, and the run ended before it was repeated. It cost nothing.",
+}
+CANCELLED: dict[str, JsonValue] = {"code": "CANCELLED", "message": "The run was cancelled.", "step_id": None}
+INTERNAL: dict[str, JsonValue] = {
     "code": "INTERNAL",
     "message": "Something broke on our side; it was logged. Run it again.",
     "step_id": None,
@@ -61,6 +65,7 @@ class ActiveRun:
         self._failure: dict[str, JsonValue] | None = None
         self._cancelled = claim.cancelled
         self._lost = False
+        self._over = False
         self.outputs: dict[str, JsonValue] = {}
         self._left: set[str] = set(claim.definition.step_ids)
         if claim.selection.steps is not None:
@@ -94,7 +99,7 @@ class ActiveRun:
                     raise LostLease
                 changes += await self._start_ready()
                 if not self._tasks and not self._timers and not self._starting(changes):
-                    changes.append(self._ended())
+                    changes += [*self._close_cut_calls(INTERRUPTED), self._ended()]
                 if changes:
                     changes = await self._record(changes)
                     if self._over:
@@ -107,25 +112,10 @@ class ActiveRun:
 
     async def fail_internally(self) -> None:
         """End a run that our own defect stopped."""
-        rows = [a for a in self.claim.attempts.values() if a.status == "running"]
-        ends: list[Change] = [
-            StepEnded(
-                step_id,
-                a.row_id,
-                a.attempt,
-                "failed",
-                {"error": INTERNAL["message"]},
-                "INTERNAL",
-                held_micros=a.held_micros,
-            )
-            for step_id, a in self.claim.attempts.items()
-            if a in rows
-        ]
-        await self._write(journal.apply, self.runtime, self.claim, [*ends, RunEnded("failed", None, dict(INTERNAL))])
+        ends = [*self._close_cut_calls(INTERNAL), RunEnded("failed", None, dict(INTERNAL))]
+        await self._write(journal.apply, self.runtime, self.claim, ends)
 
     # -- reading the journal ------------------------------------------------
-
-    _over = False
 
     def _read_journal(self) -> None:
         for step_id, attempt in self.claim.attempts.items():
@@ -181,13 +171,14 @@ class ActiveRun:
         number = 1 if earlier is None else earlier.attempt + (0 if resumed else 1)
         row_id = earlier.row_id if earlier is not None and resumed else self.runtime.ids.new()
         scope = scope_of(self.claim.definition, self.claim.input_data, self.outputs)
+        held = earlier.held_micros if earlier is not None and resumed else 0
         started = StepStarted(
-            step_id, row_id, self._index[step_id], step.type, number, None, None, None, 0, False, resumed, {}
+            step_id, row_id, self._index[step_id], step.type, number, None, None, None, held, False, resumed, {}
         )  # fmt: skip
         try:
             if isinstance(step, TransformStep):
                 return await self._transform(step, scope, started)
-            return self._prepare(step, scope, started, earlier.held_micros if earlier and resumed else None)
+            return self._prepare(step, scope, started)
         except AppError as error:
             return self._failed(started, error)
 
@@ -209,9 +200,7 @@ class ActiveRun:
             started=replace(started, fingerprint=mark),
         )
 
-    def _prepare(
-        self, step: LlmStep, scope: dict[str, JsonValue], started: StepStarted, held: int | None
-    ) -> StepStarted:
+    def _prepare(self, step: LlmStep, scope: dict[str, JsonValue], started: StepStarted) -> StepStarted:
         claim = self.claim
         call = prepare_call(
             self.runtime.catalogue,
@@ -231,7 +220,7 @@ class ActiveRun:
             model=call.card.id,
             provider=call.card.provider,
             fingerprint=call.fingerprint,
-            held_micros=call.held_micros if held is None else held,
+            held_micros=started.held_micros if started.resumed else call.held_micros,
             reusable=step.id in claim.selection.reusable,
             content={"prompt": call.request.prompt},
         )
@@ -250,6 +239,7 @@ class ActiveRun:
         for change in changes:
             if isinstance(change, StepStarted):
                 if change.step_id in applied.reused:
+                    self.claim.attempts.pop(change.step_id, None)
                     self.outputs[change.step_id] = applied.reused[change.step_id]
                 elif change.step_id in applied.refused:
                     follow.append(self._failed(replace(change, held_micros=0), applied.refused[change.step_id]))
@@ -345,6 +335,7 @@ class ActiveRun:
 
     def _failed(self, started: StepStarted, error: AppError) -> StepEnded:
         self._fail(started.step_id, error)
+        self.claim.attempts[started.step_id] = Attempt(started.row_id, started.attempt, "failed", 0, None)
         content: dict[str, JsonValue] = {**started.content, "error": error.message}
         return StepEnded(
             started.step_id, started.row_id, started.attempt, "failed", content, error_code=error.code,
@@ -356,6 +347,17 @@ class ActiveRun:
             self._failure = {"code": error.code, "message": error.message, "step_id": step_id}
 
     # -- ending -------------------------------------------------------------
+
+    def _close_cut_calls(self, error: dict[str, JsonValue]) -> list[StepEnded]:
+        """Ends of calls that a crash cut and nobody will repeat: their holds go back."""
+        content = {"error": error["message"]}
+        return [
+            StepEnded(
+                step_id, cut.row_id, cut.attempt, "failed", content, str(error["code"]), held_micros=cut.held_micros
+            )
+            for step_id, cut in self.claim.attempts.items()
+            if cut.status == "running"
+        ]
 
     def _ended(self) -> RunEnded:
         if self._cancelled:

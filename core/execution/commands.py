@@ -10,7 +10,8 @@ from core.accounts.domain import Account
 from core.credits.commands import grant_month
 from core.credits.domain import PLANS, InsufficientCredits
 from core.credits.models import CreditAccount
-from core.execution import errors, journal
+from core.credits.postings import lock_account
+from core.execution import errors, journal, leases
 from core.execution.domain import ACTIVE, WITH_OUTPUT, Mode, RunView, Selection
 from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
@@ -174,10 +175,12 @@ def _create(
         fence=0,
         last_seq=0,
         lease_owner=lease,
-        lease_until=now + journal.LEASE if lease else None,
+        lease_until=now + leases.LEASE if lease else None,
         created_at=now,
     )
     with runtime.database.write() as session:
+        # One run of a person at a time gets past here, so neither a key nor a limit is passed twice.
+        lock_account(session, owner.id)
         if hashed is not None:
             same = (RunRow.owner_id == owner.id, RunRow.idempotency_key == hashed)
             known = session.scalar(select(RunRow.id).where(*same))

@@ -10,10 +10,10 @@ from core.pipelines.parsing import Issue
 from core.shared.types import JsonValue
 
 RunStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
-StepStatus = Literal["pending", "running", "waiting", "completed", "failed", "skipped", "reused"]
 Mode = Literal["all", "stale", "cell", "from_here"]
 
 ACTIVE: tuple[str, ...] = ("pending", "running", "waiting")
+ADVANCING: tuple[str, ...] = ("pending", "running")
 FINAL: tuple[str, ...] = ("completed", "failed", "cancelled")
 WITH_OUTPUT: tuple[str, ...] = ("completed", "reused")
 

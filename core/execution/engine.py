@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from core.accounts.queries import own_keys
-from core.execution import journal
+from core.execution import journal, leases
 from core.execution.advance import ActiveRun
 from core.execution.journal import LostLease
 from core.platform.logging import get_logger
@@ -92,13 +92,13 @@ class Engine:
     async def watch_cancels(self) -> None:
         """Stop runs that were cancelled through another process."""
         if self.active:
-            for run_id in await self.write(journal.cancelled_among, self.runtime, list(self.active)):
+            for run_id in await self.write(leases.cancelled_among, self.runtime, list(self.active)):
                 self.cancel(run_id)
 
     async def renew_leases(self) -> None:
         """Lengthen the leases of everything under way."""
         if self.active:
-            await self.write(journal.renew, self.runtime, self.worker, list(self.active))
+            await self.write(leases.renew, self.runtime, self.worker, list(self.active))
 
     async def keep_house(self) -> None:
         """The three periodic duties, until cancelled."""

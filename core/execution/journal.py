@@ -6,7 +6,7 @@ Finishing one step and starting the next are one transaction, together with thei
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, update
@@ -15,15 +15,14 @@ from sqlalchemy.orm import Session
 
 from core.credits import postings
 from core.credits.domain import InsufficientCredits
-from core.execution.domain import ACTIVE, Selection
+from core.execution.domain import ADVANCING, Selection
+from core.execution.leases import LEASE
 from core.execution.models import RunEventRow, RunRow, StepRunRow
 from core.pipelines.definition import Definition
 from core.platform.database import UtcDateTime
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError
 from core.shared.types import JsonValue
-
-LEASE = timedelta(seconds=15)
 
 # The statements of the hot path are built once, on the tables themselves: building and compiling them anew, and the
 # ORM's bookkeeping of changed objects, took most of the CPU of a step.
@@ -34,7 +33,7 @@ CLAIM = (
     update(RUNS)
     .where(
         RUNS.c.id == bindparam("b_run"),
-        RUNS.c.status.in_(("pending", "running")),
+        RUNS.c.status.in_(ADVANCING),
         or_(
             RUNS.c.lease_owner.is_(None),
             RUNS.c.lease_until < bindparam("b_now", type_=UtcDateTime()),
@@ -252,44 +251,6 @@ def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> 
     return lost
 
 
-def renew(runtime: Runtime, worker: str, run_ids: Sequence[str]) -> None:
-    """Lengthen the leases of runs that this process advances."""
-    until = runtime.clock.now() + LEASE
-    with runtime.database.write() as session:
-        mine = (RunRow.id.in_(run_ids), RunRow.lease_owner == worker)
-        session.execute(update(RunRow).where(*mine).values(lease_until=until))
-
-
-def cancelled_among(runtime: Runtime, run_ids: Sequence[str]) -> list[str]:
-    """Those of the runs that somebody asked to cancel."""
-    with runtime.database.read() as session:
-        asked = (RunRow.id.in_(run_ids), RunRow.cancel_requested_at.is_not(None))
-        return list(session.scalars(select(RunRow.id).where(*asked)))
-
-
-def unclaimed_runs(runtime: Runtime, *, limit: int = 500) -> list[str]:
-    """Runs that should be going on and whose lease is free, oldest first."""
-    now = runtime.clock.now()
-    free = or_(RunRow.lease_until.is_(None), RunRow.lease_until < now)
-    query = select(RunRow.id).where(RunRow.status.in_(ACTIVE[:2]), free).order_by(RunRow.id).limit(limit)
-    with runtime.database.read() as session:
-        return list(session.scalars(query))
-
-
-def drop_leases_of_dead_servers(runtime: Runtime) -> None:
-    """Free the leases of earlier serving processes. Only for the holder of the data lock."""
-    with runtime.database.write() as session:
-        dead = (RunRow.lease_owner.startswith("serve:"), RunRow.status.in_(ACTIVE[:2]))
-        session.execute(update(RunRow).where(*dead).values(lease_owner=None, lease_until=None))
-
-
-def hand_over(runtime: Runtime, worker: str) -> None:
-    """Free this process's leases at a graceful stop."""
-    with runtime.database.write() as session:
-        mine = (RunRow.lease_owner == worker, RunRow.status.in_(ACTIVE[:2]))
-        session.execute(update(RunRow).where(*mine).values(lease_owner=None, lease_until=None))
-
-
 def _fenced(session: Session, claim: Claim, values: dict[str, Any], *, ends: bool) -> None:
     held = {"b_run": claim.run_id, "b_fence": claim.fence}
     if session.connection().execute(END_RUN if ends else KEEP_RUN, values | held).rowcount != 1:
@@ -310,6 +271,7 @@ def _start(
                 change.attempt,
                 "reused",
                 content,
+                held_micros=change.held_micros if change.resumed else 0,
                 stop_reason=stored.stop_reason,
                 started=change,
             )

@@ -5,7 +5,7 @@ import os
 import threading
 from concurrent.futures import Future
 
-from core.execution import journal
+from core.execution import leases
 from core.execution.engine import Engine
 from core.platform.datalock import DataLock
 from core.platform.logging import get_logger
@@ -41,7 +41,7 @@ class LocalDispatcher:
             self._lock = DataLock(runtime.settings.data_dir)
             if not self._lock.acquire():
                 raise Conflict("DATA_IN_USE", f"Another process serves {runtime.settings.data_dir}. Stop it first.")
-            journal.drop_leases_of_dead_servers(runtime)
+            leases.drop_leases_of_dead_servers(runtime)
         ready: Future[None] = Future()
         self._thread = threading.Thread(target=self._guarded, args=(runtime, ready), name="engine", daemon=True)
         self._thread.start()
@@ -108,7 +108,7 @@ class LocalDispatcher:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*duties, *self._tasks, return_exceptions=True))
             loop.run_until_complete(runtime.providers.aclose())
-            journal.hand_over(runtime, worker)
+            leases.hand_over(runtime, worker)
             engine.close()
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -118,7 +118,7 @@ class LocalDispatcher:
         """Find runs that nobody advances: at once, then every few seconds."""
         while True:
             try:
-                for run_id in await engine.write(journal.unclaimed_runs, runtime):
+                for run_id in await engine.write(leases.unclaimed_runs, runtime):
                     self._spawn(run_id)
             except Exception as error:
                 log.error("dispatch.scan_failed", exc_info=error)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.accounts.domain import Account
-from core.execution import journal
+from core.execution import journal, leases
 from core.execution.commands import cancel_run, retry_run, run_cells, start_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
@@ -147,7 +147,7 @@ async def test_a_run_goes_on_from_its_journal(runtime: Runtime, owner: Account, 
         "second", runtime.ids.new(), 1, "llm", 1, "demo", "demo", b"other", 0, False, False, {}
     )
     journal.apply(runtime, dead, [started, ended, calling])
-    journal.drop_leases_of_dead_servers(runtime)
+    leases.drop_leases_of_dead_servers(runtime)
     after = await finish(engine, owner, run)
     assert after.status == "completed"
     assert after.steps[0].parsed_output == "kept", "a finished step does not run again"
