@@ -45,15 +45,6 @@ def find_session(runtime: Runtime, token: str | None) -> SessionView | None:
     return SessionView(row.id, account_view(runtime, account), runtime.vault.derive(f"csrf:{row.id}"), row.expires_at)
 
 
-def get_account(runtime: Runtime, account_id: str) -> Account:
-    """A person by id. Raises NotFound."""
-    with runtime.database.read() as session:
-        row = session.get(AccountRow, account_id)
-    if row is None:
-        raise NotFound("ACCOUNT_NOT_FOUND", "There is no such account.")
-    return account_view(runtime, row)
-
-
 def find_account(runtime: Runtime, email: str) -> Account | None:
     """A person by address, through the blind index."""
     index = runtime.vault.blind_index("email", clean_email(email))

@@ -132,13 +132,6 @@ def save_draft(
         return DraftView(text, revision + 1, now)
 
 
-def discard_draft(runtime: Runtime, owner_id: str, pipeline_id: str) -> None:
-    """Forget the draft; the newest version is what is edited again."""
-    with runtime.database.write() as session:
-        row = owned_row(session, owner_id, pipeline_id)
-        session.execute(delete(DraftRow).where(DraftRow.pipeline_id == row.id))
-
-
 def save_version(runtime: Runtime, owner: Account, pipeline_id: str) -> PipelineView:
     """Make a version of the draft. Raises InvalidInput while the draft has errors."""
     current = get_pipeline(runtime, owner.id, pipeline_id)

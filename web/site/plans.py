@@ -1,6 +1,12 @@
-"""The plans as the public page shows them."""
+"""The plans as the public page shows them: the figures of the plans themselves, in words."""
 
 from dataclasses import dataclass
+
+from core.credits.domain import PLANS
+from core.pipelines.plan_limits import limits_of
+
+# What a plan costs is fixed by its offer, not by any rule of the code: EUR a month, None where it is agreed.
+PRICES_EUR = {"free": 0, "starter": 19, "pro": 49, "enterprise": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,50 +24,19 @@ class PlanCard:
     logs: str
 
 
-TRIGGERS = "Cron, webhooks and API keys"
-PLAN_CARDS = (
-    PlanCard(
-        name="Free",
-        price="0 EUR",
-        per="",
-        credits="100 credits a month",
-        runs="10 runs a day",
-        pipelines="3 pipelines",
-        steps="5 steps a pipeline",
-        triggers="No cron, webhooks or API keys",
-        logs="Logs kept 90 days",
-    ),
-    PlanCard(
-        name="Starter",
-        price="19 EUR",
-        per="a month",
-        credits="2,000 credits a month",
-        runs="100 runs a day",
-        pipelines="10 pipelines",
-        steps="10 steps a pipeline",
-        triggers=TRIGGERS,
-        logs="Logs kept 1 year",
-    ),
-    PlanCard(
-        name="Pro",
-        price="49 EUR",
-        per="a month",
-        credits="8,000 credits a month",
-        runs="500 runs a day",
-        pipelines="Unlimited pipelines",
-        steps="20 steps a pipeline",
-        triggers=TRIGGERS,
-        logs="Logs kept 1 year",
-    ),
-    PlanCard(
-        name="Enterprise",
-        price="As agreed",
-        per="",
-        credits="Credits as agreed",
-        runs="Runs as agreed",
-        pipelines="Unlimited pipelines",
-        steps="50 steps a pipeline",
-        triggers=TRIGGERS,
-        logs="Logs kept 1 year",
-    ),
-)
+def _card(name: str, price: int | None) -> PlanCard:
+    plan, limits, free = PLANS[name], limits_of(name), price == 0
+    return PlanCard(
+        name=name.capitalize(),
+        price="As agreed" if price is None else f"{price} EUR",
+        per="a month" if price else "",
+        credits="Credits as agreed" if plan.monthly_credits is None else f"{plan.monthly_credits:,} credits a month",
+        runs="Runs as agreed" if plan.runs_a_day is None else f"{plan.runs_a_day} runs a day",
+        pipelines="Unlimited pipelines" if limits.pipelines is None else f"{limits.pipelines} pipelines",
+        steps=f"{limits.steps} steps a pipeline",
+        triggers="No cron, webhooks or API keys" if free else "Cron, webhooks and API keys",
+        logs="Logs kept 90 days" if free else "Logs kept 1 year",
+    )
+
+
+PLAN_CARDS = tuple(_card(name, price) for name, price in PRICES_EUR.items())
