@@ -1,40 +1,23 @@
-"""What waits for what: references and `needs` make a directed acyclic graph."""
+"""What waits for what: references, `needs` and barriers make a directed acyclic graph of each list of steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 
-from core.pipelines.definition import Definition, LlmStep, TransformStep
+from core.pipelines.definition import Definition, Step
+from core.pipelines.kinds.base import Written
+from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.references import find_references, step_named, value_template
-from core.pipelines.source import Path
+
+Edges = dict[str, frozenset[str]]
+
+NAMED_IN_CODE = re.compile(r"""\bsteps\s*(?:\.\s*([a-z0-9_]+)|\[\s*["']([a-z0-9_]+)["']\s*\])""")
+SQL_TEXT = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+SQL_WORD = re.compile(r'"([^"]+)"|\b([A-Za-z0-9_]+)\b')
 
 
-def step_fields(step: LlmStep | TransformStep) -> Iterator[tuple[Path, str]]:
-    """The fields of a step that are templates: path within the step, and text as written.
-
-    A `from` (see `is_value_field`) may also be a bare step id: `value_template` makes a template of it.
-    """
-    if isinstance(step, LlmStep):
-        yield ("prompt",), step.prompt
-        if step.system_prompt is not None:
-            yield ("system_prompt",), step.system_prompt
-        return
-    if step.prompt is not None:
-        yield ("prompt",), step.prompt
-    if step.template is not None:
-        yield ("template",), step.template
-    if step.from_ is not None:
-        yield ("from",), step.from_
-    if step.regex is not None and step.regex.from_ is not None:
-        yield ("regex", "from"), step.regex.from_
-
-
-def is_value_field(path: Path) -> bool:
-    """Whether a field names a value (`from`) instead of holding a text."""
-    return path[-1] == "from"
-
-
-def referenced_steps(template: str, step_ids: tuple[str, ...]) -> frozenset[str]:
+def referenced_steps(template: str, step_ids: Sequence[str]) -> frozenset[str]:
     """The ids of the steps a template reads; `steps.1` counts from 1."""
     found = set()
     for reference in find_references(template):
@@ -44,33 +27,100 @@ def referenced_steps(template: str, step_ids: tuple[str, ...]) -> frozenset[str]
     return frozenset(found)
 
 
-def dependencies(definition: Definition) -> dict[str, frozenset[str]]:
-    """For each step, in written order, the steps it waits for. Unknown names are left out."""
-    ids = definition.step_ids
-    known = frozenset(ids)
-    waits: dict[str, frozenset[str]] = {}
-    for step in definition.steps:
-        found = set(step.needs)
-        for path, text in step_fields(step):
-            template = value_template(text) if is_value_field(path) else text
-            found |= referenced_steps(template or "", ids)
+def steps_read(written: Written, numbered: Sequence[str], known: Sequence[str]) -> frozenset[str]:
+    """The ids that one field reads. `numbered` are those that numbers count; `known` those a query may name."""
+    if written.reading in ("cel", "code"):
+        return frozenset(first or second for first, second in NAMED_IN_CODE.findall(written.text))
+    if written.reading == "sql":
+        words = SQL_WORD.findall(SQL_TEXT.sub(" ", written.text))
+        return frozenset(known) & frozenset(quoted or plain for quoted, plain in words)
+    template = value_template(written.text) if written.reading == "reference" else written.text
+    return referenced_steps(template or "", numbered)
+
+
+def owners(steps: Sequence[Step]) -> dict[str, str]:
+    """Who makes the output of an id, seen from one list: the step itself, or the `parallel` step it stands in."""
+    found: dict[str, str] = {}
+    for step in steps:
+        found[step.id] = step.id
+        if isinstance(step, ParallelStep):
+            found |= dict.fromkeys(owners(step.steps), step.id)
+    return found
+
+
+def dependencies(definition: Definition, *, barriers: bool = True) -> Edges:
+    """For each outermost step, in written order, the steps it waits for. Unknown names are left out.
+
+    `barriers` False leaves out who waits only because of the written order.
+    """
+    return list_dependencies(definition.steps, definition.step_ids, barriers=barriers)
+
+
+def list_dependencies(steps: Sequence[Step], numbered: Sequence[str], *, barriers: bool = True) -> Edges:
+    """The same for any list of steps of a definition. `numbered`: the ids that `steps.1` counts."""
+    owner = owners(steps)
+    place = {step.id: index for index, step in enumerate(steps)}
+    spans = tuple(_loops(steps, place))
+    waits: Edges = {}
+    for index, step in enumerate(steps):
+        found = {owner[name] for name in _names(step, numbered, tuple(owner)) if name in owner}
+        if step.inner:
+            # A step inside this one may name its siblings; that is no reason to wait for oneself.
+            found.discard(step.id)
+        # What comes later in a loop is its feedback: null the first time.
+        found = {name for name in found if not _is_feedback(index, place[name], spans)}
+        if barriers:
+            found |= {
+                other.id for other in steps[:index] if other.id != step.id and (step.is_barrier or other.is_barrier)
+            }
         # An id written twice is an error, but its circles are reported too.
-        waits[step.id] = waits.get(step.id, frozenset()) | (found & known)
+        waits[step.id] = waits.get(step.id, frozenset()) | found
     return waits
 
 
+def together_dependencies(steps: Sequence[Step], numbered: Sequence[str]) -> Edges:
+    """The edges inside a `parallel` step: only what names say."""
+    return list_dependencies(steps, numbered, barriers=False)
+
+
+def feedback_ids(steps: Sequence[Step]) -> frozenset[str]:
+    """Steps inside a loop: before they have run, their output is null instead of missing."""
+    place = {step.id: index for index, step in enumerate(steps)}
+    return frozenset(step.id for start, end in _loops(steps, place) for step in steps[start : end + 1])
+
+
+def _is_feedback(reader: int, read: int, spans: tuple[tuple[int, int], ...]) -> bool:
+    return read > reader and any(start <= reader and read <= end for start, end in spans)
+
+
+def _loops(steps: Sequence[Step], place: Mapping[str, int]) -> Iterator[tuple[int, int]]:
+    """The stretches that a jump backwards repeats: first and last place."""
+    for index, step in enumerate(steps):
+        for jump in step.jumps():
+            target = place.get(jump.target)
+            if target is not None and target <= index:
+                yield target, index
+
+
+def _names(step: Step, numbered: Sequence[str], known: tuple[str, ...]) -> frozenset[str]:
+    """Every id that a step, or one inside it, reads or needs."""
+    own = frozenset(step.needs).union(*(steps_read(written, numbered, known) for written in step.written()))
+    return own.union(*(_names(inner, numbered, known) for inner in step.inner))
+
+
 def ancestors(definition: Definition, step_id: str) -> frozenset[str]:
-    """Every step that must be done before this one."""
-    return _reachable(dependencies(definition), step_id)
+    """Every step whose output this one needs, directly or not."""
+    return reachable(dependencies(definition, barriers=False), step_id)
 
 
 def descendants(definition: Definition, step_id: str) -> frozenset[str]:
-    """Every step that waits, directly or not, for this one."""
-    waits = dependencies(definition)
-    return _reachable({step: frozenset(s for s in waits if step in waits[s]) for step in waits}, step_id)
+    """Every step that needs this one's output, directly or not."""
+    waits = dependencies(definition, barriers=False)
+    return reachable({step: frozenset(s for s in waits if step in waits[s]) for step in waits}, step_id)
 
 
-def _reachable(edges: Mapping[str, frozenset[str]], start: str) -> frozenset[str]:
+def reachable(edges: Mapping[str, frozenset[str]], start: str) -> frozenset[str]:
+    """Everything that can be reached from a step along the edges."""
     found: set[str] = set()
     queue = list(edges.get(start, ()))
     while queue:

@@ -268,7 +268,7 @@ def _issue_of(detail: ErrorDetails, places: SourceMap) -> Issue:
 
 def _is_tag(loc: list[str | int], index: int) -> bool:
     """Whether this part of the location is the step type that pydantic adds, or the branch of a union."""
-    if index == 2 and loc[0] == "steps":
+    if index >= 2 and loc[index - 2] == "steps" and isinstance(loc[index - 1], int):
         return loc[index] in STEP_TYPES
     return index == len(loc) - 1 and _in_union(loc)
 
@@ -288,7 +288,7 @@ def _explain(detail: ErrorDetails, path: Path, on_key: bool) -> tuple[str, str]:
         words = "Names hold letters, digits, `_` and `-`, and do not begin with a digit."
         return "INVALID_NAME", f"{name} cannot be a name. {words}"
     if kind == "missing":
-        where = "this step" if path[:1] == ("steps",) and len(path) == 3 else "the definition"
+        where = "this step" if path[-3:-2] == ("steps",) else "the definition"
         return "MISSING_FIELD", f"{name} is missing: add it to {where}."
     if kind in WANTED:
         given = _shown(detail["input"])
@@ -320,7 +320,7 @@ def _explain(detail: ErrorDetails, path: Path, on_key: bool) -> tuple[str, str]:
             "TOO_LONG",
             f"{name} may have {context['max_length']:,} {unit}: shorten it.",
         )
-    if kind in ("conflict", "one_of", "no_source", "no_effect"):
+    if kind in ("conflict", "one_of", "no_source", "no_effect", "no_scheme", "taken"):
         return kind.upper(), detail["msg"]
     return "INVALID_VALUE", f"{name}: {detail['msg']}."
 

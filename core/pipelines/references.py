@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -34,8 +34,10 @@ SEGMENT = re.compile(r"\.?\[(?P<bracketed>[^\[\]]+)\]|\.(?P<plain>[\w$-]+)")
 class Reference:
     """One reference as written. `start` and `end` are its place in the template, without braces.
 
-    `root` is `input`, `vars`, `steps`, `env`, `this` (the item of `{{#each}}`) or `@` (its index and key);
-    `path` is what follows. `spans` are the places of the segments of `path`.
+    `root` is `input`, `vars`, `steps`, `env`, `this` (the item of `{{#each}}`), `@` (its index and key) or
+    `local` (a name that a `map` gives its item); `path` is what follows, for `local` with the name itself.
+    `spans` are the places of the segments of `path`. `bare`: a word without a root, inside `{{#each}}` a field
+    of the item unless a `map` gives it a meaning.
     """
 
     root: str
@@ -45,6 +47,7 @@ class Reference:
     end: int
     use: Use
     spans: tuple[tuple[int, int], ...] = field(default=(), repr=False, compare=False)
+    bare: bool = field(default=False, repr=False, compare=False)
 
     @property
     def step(self) -> str | None:
@@ -291,12 +294,9 @@ class _Scanner:
             self._problem(_why_not(text), start, end)
             return None
         if reference.root == "this" and not in_loop:
-            name = text.split(".")[0].split("[")[0]
-            if name in ("this", "", "."):
-                self._problem("`this` has a meaning only inside {{#each}}.", start, end)
-            else:
-                words = f"`{text}` names nothing: a reference begins with input, vars or steps."
-                self._problem(f"{words} Is it {{{{input.{text}}}}}?", start, end, "UNKNOWN_REFERENCE")
+            if reference.bare:
+                return replace(reference, root="local")
+            self._problem("`this` has a meaning only inside {{#each}}.", start, end)
             return None
         if reference.root == "@" and not in_loop:
             self._problem(f"`{text}` has a meaning only inside {{{{#each}}}}.", start, end)
@@ -325,7 +325,7 @@ def _reference(text: str, offset: int, use: Use) -> Reference | None:
         path.append(segment[group])
         spans.append((offset + segment.start(group), offset + segment.end(group)))
         at = segment.end()
-    root = head.group()
+    root, bare = head.group(), False
     if root.startswith("@"):
         if root[1:] not in LOOP_DATA or path:
             return None
@@ -336,8 +336,8 @@ def _reference(text: str, offset: int, use: Use) -> Reference | None:
         # A bare word is a field of the item, as in Handlebars; the caller knows whether there is an item.
         path.insert(0, root)
         spans.insert(0, (offset, offset + len(root)))
-        root = "this"
-    return Reference(root, tuple(path), text, offset, offset + len(text), use, tuple(spans))
+        root, bare = "this", True
+    return Reference(root, tuple(path), text, offset, offset + len(text), use, tuple(spans), bare)
 
 
 def _why_not(text: str) -> str:

@@ -33,10 +33,9 @@ def salvage(data: dict[str, JsonValue], error: ValidationError) -> Definition | 
 
 def _mend(rest: Any, loc: list[str | int], kind: str) -> None:
     """Take one faulty field out, or put a stand-in where one is missing."""
-    if loc[:1] == ["steps"] and len(loc) > 2 and loc[2] in STEP_TYPES:
-        del loc[2]
-    if len(loc) == 2 and loc[0] == "steps":
-        _reduce_step(rest, loc[1])
+    loc = [part for index, part in enumerate(loc) if not _is_step_type(loc, index)]
+    if len(loc) >= 2 and loc[-2] == "steps" and isinstance(loc[-1], int):
+        _reduce_step(rest, loc)
         return
     parent: Any = rest
     for part in loc[:-1]:
@@ -74,9 +73,21 @@ def _drop(rest: Any, loc: list[str | int]) -> None:
         rest.pop(loc[0], None)
 
 
-def _reduce_step(rest: Any, index: int | str) -> None:
+def _is_step_type(loc: list[str | int], index: int) -> bool:
+    """Whether pydantic put this part in to say which kind of step it tried."""
+    return index >= 2 and loc[index] in STEP_TYPES and isinstance(loc[index - 1], int) and loc[index - 2] == "steps"
+
+
+def _reduce_step(rest: Any, loc: list[str | int]) -> None:
     """A step whose fields do not fit together: keep what other steps know of it."""
-    steps = rest.get("steps")
+    steps: Any = rest
+    for part in loc[:-1]:
+        inside = isinstance(steps, dict) and part in steps
+        inside = inside or (isinstance(part, int) and isinstance(steps, list) and part < len(steps))
+        if not inside:
+            return
+        steps = steps[part]
+    index = loc[-1]
     if isinstance(steps, list) and isinstance(index, int) and index < len(steps):
         step = steps[index] if isinstance(steps[index], dict) else {}
         kept = {name: step[name] for name in ("id", "name", "needs") if name in step}
@@ -88,5 +99,5 @@ def _stand_in(loc: list[str | int]) -> JsonValue:
     if last == "steps":
         return [{"id": "unnamed", "prompt": "-"}]
     if last == "id":
-        return f"unnamed_{loc[1]}"
+        return f"unnamed_{loc[-2]}"
     return STAND_INS.get(str(last), "-")

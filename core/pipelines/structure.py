@@ -9,37 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import get_args
 
 from pydantic import BaseModel
 
-from core.pipelines.definition import (
-    STEP_TYPES,
-    AgentDefaults,
-    BaseStep,
-    Definition,
-    Input,
-    InputField,
-    Output,
-    RegexRule,
-    Retry,
-)
+from core.pipelines.definition import STEP_TYPES, BaseStep, Definition
+from core.pipelines.kinds.base import Part
 from core.pipelines.source import Path
 from core.shared.types import JsonValue
 
-LATER_TYPES = (
-    "condition",
-    "parallel",
-    "webhook",
-    "human_review",
-    "code",
-    "sql",
-    "map",
-    "pipeline",
-)
-LATER_TOP = ("schedule", "notifications", "budget")
+LATER_TOP = ("schedule", "notifications")
 LATER_OUTPUT = ("deliver",)
-LATER_INPUT = ("file",)
-LATER_STEP = ("on_condition", "fallback", "agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,111 +48,85 @@ def check_structure(
 ) -> tuple[dict[str, JsonValue], list[Misfit]]:
     """The definition without the fields that cannot stay, and those fields."""
     misfits: list[Misfit] = []
-    top = _keep(data, field_names(Definition), LATER_TOP, (), "a pipeline", misfits)
-    _narrow(top, "output", Output, LATER_OUTPUT, (), misfits)
-    _narrow(top, "agent_defaults", AgentDefaults, (), (), misfits)
-    _narrow(top, "input", Input, (), (), misfits)
-    given = top.get("input")
-    if isinstance(given, dict) and isinstance(given.get("schema"), dict):
-        given["schema"] = _inputs(given["schema"], misfits)
-    if isinstance(top.get("steps"), list):
-        top["steps"] = _steps(top["steps"], misfits)
-    return top, misfits
+    return _part(data, Definition, (), "a pipeline", misfits), misfits
 
 
-def _inputs(schema: JsonValue, misfits: list[Misfit]) -> JsonValue:
-    assert isinstance(schema, dict)
+def _part(
+    data: Mapping[str, JsonValue], model: type[BaseModel], place: Path, owner: str, misfits: list[Misfit]
+) -> dict[str, JsonValue]:
+    """What may stay of one part, and of the parts inside it."""
+    known = field_names(model)
+    misfits.extend(_misfits(data, known, place, owner))
     kept: dict[str, JsonValue] = {}
-    for name, spec in schema.items():
-        place: Path = ("input", "schema", name)
-        if isinstance(spec, dict):
-            kept[name] = _keep(spec, field_names(InputField), LATER_INPUT, place, "an input", misfits)
-        else:
-            kept[name] = spec
-    return kept
+    for name, info in model.model_fields.items():
+        written = info.alias or name
+        if written not in data:
+            continue
+        value = data[written]
+        where = (*place, written)
+        if written == "steps" and isinstance(value, list):
+            value = _steps(value, where, misfits)
+        elif (inner := _inner_part(info.annotation)) is not None:
+            value = _narrowed(value, inner, where, misfits)
+        kept[written] = value
+    # In written order, so that what is reported and saved reads as the person wrote it.
+    return {name: kept[name] for name in data if name in kept}
 
 
-def _steps(steps: JsonValue, misfits: list[Misfit]) -> JsonValue:
-    assert isinstance(steps, list)
+def _narrowed(value: JsonValue, model: type[Part], place: Path, misfits: list[Misfit]) -> JsonValue:
+    """A part, a list of parts, or parts by name."""
+    if isinstance(value, list):
+        return [_narrowed(item, model, (*place, index), misfits) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    if place == ("input", "schema"):
+        return {
+            name: _part(item, model, (*place, name), "an input", misfits) if isinstance(item, dict) else item
+            for name, item in value.items()
+        }
+    named = next((str(part) for part in reversed(place) if isinstance(part, str)), "")
+    return _part(value, model, place, f"`{named}`", misfits)
+
+
+def _inner_part(annotation: object) -> type[Part] | None:
+    """The part behind a field's type, through `| None`, tuples and mappings."""
+    if isinstance(annotation, type):
+        return annotation if issubclass(annotation, Part) else None
+    found = (_inner_part(argument) for argument in get_args(annotation))
+    return next((part for part in found if part is not None), None)
+
+
+def _steps(steps: list[JsonValue], where: Path, misfits: list[Misfit]) -> JsonValue:
     kept: list[JsonValue] = []
     for index, step in enumerate(steps):
         if not isinstance(step, dict):
             kept.append(step)
             continue
-        place: Path = ("steps", index)
+        place: Path = (*where, index)
         kind = step.get("type", "llm")
         if not isinstance(kind, str) or kind not in STEP_TYPES:
             misfits.append(_wrong_type(kind, place))
             # What the unknown type would need cannot be judged; what every step has still can.
             common = {name: step[name] for name in field_names(BaseStep) if name in step}
-            clean = {**common, "type": "llm", "prompt": "-"}
-            _narrow(clean, "retry", Retry, (), place, misfits)
-            kept.append(clean)
+            kept.append({**_part(common, BaseStep, place, "a step", misfits), "type": "llm", "prompt": "-"})
             continue
-        clean = _keep(
-            step,
-            field_names(STEP_TYPES[kind]),
-            LATER_STEP,
-            place,
-            f"{'an' if kind == 'llm' else 'a'} {kind} step",
-            misfits,
-        )
-        _narrow(clean, "retry", Retry, (), place, misfits)
-        if kind == "transform":
-            _narrow(clean, "regex", RegexRule, (), place, misfits)
-        kept.append(clean)
+        owner = f"{'an' if kind == 'llm' else 'a'} {kind} step"
+        kept.append(_part(step, STEP_TYPES[kind], place, owner, misfits))
     return kept
 
 
 def _wrong_type(kind: JsonValue, place: Path) -> Misfit:
     where = (*place, "type")
-    if kind in LATER_TYPES:
-        message = f"Steps of type `{kind}` are not supported yet: use `llm` or `transform`."
-        return Misfit(where, "NOT_SUPPORTED_YET", message, on_key=False)
+    kinds = f"Use one of: {', '.join(STEP_TYPES)}."
     if not isinstance(kind, str):
-        return Misfit(where, "WRONG_TYPE", "`type` must be a text: `llm` or `transform`.", on_key=False)
-    hint = suggestion(kind, (*STEP_TYPES, *LATER_TYPES))
-    return Misfit(
-        where,
-        "UNKNOWN_TYPE",
-        f"There is no step type `{kind}`.{hint} Use `llm` or `transform`.",
-        on_key=False,
-    )
+        return Misfit(where, "WRONG_TYPE", f"`type` must be a text. {kinds}", on_key=False)
+    message = f"There is no step type `{kind}`.{suggestion(kind, STEP_TYPES)} {kinds}"
+    return Misfit(where, "UNKNOWN_TYPE", message, on_key=False)
 
 
-def _narrow(
-    parent: dict[str, JsonValue],
-    name: str,
-    model: type[BaseModel],
-    later: tuple[str, ...],
-    place: Path,
-    misfits: list[Misfit],
-) -> None:
-    """Replace the part `name` of `parent` by what may stay of it."""
-    part = parent.get(name)
-    if isinstance(part, dict):
-        parent[name] = _keep(part, field_names(model), later, (*place, name), f"`{name}`", misfits)
-
-
-def _keep(
-    data: Mapping[str, JsonValue],
-    known: tuple[str, ...],
-    later: tuple[str, ...],
-    place: Path,
-    owner: str,
-    misfits: list[Misfit],
-) -> dict[str, JsonValue]:
-    misfits.extend(_misfits(data, known, later, place, owner))
-    return {name: value for name, value in data.items() if name in known}
-
-
-def _misfits(
-    data: Mapping[str, JsonValue],
-    known: tuple[str, ...],
-    later: tuple[str, ...],
-    place: Path,
-    owner: str,
-) -> Iterator[Misfit]:
+def _misfits(data: Mapping[str, JsonValue], known: tuple[str, ...], place: Path, owner: str) -> Iterator[Misfit]:
+    later = LATER_TOP if not place else LATER_OUTPUT if place == ("output",) else ()
+    is_step = len(place) >= 2 and place[-2] == "steps"
     for name in data:
         if name in known:
             continue
@@ -181,7 +135,7 @@ def _misfits(
             message = f"`{name}` is not supported yet: remove it."
             yield Misfit(where, "NOT_SUPPORTED_YET", message)
             continue
-        other = _other_step_with(name) if place[:1] == ("steps",) and len(place) == 2 else None
+        other = _other_step_with(name) if is_step else None
         if other is not None:
             message = f"`{name}` belongs to {other} steps and does nothing here: remove it or change `type`."
         else:

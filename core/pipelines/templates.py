@@ -26,7 +26,7 @@ CALL_COST = 40
 """What a tag costs beside its text, in characters: about as long as that many take."""
 
 Scope = Mapping[str, Any]
-"""`{"input": {...}, "vars": {...}, "steps": {id: {"output": ...}}}`"""
+"""`{"input": {...}, "vars": {...}, "steps": {id: {"output": ...}}}`, inside a `map` also the item's name."""
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ def resolve_value(value: JsonValue, scope: Scope) -> JsonValue:
 
 def resolve(reference: Reference, scope: Scope) -> JsonValue:
     """The value of a reference outside of loops. Raises InvalidInput MISSING_REFERENCE."""
-    return _follow(reference, scope.get(reference.root, _MISSING))
+    return _follow(reference, scope if reference.root == "local" else scope.get(reference.root, _MISSING))
 
 
 def print_value(value: JsonValue) -> str:
@@ -109,6 +109,8 @@ def _referenced(args: list[Any], options: HelperOptions) -> tuple[_Rendering, in
     rendering.spend(CALL_COST)
     index = int(args[0])
     reference = rendering.references[index]
+    if reference.root == "local" or (reference.bare and reference.path[0] in frame["root"]):
+        return rendering, index, _follow(reference, frame["root"])
     if reference.root == "this":
         return rendering, index, _follow(reference, options.context)
     if reference.root == "@":

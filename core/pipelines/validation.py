@@ -5,21 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from core.pipelines.definition import Definition, LlmStep, TransformStep, resolve_models
-from core.pipelines.graph import cycles, dependencies, is_value_field, step_fields
+from core.pipelines.definition import Definition, LlmStep, Step, TransformStep, map_steps, resolve_models, walk_steps
+from core.pipelines.expressions import expression_fault
+from core.pipelines.flow_checks import jump_faults, unreachable
+from core.pipelines.graph import NAMED_IN_CODE, cycles, list_dependencies, owners, together_dependencies
 from core.pipelines.inputs import declared_problems
+from core.pipelines.kinds.base import END, Written
+from core.pipelines.kinds.map import MapStep
+from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.parsing import Parsed, Source, parse
 from core.pipelines.patterns import group_names, pattern_problem
-from core.pipelines.reference_checks import ReferenceCheck
+from core.pipelines.reference_checks import ReferenceCheck, Surroundings
 from core.pipelines.references import normalise, read_template, step_named, value_template
 from core.pipelines.schemas import check_schema
 from core.pipelines.source import MAX_ISSUES, Issue, Path, SourceMap
 from core.pipelines.structure import suggestion
 from core.pipelines.transforms import expression_problem
+from core.shared.types import JsonValue
 
 __all__ = ["Issue", "ModelLookup", "Validated", "resolve_models", "validate"]
 
@@ -74,26 +81,33 @@ def with_step_ids(definition: Definition) -> Definition:
         template = value_template(text)
         return text if template is None else normalise(template, ids)[2:-2]
 
-    steps = tuple(_renamed(step, lambda text: normalise(text, ids), named) for step in definition.steps)
+    def changed(step: Step) -> Step:
+        renamed = {
+            written.path: new
+            for written in step.written()
+            if written.reading in ("text", "value", "reference")
+            and (new := named(written.text) if written.reading == "reference" else normalise(written.text, ids))
+            != written.text
+        }
+        return _with_texts(step, renamed) if renamed else step
+
     output = definition.output
     if output.from_ is not None and named(output.from_) != output.from_:
         output = output.model_copy(update={"from_": named(output.from_)})
-    return definition.model_copy(update={"steps": steps, "output": output})
+    return definition.model_copy(update={"steps": map_steps(definition.steps, changed), "output": output})
 
 
-def _renamed(
-    step: LlmStep | TransformStep, text: Callable[[str], str], value: Callable[[str], str]
-) -> LlmStep | TransformStep:
-    changed: dict[str, object] = {}
-    for path, written in step_fields(step):
-        new = value(written) if is_value_field(path) else text(written)
-        if new == written:
-            continue
-        if path == ("regex", "from") and isinstance(step, TransformStep) and step.regex is not None:
-            changed["regex"] = step.regex.model_copy(update={"from_": new})
-        else:
-            changed["from_" if path == ("from",) else str(path[0])] = new
-    return step.model_copy(update=changed) if changed else step
+def _with_texts(step: Step, texts: dict[Path, str]) -> Step:
+    """A step with some of its texts replaced."""
+    data = step.model_dump(by_alias=True, exclude_unset=True)
+    for path, text in texts.items():
+        parent: Any = data
+        for part in path[:-1]:
+            if isinstance(parent[part], tuple):
+                parent[part] = list(parent[part])
+            parent = parent[part]
+        parent[path[-1]] = text
+    return type(step).model_validate(data)
 
 
 class _Check:
@@ -111,57 +125,104 @@ class _Check:
 
     def issues(self) -> list[Issue]:
         """All of them."""
-        matters = (self._limits, self._ids, self._needs, self._templates, self._output, self._circles)
+        matters = (self._limits, self._ids, self._steps, self._output)
         found = [issue for matter in (*matters, self._models, self._expressions, self._inputs) for issue in matter()]
         return found + list(self._unused())
 
     def _limits(self) -> Iterator[Issue]:
-        count = len(self.definition.steps)
-        if count > self.step_limit:
+        places = [path for path, _ in walk_steps(self.definition.steps)]
+        if len(places) > self.step_limit:
             allowed = f"Your plan allows {self.step_limit} steps"
-            message = f"{allowed}; this has {count}. Merge steps, or choose a plan with more."
-            yield self.places.issue(("steps", self.step_limit), "STEP_LIMIT", message)
+            message = f"{allowed}; this has {len(places)}. Merge steps, or choose a plan with more."
+            yield self.places.issue(places[self.step_limit], "STEP_LIMIT", message)
 
     def _ids(self) -> Iterator[Issue]:
         first: dict[str, int] = {}
-        for index, step in enumerate(self.definition.steps):
+        for number, (path, step) in enumerate(walk_steps(self.definition.steps), 1):
             if step.id in first:
-                message = f"The id `{step.id}` is taken by step {first[step.id] + 1}: choose another."
-                yield self.places.issue(("steps", index, "id"), "DUPLICATE_ID", message)
-            first.setdefault(step.id, index)
+                message = f"The id `{step.id}` is taken by step {first[step.id]}: choose another."
+                yield self.places.issue((*path, "id"), "DUPLICATE_ID", message)
+            elif step.id == END:
+                message = "`end` is where jumps go to stop: choose another id."
+                yield self.places.issue((*path, "id"), "RESERVED_ID", message)
+            first.setdefault(step.id, number)
 
-    def _needs(self) -> Iterator[Issue]:
-        known = self.definition.step_ids
-        for index, step in enumerate(self.definition.steps):
-            for number, name in enumerate(step.needs):
-                path: Path = ("steps", index, "needs", number)
-                if name == step.id:
-                    yield self.places.issue(path, "SELF_REFERENCE", f"`{name}` cannot wait for itself: remove it.")
-                elif name not in known and not self.references.is_tolerated(name) and name != "-":
-                    message = f"There is no step `{name}`.{suggestion(name, known)}"
-                    yield self.places.issue(path, "UNKNOWN_STEP", message)
+    def _steps(self) -> Iterator[Issue]:
+        yield from self._list(self.definition.steps, ("steps",), Surroundings({}), together=False)
 
-    def _templates(self) -> Iterator[Issue]:
-        for index, step in enumerate(self.definition.steps):
-            for path, text in step_fields(step):
-                where: Path = ("steps", index, *path)
-                if not is_value_field(path):
-                    yield from self._template(where, text, text, step)
-                    continue
-                template = value_template(text)
-                if template is None:
-                    message = "`from` must name a value, such as {{steps.draft.output}} or {{input.text}}."
-                    yield self.places.issue(where, "UNKNOWN_REFERENCE", message)
-                else:
-                    yield from self._template(where, text, template, step)
+    def _list(self, steps: tuple[Step, ...], path: Path, outer: Surroundings, *, together: bool) -> Iterator[Issue]:
+        """The issues of one list of steps: names, circles and jumps, then those of the lists inside."""
+        here = {**outer.steps, **{name: found for name in owners(steps) if (found := _find(steps, name)) is not None}}
+        seen = Surroundings(here, outer.names, outer.within)
+        for index, step in enumerate(steps):
+            place: Path = (*path, index)
+            inside = Surroundings(here, outer.names, (*outer.within, step.id))
+            yield from self._needs(step, place, inside)
+            for written in step.written():
+                yield from self._written(written, (*place, *written.path), inside)
+            if step.inner:
+                names = (*outer.names, *step.local_names)
+                below = Surroundings(here, names, inside.within)
+                yield from self._list(step.inner, (*place, "steps"), below, together=isinstance(step, ParallelStep))
+            if isinstance(step, MapStep) and step.as_ in outer.names:
+                message = f"`{step.as_}` is the item of the `map` around this one: choose another name."
+                yield self.places.issue((*place, "as"), "TAKEN", message)
+        numbered = self.definition.step_ids
+        waits = together_dependencies(steps, numbered) if together else list_dependencies(steps, numbered)
+        yield from self._circles(steps, path, waits, seen)
+        for jump_path, code, message in jump_faults(steps, together=together):
+            yield self.places.issue((*path, *jump_path), code, message)
+        if not together:
+            for index, message in unreachable(steps):
+                yield self.places.issue((*path, index, "id"), "UNREACHABLE_STEP", message)
 
-    def _template(self, path: Path, text: str, template: str, step: LlmStep | TransformStep | None) -> Iterator[Issue]:
+    def _needs(self, step: Step, path: Path, seen: Surroundings) -> Iterator[Issue]:
+        for number, name in enumerate(step.needs):
+            place: Path = (*path, "needs", number)
+            if name in seen.within:
+                yield self.places.issue(place, "SELF_REFERENCE", f"`{name}` cannot wait for itself: remove it.")
+            elif name not in seen.steps and not self.references.is_tolerated(name) and name != "-":
+                message = f"There is no step `{name}`.{suggestion(name, tuple(seen.steps))}"
+                yield self.places.issue(place, "UNKNOWN_STEP", message)
+
+    def _written(self, written: Written, path: Path, seen: Surroundings) -> Iterator[Issue]:
+        """The issues of one field that reads values."""
+        if written.reading in ("cel", "code", "sql"):
+            yield from self._named_in_code(written, path, seen)
+            return
+        template = value_template(written.text) if written.reading == "reference" else written.text
+        if template is None:
+            name = path[-1]
+            message = f"`{name}` must name a value, such as {{{{steps.draft.output}}}} or {{{{input.text}}}}."
+            yield self.places.issue(path, "UNKNOWN_REFERENCE", message)
+            return
+        yield from self._template(path, written.text, template, seen, secrets=written.secrets)
+
+    def _named_in_code(self, written: Written, path: Path, seen: Surroundings) -> Iterator[Issue]:
+        for root, used in _mentions(written):
+            self.references.use(root, used)
+        if written.reading == "cel":
+            problem = expression_fault(written.text, names=seen.names)
+            if problem is not None:
+                yield self.places.issue(path, "INVALID_CONDITION", problem)
+                return
+        if written.reading == "sql":
+            return
+        for first, second in NAMED_IN_CODE.findall(written.text):
+            name = first or second
+            if name not in seen.steps and not self.references.is_tolerated(name):
+                message = f"There is no step `{name}`.{suggestion(name, tuple(seen.steps))}"
+                yield self.places.issue(path, "UNKNOWN_STEP", message)
+
+    def _template(
+        self, path: Path, text: str, template: str, seen: Surroundings, *, secrets: bool = False
+    ) -> Iterator[Issue]:
         """The issues of one template; `text` is how it was written, which may be a bare reference."""
         parts = read_template(template)
         for problem in parts.problems:
             yield self._within(path, text, problem.start, problem.end, problem.code, problem.message)
         for reference in parts.references:
-            fault = self.references.fault(reference, step)
+            fault = self.references.fault(reference, seen, secrets=secrets)
             if fault is not None:
                 yield self._within(path, text, reference.start, reference.end, *fault)
 
@@ -181,27 +242,35 @@ class _Check:
             message = f"`{written[:40]}` is no step and no reference: write a step id or {{{{steps.ID.output}}}}."
             yield self.places.issue(("output", "from"), "UNKNOWN_OUTPUT", message)
             return
-        for issue in self._template(("output", "from"), written, template, None):
+        steps = {name: found for name in owners(self.definition.steps) if (found := self.definition.step(name))}
+        for issue in self._template(("output", "from"), written, template, Surroundings(steps)):
             code = "UNKNOWN_OUTPUT" if issue.code == "UNKNOWN_STEP" else issue.code
             yield Issue(issue.path, issue.line, issue.column, code, issue.message)
 
-    def _circles(self) -> Iterator[Issue]:
-        waits = {step: needed - {step} for step, needed in dependencies(self.definition).items()}
+    def _circles(
+        self, steps: tuple[Step, ...], path: Path, waits: dict[str, frozenset[str]], seen: Surroundings
+    ) -> Iterator[Issue]:
+        ids = [step.id for step in steps]
         for circle in cycles(waits):
-            path: Path = ("steps", self.definition.step_ids.index(circle[0]), "id")
+            place: Path = (*path, ids.index(circle[0]), "id")
             shown = " -> ".join(circle)
             message = f"These steps wait for each other in a circle: {shown}. Remove one of the references."
-            yield self.places.issue(path, "CYCLE", message)
+            barrier = next((name for name in circle if (found := seen.steps.get(name)) and found.is_barrier), None)
+            if barrier is not None:
+                message += (
+                    f" (`{barrier}` acts outside or decides, so steps written before it cannot wait for later ones.)"
+                )
+            yield self.places.issue(place, "CYCLE", message)
 
     def _models(self) -> Iterator[Issue]:
         chosen: list[tuple[Path, str | None]] = [
             (("agent_defaults", "model"), self.definition.agent_defaults.model),
-            *(
-                (("steps", index, "model"), step.model)
-                for index, step in enumerate(self.definition.steps)
-                if isinstance(step, LlmStep)
-            ),
+            (("budget", "downgrade_to"), self.definition.budget.downgrade_to if self.definition.budget else None),
         ]
+        for path, step in walk_steps(self.definition.steps):
+            if isinstance(step, LlmStep):
+                chosen.append(((*path, "model"), step.model))
+                chosen += [((*path, "fallback", number), model) for number, model in enumerate(step.fallback)]
         for path, model in chosen:
             if model is not None and self.models.find(model) is None:
                 close = self.models.suggest(model)
@@ -209,11 +278,11 @@ class _Check:
                 yield self.places.issue(path, "UNKNOWN_MODEL", f"There is no model `{model}` here.{hint}")
 
     def _expressions(self) -> Iterator[Issue]:
-        for index, step in enumerate(self.definition.steps):
-            path: Path = ("steps", index)
+        for path, step in walk_steps(self.definition.steps):
             if isinstance(step, LlmStep):
                 for place, message in check_schema(step.output_schema or {}):
                     yield self.places.issue((*path, "output_schema", *place), "INVALID_SCHEMA", message)
+            if not isinstance(step, TransformStep):
                 continue
             if step.extract is not None and (problem := expression_problem(step.extract)) is not None:
                 yield self.places.issue((*path, "extract"), "INVALID_JMESPATH", problem)
@@ -246,6 +315,27 @@ class _Check:
 
 def _written_ids(parsed: Parsed) -> frozenset[str]:
     """The ids as written, also those that are not allowed: references to them are not a second error."""
-    steps = (parsed.data or {}).get("steps")
-    entries = steps if isinstance(steps, list) else []
-    return frozenset(str(step.get("id")) for step in entries if isinstance(step, dict))
+    return frozenset(_ids_in((parsed.data or {}).get("steps")))
+
+
+def _ids_in(steps: JsonValue) -> Iterator[str]:
+    for step in steps if isinstance(steps, list) else []:
+        if isinstance(step, dict):
+            yield str(step.get("id"))
+            yield from _ids_in(step.get("steps"))
+
+
+def _find(steps: tuple[Step, ...], name: str) -> Step | None:
+    return next((step for _, step in walk_steps(steps) if step.id == name), None)
+
+
+MENTION = re.compile(r"""\b(input|vars)\b(?:\s*\.\s*(\w+)|\s*\[\s*["'](\w+)["']\s*\])?""")
+
+
+def _mentions(written: Written) -> Iterator[tuple[str, str | None]]:
+    """Inputs and variables that a condition, code or query uses; None: the whole of them."""
+    if written.reading == "sql":
+        yield from (("input", word) for word in re.findall(r"\w+", written.text))
+        return
+    for root, plain, quoted in MENTION.findall(written.text):
+        yield root, plain or quoted or None
