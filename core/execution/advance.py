@@ -1,37 +1,42 @@
-"""One run in the hands of this process."""
+"""One run in the hands of this process: its frames, from what the journal says to where nothing can proceed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from core.execution import journal
-from core.execution.calls import CallResult, call_model
-from core.execution.domain import WITH_OUTPUT, backoff_ms
-from core.execution.journal import (
+from core.execution.changes import (
+    Applied,
     Attempt,
-    Change,
     Claim,
     LostLease,
+    Progress,
     RunEnded,
+    RunParked,
     StepEnded,
+    StepKey,
     StepStarted,
+    StepWaits,
     cause_of,
 )
-from core.execution.preparation import PreparedCall, prepare_call, prepare_transform, scope_of
-from core.pipelines.definition import LlmStep, TransformStep
-from core.pipelines.graph import dependencies
-from core.pipelines.outputs import run_output
-from core.pipelines.transforms import run_transform
+from core.execution.domain import WITH_OUTPUT
+from core.execution.failures import BudgetReached, InnerFailure, inner_failure
+from core.execution.flow import Jump
+from core.execution.frames import Frame, FramePlan
+from core.execution.kinds import PREPARE, Prepared, StepContext
+from core.execution.kinds.condition import find_jump
+from core.execution.kinds.port import Live, Nested, StepResult
+from core.execution.recorder import Recorder, Write
+from core.execution.retries import Try, next_try
+from core.pipelines.definition import Step
+from core.pipelines.outputs import format_output, run_output
 from core.platform.runtime import Runtime
-from core.providers.domain import ModelPort
 from core.shared.errors import AppError, InvalidInput, ProviderError
 from core.shared.types import JsonValue
 
 INTERRUPTED: dict[str, JsonValue] = {
     "code": "INTERRUPTED",
-    "message": "The server stopped during this call, and the run ended before it was repeated. It cost nothing.",
+    "message": "The server stopped during this step, and the run ended before it was repeated. It cost nothing.",
 }
 CANCELLED: dict[str, JsonValue] = {"code": "CANCELLED", "message": "The run was cancelled.", "step_id": None}
 INTERNAL: dict[str, JsonValue] = {
@@ -39,48 +44,66 @@ INTERNAL: dict[str, JsonValue] = {
     "message": "Something broke on our side; it was logged. Run it again.",
     "step_id": None,
 }
+PARK_AFTER = 2.0  # seconds: a shorter wait is not worth letting go of the run
+BATCH_ITEMS = 500
+PROGRESS_SECONDS = 0.25
 
-Write = Callable[..., Awaitable[Any]]
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a step's task ended: with a change to record, or parked (None)."""
+
+    ended: StepEnded | None
+    output: JsonValue = None
+    goto: JsonValue = None
+    inner: Mapping[str, JsonValue] | None = None
 
 
 class ActiveRun:
     """The state of a run between two journal writes: derived from the journal, never the truth."""
 
-    def __init__(self, runtime: Runtime, claim: Claim, own_keys: dict[str, str], write: Write) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        claim: Claim,
+        own_keys: dict[str, str],
+        write: Write,
+        secrets: Mapping[str, str] | None = None,
+    ) -> None:
         self.runtime = runtime
         self.claim = claim
         self._own_keys = own_keys
+        self._secrets = secrets or {}
         self._write = write
         self._hash = runtime.vault.keyed_hash(claim.owner_id, "fingerprint")
-        self._needs = dependencies(claim.definition)
-        self._index = {step.id: n for n, step in enumerate(claim.definition.steps)}
-        self._tasks: dict[asyncio.Task[CallResult], StepStarted] = {}
-        self._calls: dict[str, PreparedCall] = {}
-        self._ports: dict[str, ModelPort] = {}
+        self._recorder = Recorder(runtime, claim, write, self._stop)
+        self._plans: dict[tuple[int, ...], FramePlan] = {}
+        self._calls: dict[asyncio.Task[StepResult], Frame] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._live: dict[str, list[str]] = {}
-        self._streamed: dict[str, list[str]] = {}
         self._flushed: set[str] = set()
-        self._delayed: dict[str, Attempt] = {}
-        self._timers: dict[asyncio.Task[None], str] = {}
-        self._failure: dict[str, JsonValue] | None = None
+        self._root: asyncio.Task[Frame] | None = None
         self._cancelled = claim.cancelled
         self._lost = False
-        self._over = False
-        self.outputs: dict[str, JsonValue] = {}
-        self._left: set[str] = set(claim.definition.step_ids)
-        if claim.selection.steps is not None:
-            self._left &= claim.selection.steps
-        self._read_journal()
+        self._spent = claim.spent_micros
+        self._held = 0
+        self._waiting = 0
+        self._paused = False
+        self._wake_at: datetime | None = None
+
+    # -- from outside -------------------------------------------------------
 
     def cancel(self) -> None:
         """Stop calls in flight; what they used is settled."""
         self._cancelled = True
-        self._stop_tasks()
+        for call in list(self._calls):
+            call.cancel()
 
     def lose(self) -> None:
         """The lease is gone: stop and write nothing."""
         self._lost = True
-        self._stop_tasks()
+        self._stop()
 
     def take_tokens(self) -> list[tuple[Claim, str, str]]:
         """The text streamed in since the last call, by step."""
@@ -90,292 +113,586 @@ class ActiveRun:
             self._flushed.add(step_id)
         return taken
 
-    async def proceed(self) -> None:
-        """Go on until the run ends. Raises LostLease."""
-        changes: list[Change] = []
+    async def proceed(self) -> RunParked | None:
+        """Go on until the run ends (None) or nothing can proceed. Raises LostLease."""
+        claim = self.claim
+        plan = self._plan_of(claim.definition, claim.definition.steps, together=False)
+        base: dict[str, JsonValue] = {
+            "input": dict(claim.input_data), "vars": dict(claim.definition.variables), "steps": {},
+        }  # fmt: skip
+        root = Frame(plan, base, chosen=claim.selection.steps, reusable=claim.selection.reusable)
+        self._root = asyncio.create_task(self._run_frame(root))
         try:
-            while True:
-                if self._lost:
-                    raise LostLease
-                changes += await self._start_ready()
-                if not self._tasks and not self._timers and not self._starting(changes):
-                    changes += [*self._close_cut_calls(INTERRUPTED), self._ended()]
-                if changes:
-                    changes = await self._record(changes)
-                    if self._over:
-                        return
-                    if changes or self._ready() or not (self._tasks or self._timers):
-                        continue
-                changes = await self._wait()
+            await self._root
+        except asyncio.CancelledError:
+            if self._recorder.error is not None:
+                raise self._recorder.error from None
+            if self._lost:
+                raise LostLease from None
+            raise
         finally:
-            self._stop_tasks()
+            self._stop()
+        if root.parked and root.failure is None and not self._cancelled:
+            parked = RunParked(self._waiting, self._wake_at, self._paused)
+            applied = await self._recorder.put(parked)
+            await self._recorder.settle()
+            return replace(parked, waiting=0, wake_at=self.runtime.clock.now()) if applied.decided else parked
+        for change in self._close_cut_steps(CANCELLED if self._cancelled else INTERRUPTED):
+            self._recorder.put(change)
+        self._recorder.put(self._ended(root))
+        await self._recorder.settle()
+        return None
 
     async def fail_internally(self) -> None:
         """End a run that our own defect stopped."""
-        ends = [*self._close_cut_calls(INTERNAL), RunEnded("failed", None, dict(INTERNAL))]
-        await self._write(journal.apply, self.runtime, self.claim, ends)
+        recorder = Recorder(self.runtime, self.claim, self._write, lambda: None)
+        for change in self._close_cut_steps(INTERNAL):
+            recorder.put(change)
+        recorder.put(RunEnded("failed", None, dict(INTERNAL)))
+        await recorder.settle()
 
-    # -- reading the journal ------------------------------------------------
+    # -- frames -------------------------------------------------------------
 
-    def _read_journal(self) -> None:
-        for step_id, attempt in self.claim.attempts.items():
-            if attempt.status in WITH_OUTPUT:
-                self.outputs[step_id] = attempt.output
-                self._left.discard(step_id)
-            elif attempt.status == "failed":
-                self._left.discard(step_id)
-                if attempt.retry_at is not None:
-                    self._delay(step_id, attempt)
-                else:
-                    self._failure = {
-                        "code": "STEP_FAILED",
-                        "message": f"Step {step_id} failed.",
-                        "step_id": step_id,
-                    }
+    async def _run_frame(self, frame: Frame) -> Frame:
+        """Take a frame as far as it goes: to its end, to a failure, or to where somebody must decide."""
+        running: dict[asyncio.Task[Outcome], str] = {}
+        try:
+            while True:
+                while not self._is_over(frame) and (ready := frame.flow.ready()):
+                    # What the journal knows comes first: nothing is started beside a failure.
+                    for step_id in [step_id for step_id in ready if self._is_known(frame, step_id)] or ready:
+                        if self._is_over(frame):
+                            break
+                        task = self._begin(frame, step_id)
+                        if task is not None:
+                            running[task] = step_id
+                if not running:
+                    return frame
+                await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                for task in [task for task in running if task.done()]:
+                    self._settle(frame, running.pop(task), task.result())
+        finally:
+            for task in running:
+                task.cancel()
 
-    def _delay(self, step_id: str, attempt: Attempt) -> None:
-        assert attempt.retry_at is not None
-        seconds = (attempt.retry_at - self.runtime.clock.now()).total_seconds()
-        self._delayed[step_id] = attempt
-        self._timers[asyncio.ensure_future(asyncio.sleep(max(0.0, seconds)))] = step_id
+    def _is_over(self, frame: Frame) -> bool:
+        return frame.failure is not None or frame.stopped or self._cancelled
 
-    # -- starting -----------------------------------------------------------
+    def _is_known(self, frame: Frame, step_id: str) -> bool:
+        known = self.claim.attempts.get(frame.key(step_id))
+        return known is not None and (known.status in WITH_OUTPUT or (known.status == "failed" and not known.retry_at))
 
-    def _ready(self) -> list[str]:
-        if self._failure is not None or self._cancelled:
-            return []
-        done = self.outputs.keys()
-        selected = self.claim.selection.steps
-        return [
-            step_id
-            for step_id in self._index
-            if step_id in self._left
-            and all(need in done or (selected is not None and need not in selected) for need in self._needs[step_id])
-        ]
+    def _begin(self, frame: Frame, step_id: str) -> "asyncio.Task[Outcome] | None":
+        """Take up a step where the journal left it. None when it is done, or waits, or failed."""
+        key, step = frame.key(step_id), frame.plan.steps[step_id]
+        frame.flow.start(step_id)
+        known = self.claim.attempts.get(key)
+        if known is None:
+            return self._start(frame, step, key, None, Try())
+        if known.status in WITH_OUTPUT:
+            self._pass(frame, step, known.output, known.notes.get("goto"), self._inner_outputs(frame, step, key))
+            return None
+        if known.status == "waiting":
+            self._waiting += 1
+            frame.parked = True
+            return None
+        if known.status == "failed" and known.retry_at is not None:
+            return asyncio.create_task(self._try_later(frame, step, key, known))
+        if known.status == "failed" and not frame.again:
+            message = f"Step {step_id} failed."
+            frame.failure = {"code": "STEP_FAILED", "message": message, "step_id": step_id}
+            return None
+        return self._start(frame, step, key, known, Try.read(known.notes.get("try")))
 
-    async def _start_ready(self) -> list[Change]:
-        changes: list[Change] = []
-        while ready := self._ready():
-            for step_id in ready:
-                self._left.discard(step_id)
-                changes.append(await self._start(step_id))
-            if self._failure is not None:
-                break
-        return changes
+    def _settle(self, frame: Frame, step_id: str, outcome: Outcome) -> None:
+        """Record how a step ended, and go on after it."""
+        if outcome.ended is None:
+            frame.parked = True
+            return
+        if outcome.ended.status != "reused":
+            self._recorder.put(outcome.ended)
+        if outcome.ended.status == "failed":
+            self._fail(frame, step_id, outcome.ended)
+        else:
+            self._pass(frame, frame.plan.steps[step_id], outcome.output, outcome.goto, outcome.inner)
 
-    async def _start(self, step_id: str) -> Change:
-        step = self.claim.definition.step(step_id)
-        assert step is not None
-        earlier = self.claim.attempts.get(step_id)
+    def _pass(
+        self, frame: Frame, step: Step, output: JsonValue, goto: JsonValue, inner: Mapping[str, JsonValue] | None
+    ) -> None:
+        frame.outputs[step.id] = output
+        frame.outputs.update(inner or {})
+        jump = Jump(str(goto["to"]), goto["rule"]) if isinstance(goto, dict) else None  # type: ignore[arg-type]
+        for skipped in frame.flow.finish(step.id, jump):
+            over = frame.plan.steps[skipped.step_id]
+            frame.outputs.update(dict.fromkeys((over.id, *(each.id for each in over.inner))))
+            key = StepKey(frame.path, over.id, skipped.visit)
+            if key not in self.claim.attempts:
+                self._recorder.put(self._skip(frame, over, key, skipped.by))
+
+    def _skip(self, frame: Frame, step: Step, key: StepKey, by: str) -> StepEnded:
+        started = self._started(frame, step, key, self.runtime.ids.new(), 1, Prepared())
+        self.claim.attempts[key] = Attempt(started.row_id, 1, "skipped", 0, None)
+        reason = f"{by} went on elsewhere."
+        return StepEnded(key, started.row_id, 1, "skipped", {"reason": reason, "by": by}, started=started)
+
+    def _fail(self, frame: Frame, step_id: str, ended: StepEnded) -> None:
+        if frame.failure is None:
+            place = str(ended.content.get("failed_step") or step_id)
+            message = str(ended.content.get("error"))
+            frame.failure = {"code": str(ended.error_code), "message": message, "step_id": place}
+
+    # -- steps --------------------------------------------------------------
+
+    def _start(
+        self, frame: Frame, step: Step, key: StepKey, earlier: Attempt | None, tried: Try
+    ) -> "asyncio.Task[Outcome] | None":
+        """Begin an attempt of a step. None when it is done at once, or waits for a person."""
         resumed = earlier is not None and earlier.status == "running"
         number = 1 if earlier is None else earlier.attempt + (0 if resumed else 1)
         row_id = earlier.row_id if earlier is not None and resumed else self.runtime.ids.new()
-        scope = scope_of(self.claim.definition, self.claim.input_data, self.outputs)
         held = earlier.held_micros if earlier is not None and resumed else 0
-        started = StepStarted(
-            step_id, row_id, self._index[step_id], step.type, number, None, None, None, held, False, resumed, {}
-        )  # fmt: skip
         try:
-            if isinstance(step, TransformStep):
-                return await self._transform(step, scope, started)
-            return self._prepare(step, scope, started)
+            prepared = self._prepared(frame, step, key, number, tried)
         except AppError as error:
-            return self._failed(started, error)
+            if isinstance(error, BudgetReached) and error.pause:
+                self._paused = frame.parked = True
+                return None
+            started = self._started(frame, step, key, row_id, number, Prepared(held_micros=held), resumed=resumed)
+            failed = self._failed(key, started, error)
+            self._recorder.put(failed)
+            self._fail(frame, step.id, failed)
+            return None
+        if resumed:
+            prepared = replace(prepared, held_micros=held)
+        if tried != Try():
+            prepared = replace(prepared, content={**prepared.content, "try": tried.as_json()})
+        started = self._started(frame, step, key, row_id, number, prepared, resumed=resumed)
+        if prepared.question is not None:
+            self._ask(frame, key, started, prepared)
+            return None
+        if prepared.result is not None:
+            outcome = self._outcome(frame, step, key, started, prepared, prepared.result)
+            self._settle(frame, step.id, outcome)
+            return None
+        self.claim.attempts[key] = Attempt(row_id, number, "running", prepared.held_micros, None)
+        self._held += prepared.held_micros
+        recorded = None if prepared.quiet and not started.reusable else self._recorder.put(started)
+        return asyncio.create_task(self._execute(frame, step, key, started, prepared, tried, recorded))
 
-    async def _transform(self, step: TransformStep, scope: dict[str, JsonValue], started: StepStarted) -> Change:
-        mark = prepare_transform(step, scope, self._hash)
-        if step.text_template is not None:
-            output = run_transform(step, scope)
-        else:  # an expression may take its whole second
-            output = await asyncio.to_thread(run_transform, step, scope)
-        self.outputs[step.id] = output
-        raw = output if isinstance(output, str) else None
-        content: dict[str, JsonValue] = {"raw": raw, "parsed": output}
-        return StepEnded(
-            step.id,
-            started.row_id,
-            started.attempt,
-            "completed",
-            content,
-            started=replace(started, fingerprint=mark),
-        )
-
-    def _prepare(self, step: LlmStep, scope: dict[str, JsonValue], started: StepStarted) -> StepStarted:
-        claim = self.claim
-        call = prepare_call(
-            self.runtime.catalogue,
-            claim.definition,
+    def _prepared(self, frame: Frame, step: Step, key: StepKey, number: int, tried: Try) -> Prepared:
+        context = StepContext(
+            self.runtime,
+            self.claim,
+            frame.plan.definition,
             step,
-            scope,
-            funding=claim.funding,
-            plan=claim.plan,
-            hash_=self._hash,
-            idempotency_key=cause_of(claim.run_id, step.id, started.attempt),
+            frame.scope(step.id),
+            self._hash,
+            cause_of(self.claim.run_id, key, number),
+            cause_of(self.claim.run_id, key, 0).removesuffix(":0"),
+            self._own_keys,
+            self._secrets,
+            tried.model_of(step),
+            frame.before(step.id) if step.type == "human_review" else None,
         )
-        own_key = self._own_keys.get(call.card.provider, "") if call.own_key else None
-        self._ports[step.id] = self.runtime.providers.port_for(call.card, own_key, metered=call.metered)
-        self._calls[step.id] = call
-        return replace(
-            started,
-            model=call.card.id,
-            provider=call.card.provider,
-            fingerprint=call.fingerprint,
-            held_micros=started.held_micros if started.resumed else call.held_micros,
-            reusable=step.id in claim.selection.reusable,
-            content={"prompt": call.request.prompt},
-        )
+        prepared = PREPARE[step.type](context)
+        budget = self.claim.definition.budget
+        if budget is None or self.claim.budget_lifted or prepared.held_micros == 0:
+            return prepared
+        left = int(budget.max_credits * 1_000_000) - self._spent - self._held
+        if prepared.held_micros <= left:
+            return prepared
+        if budget.on_exceed == "downgrade" and context.model != budget.downgrade_to:
+            cheaper = PREPARE[step.type](replace(context, model=budget.downgrade_to))
+            if cheaper.held_micros <= left:
+                return replace(cheaper, content={**cheaper.content, "downgraded_from": prepared.model})
+        raise BudgetReached(budget.max_credits, pause=budget.on_exceed == "pause")
 
-    @staticmethod
-    def _starting(changes: list[Change]) -> bool:
-        return any(isinstance(change, StepStarted) for change in changes)
+    def _ask(self, frame: Frame, key: StepKey, started: StepStarted, prepared: Prepared) -> None:
+        question = prepared.question
+        assert question is not None
+        due = self.runtime.clock.now() + question.time
+        self._recorder.put(StepWaits(started, question.facts, question.on_timeout, due))
+        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "waiting", 0, None)
+        self._waiting += 1
+        frame.parked = True
 
-    # -- recording ----------------------------------------------------------
-
-    async def _record(self, changes: list[Change]) -> list[Change]:
-        """Write changes, then make the calls that they start. Returns what must be written next."""
-        applied = await self._write(journal.apply, self.runtime, self.claim, changes)
-        self._over = any(isinstance(change, RunEnded) for change in changes)
-        follow: list[Change] = []
-        for change in changes:
-            if isinstance(change, StepStarted):
-                if change.step_id in applied.reused:
-                    self.claim.attempts.pop(change.step_id, None)
-                    self.outputs[change.step_id] = applied.reused[change.step_id]
-                elif change.step_id in applied.refused:
-                    follow.append(self._failed(replace(change, held_micros=0), applied.refused[change.step_id]))
-                else:
-                    self._launch(change)
-        return follow
-
-    def _launch(self, started: StepStarted) -> None:
-        step_id = started.step_id
-        running = Attempt(started.row_id, started.attempt, "running", started.held_micros, None)
-        self.claim.attempts[step_id] = running
-        call, step = self._calls[step_id], self.claim.definition.step(step_id)
-        assert isinstance(step, LlmStep)
-        self._live[step_id], self._streamed[step_id] = [], []
-        task = asyncio.create_task(
-            call_model(self._ports[step_id], call, step, lambda text: self._on_delta(step_id, text))
-        )
-        self._tasks[task] = started
-        if self._cancelled or self._lost:
-            task.cancel()
-
-    def _on_delta(self, step_id: str, text: str) -> None:
-        self._live[step_id].append(text)
-        self._streamed[step_id].append(text)
-
-    async def _wait(self) -> list[Change]:
-        awaited: list[asyncio.Task[Any]] = [*self._tasks, *self._timers]
-        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-        changes: list[Change] = []
-        for timer in [timer for timer in self._timers if timer.done()]:
-            step_id = self._timers.pop(timer)
-            self.claim.attempts[step_id] = self._delayed.pop(step_id)
-            self._left.add(step_id)
-        for task in [task for task in self._tasks if task.done()]:
-            changes.append(self._finish(self._tasks.pop(task), task))
-        return changes
-
-    def _finish(self, started: StepStarted, task: asyncio.Task[CallResult]) -> StepEnded:
-        step_id, call = started.step_id, self._calls[started.step_id]
-        self._live.pop(step_id, None)
-        streamed = "".join(self._streamed.pop(step_id, []))
-        if task.cancelled():
-            result = CallResult.cut(self.runtime.catalogue, call, streamed)
+    async def _execute(
+        self,
+        frame: Frame,
+        step: Step,
+        key: StepKey,
+        started: StepStarted,
+        prepared: Prepared,
+        tried: Try,
+        recorded: "asyncio.Future[Applied] | None",
+    ) -> Outcome:
+        """Carry out a step whose beginning is journalled."""
+        if recorded is not None:
+            applied = await recorded
+            reused = applied.reused.get(started.row_id)
+            if reused is not None:
+                self._let_go(key, started, "reused")
+                output, content = reused
+                same = StepEnded(key, started.row_id, started.attempt, "reused", content)
+                return Outcome(same, output, content.get("goto"))
+            refusal = applied.refused.get(started.row_id)
+            if refusal is not None:
+                self._held -= started.held_micros
+                return Outcome(self._failed(key, replace(started, held_micros=0), refusal))
+        inner: dict[str, JsonValue] = {}
+        if prepared.nested is not None:
+            nested = await self._run_nested(frame, step, key, prepared.nested, again=tried.number > 1, inner=inner)
+            if nested is None:
+                return Outcome(None)
+            result = nested
         else:
-            error = task.exception()
-            if error is not None:
-                raise error
-            result = task.result()
-        cost = result.cost(self.runtime.catalogue, call, self.claim.plan, started.held_micros)
-        content: dict[str, JsonValue] = {
-            "prompt": call.request.prompt, "raw": result.raw, "parsed": result.parsed, "trace": result.trace,
-        }  # fmt: skip
-        status, retry_at = "completed", None
-        if result.error is None:
-            self.outputs[step_id] = result.parsed
-        else:
-            status = "failed"
-            retry_at = self._retry_time(started, result.error)
-            content["error"] = result.error.message
-            if retry_at is None:
-                self._fail(step_id, result.error)
+            result = await self._call(frame, step, prepared)
+        outcome = self._outcome(frame, step, key, started, prepared, result, tried)
+        if outcome.ended is not None and outcome.ended.retry_at is not None:
+            await self._recorder.put(outcome.ended)
+            return await self._try_later(frame, step, key, self.claim.attempts[key])
+        return replace(outcome, inner=inner)
+
+    async def _try_later(self, frame: Frame, step: Step, key: StepKey, failed: Attempt) -> Outcome:
+        """Wait until the next attempt is due, and make it; the wait is given up when the whole run only waits."""
+        assert failed.retry_at is not None
+        if not await self._wait_until(failed.retry_at) or self._is_over(frame):
+            return Outcome(None)
+        task = self._start(frame, step, key, failed, Try.read(failed.notes.get("next")))
+        return await task if task is not None else Outcome(None)
+
+    async def _wait_until(self, due: datetime) -> bool:
+        while (left := (due - self.runtime.clock.now()).total_seconds()) > 0 and not self._cancelled:
+            if left > PARK_AFTER and self._idle.is_set():
+                await asyncio.sleep(0.05)  # between two steps nothing is called either
+                if self._idle.is_set():
+                    self._wake_at = due if self._wake_at is None else min(due, self._wake_at)
+                    return False
+            try:
+                await asyncio.wait_for(self._idle.wait() if left > PARK_AFTER else asyncio.sleep(left), left)
+            except TimeoutError:
+                continue
+        return True
+
+    async def _call(self, frame: Frame, step: Step, prepared: Prepared) -> StepResult:
+        """Make a call that can be cut. What was streamed before is part of what a cut call used."""
+        assert prepared.execute is not None
+        streamed: list[str] = []
+        tell_live = not frame.path or "[" not in frame.path
+
+        def delta(text: str) -> None:
+            streamed.append(text)
+            if tell_live:
+                self._live.setdefault(step.id, []).append(text)
+
+        def tell(facts: dict[str, JsonValue]) -> None:
+            self._recorder.put(Progress(frame.key(step.id), facts))
+
+        call = asyncio.ensure_future(self._bounded(step, prepared, Live(delta, tell)))
+        self._calls[call] = frame
+        self._idle.clear()
+        if self._cancelled:
+            call.cancel()
+        try:
+            await asyncio.wait([call])
+        finally:
+            call.cancel()
+            self._calls.pop(call, None)
+            if not self._calls:
+                self._idle.set()
+        self._live.pop(step.id, None)
+        if not call.cancelled():
+            return call.result()
+        if self._lost or not (self._cancelled or frame.stopped):
+            raise asyncio.CancelledError
+        stopped = InvalidInput("CANCELLED", "The call was stopped when the run was cancelled.")
+        return StepResult(error=stopped) if prepared.cut is None else prepared.cut("".join(streamed))
+
+    async def _bounded(self, step: Step, prepared: Prepared, live: Live) -> StepResult:
+        assert prepared.execute is not None
+        try:
+            async with asyncio.timeout(prepared.limit):
+                return await prepared.execute(live)
+        except TimeoutError:
+            message = f"Not done within {step.timeout_seconds} s. Raise timeout_seconds or do less in this step."
+            return StepResult(error=ProviderError("TIMEOUT", message, retryable=True))
+        except AppError as error:
+            return StepResult(error=error)
+
+    def _outcome(
+        self,
+        frame: Frame,
+        step: Step,
+        key: StepKey,
+        started: StepStarted,
+        prepared: Prepared,
+        result: StepResult,
+        tried: Try | None = None,
+    ) -> Outcome:
+        """What a result means: passed on, tried again, or failed."""
+        output, error, goto = result.output, result.error, result.notes.get("goto")
+        if error is None:
+            try:
+                output = format_output(step, output)
+                if step.on_condition and goto is None:
+                    goto = self._jump_after(frame, step, output)
+            except InvalidInput as problem:
+                error = problem
+        content: dict[str, JsonValue] = {**prepared.content, "raw": result.raw, "parsed": output}
+        if result.trace:
+            content["trace"] = result.trace
+        content.update(result.notes)
+        retry_at: datetime | None = None
+        if error is not None:
+            content["error"] = error.message
+            if isinstance(error, InnerFailure):
+                content["failed_step"] = error.step_id
+            following = None if self._is_over(frame) or tried is None else next_try(step, tried, error)
+            if following is not None:
+                retry_at = self.runtime.clock.now() + timedelta(milliseconds=following.wait_ms)
+                content["next"] = following.as_json()
+        elif goto is not None:
+            content["goto"] = goto
+        status = "completed" if error is None else "failed"
+        fresh = prepared.result is not None or (prepared.quiet and not started.reusable)
         ended = StepEnded(
-            step_id,
+            key,
             started.row_id,
             started.attempt,
             status,
             content,
-            error_code=result.error.code if result.error else None,
+            error_code=error.code if error else None,
             input_tokens=result.input_tokens,
             output_tokens=result.output_tokens,
             held_micros=started.held_micros,
-            credit_micros=cost.micros,
-            cost_micro_cents=cost.micro_cents,
-            price_version=cost.price_version,
+            credit_micros=result.cost.micros,
+            cost_micro_cents=result.cost.micro_cents,
+            price_version=result.cost.price_version,
             stop_reason=result.stop_reason,
             retry_at=retry_at,
-            streamed=step_id in self._flushed or started.resumed,
+            started=started if fresh else None,
+            streamed=step.id in self._flushed or started.resumed,
         )
-        if retry_at is not None:
-            self._delay(step_id, Attempt(started.row_id, started.attempt, "failed", 0, retry_at))
-        else:
-            self.claim.attempts[step_id] = Attempt(started.row_id, started.attempt, status, 0, None)
-        return ended
+        notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next") if name in content}
+        self._let_go(key, started, status, retry_at, output, notes)
+        self._spent += result.cost.micros
+        return Outcome(ended, output, goto)
 
-    def _retry_time(self, started: StepStarted, error: AppError) -> Any:
-        step = self.claim.definition.step(started.step_id)
-        assert step is not None
-        retryable = isinstance(error, ProviderError) and error.retryable
-        if not retryable or self._cancelled or self._failure or started.attempt >= step.retry.max_attempts:
-            return None
-        wait = backoff_ms(step.retry.backoff_ms, started.attempt, getattr(error, "retry_after", None))
-        return self.runtime.clock.now() + timedelta(milliseconds=wait)
+    def _jump_after(self, frame: Frame, step: Step, output: JsonValue) -> JsonValue:
+        scope = frame.scope(step.id)
+        steps = scope["steps"]
+        assert isinstance(steps, dict)
+        scope["steps"] = {**steps, step.id: {"output": output}}
+        return find_jump(step, scope, frame.flow.may_loop)
 
-    def _failed(self, started: StepStarted, error: AppError) -> StepEnded:
-        self._fail(started.step_id, error)
-        self.claim.attempts[started.step_id] = Attempt(started.row_id, started.attempt, "failed", 0, None)
+    def _let_go(
+        self,
+        key: StepKey,
+        started: StepStarted,
+        status: str,
+        retry_at: datetime | None = None,
+        output: JsonValue = None,
+        notes: dict[str, JsonValue] | None = None,
+    ) -> None:
+        known = self.claim.attempts.get(key)
+        if known is not None and known.status == "running":
+            self._held -= started.held_micros
+        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, status, 0, retry_at, output, notes or {})
+
+    def _started(
+        self,
+        frame: Frame,
+        step: Step,
+        key: StepKey,
+        row_id: str,
+        number: int,
+        prepared: Prepared,
+        *,
+        resumed: bool = False,
+    ) -> StepStarted:
+        return StepStarted(
+            key,
+            row_id,
+            frame.plan.index[step.id],
+            step.type,
+            number,
+            prepared.model,
+            prepared.provider,
+            prepared.fingerprint,
+            prepared.held_micros,
+            step.id in frame.reusable and prepared.fingerprint is not None,
+            resumed,
+            prepared.content,
+        )
+
+    def _failed(self, key: StepKey, started: StepStarted, error: AppError) -> StepEnded:
+        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "failed", 0, None)
         content: dict[str, JsonValue] = {**started.content, "error": error.message}
         return StepEnded(
-            started.step_id, started.row_id, started.attempt, "failed", content, error_code=error.code,
+            key, started.row_id, started.attempt, "failed", content, error_code=error.code,
             held_micros=started.held_micros, started=started,
         )  # fmt: skip
 
-    def _fail(self, step_id: str, error: AppError) -> None:
-        if self._failure is None:
-            self._failure = {"code": error.code, "message": error.message, "step_id": step_id}
+    # -- steps inside steps -------------------------------------------------
+
+    def _plan_of(self, definition: object, steps: tuple[Step, ...], *, together: bool) -> FramePlan:
+        name = (id(definition), id(steps))
+        plan = self._plans.get(name)
+        if plan is None:
+            plan = self._plans[name] = FramePlan(definition, steps, together=together)  # type: ignore[arg-type]
+        return plan
+
+    async def _run_nested(
+        self, frame: Frame, step: Step, key: StepKey, nested: Nested, *, again: bool, inner: dict[str, JsonValue]
+    ) -> StepResult | None:
+        """Run the lists of steps inside a step. None when one of them waits for somebody."""
+        if nested.batch is not None:
+            return await self._run_batches(frame, step, key, nested)
+        outputs: list[JsonValue] = [None] * nested.count
+        problems: dict[int, dict[str, JsonValue]] = {}
+        parked = False
+        numbers = iter(range(nested.count))
+        done = 0
+
+        async def work() -> None:
+            nonlocal parked, done
+            for number in numbers:
+                if self._cancelled or frame.stopped:
+                    return
+                item = nested.item(number)
+                plan = self._plan_of(item.definition, item.steps, together=nested.together)
+                path = frame.inner_path(key, number if nested.many else None)
+                child = Frame(plan, item.base, path=path, reusable=self._all_if(frame, step, plan), again=again)
+                await self._run_frame(child)
+                if child.failure is not None:
+                    problems[number] = child.failure
+                elif child.parked:
+                    parked = True
+                else:
+                    outputs[number] = nested.result(item, child.outputs)
+                if nested.together:
+                    inner.update(child.outputs)
+                done += 1
+                if nested.many:
+                    self._tell_progress(key, done, nested.count, len(problems), last=done == nested.count)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(nested.concurrency, nested.count))]
+        try:
+            for worker in workers:
+                await worker
+        finally:
+            for worker in workers:
+                worker.cancel()
+        if self._cancelled:
+            return StepResult(error=InvalidInput("CANCELLED", "The run was cancelled."))
+        if problems:
+            return StepResult(outputs if nested.many else None, error=inner_failure(step, problems, nested))
+        return None if parked else StepResult(nested.collect(outputs))
+
+    def _all_if(self, frame: Frame, step: Step, plan: FramePlan) -> tuple[str, ...]:
+        return tuple(plan.steps) if step.id in frame.reusable else ()
+
+    async def _run_batches(self, frame: Frame, step: Step, key: StepKey, nested: Nested) -> StepResult:
+        """Light items: many make one journal row, and only items that failed are worked out again."""
+        assert nested.batch is not None
+        outputs: list[JsonValue] = []
+        problems: dict[int, dict[str, JsonValue]] = {}
+        for start in range(0, nested.count, BATCH_ITEMS):
+            end = min(start + BATCH_ITEMS, nested.count)
+            row = StepKey(f"{frame.inner_path(key, None)[:-1]}[{start}:{end}]/", step.id, 1)
+            known = self.claim.attempts.get(row)
+            kept = known.output if known is not None and known.status in WITH_OUTPUT else None
+            if isinstance(kept, list):
+                outputs += kept
+                continue
+            if self._cancelled or frame.stopped:
+                return StepResult(error=InvalidInput("CANCELLED", "The run was cancelled."))
+            worked = await asyncio.to_thread(_work_batch, nested.batch, start, end, known)
+            failed = {start + at: message for at, (_, message) in enumerate(worked) if message is not None}
+            outputs += [output for output, _ in worked]
+            problems |= {
+                at: {"code": "ITEM_FAILED", "message": message, "step_id": step.id} for at, message in failed.items()
+            }
+            self._record_batch(frame, step, row, known, [output for output, _ in worked], failed)
+            self._tell_progress(key, end, nested.count, len(problems), last=end == nested.count)
+        if problems:
+            return StepResult(outputs, error=inner_failure(step, problems, nested))
+        return StepResult(nested.collect(outputs))
+
+    def _record_batch(
+        self,
+        frame: Frame,
+        step: Step,
+        row: StepKey,
+        known: Attempt | None,
+        outputs: list[JsonValue],
+        failed: dict[int, str],
+    ) -> None:
+        number = 1 if known is None else known.attempt + 1
+        started = self._started(frame, step, row, self.runtime.ids.new(), number, Prepared())
+        content: dict[str, JsonValue] = {"parsed": outputs}
+        status, code = "completed", None
+        if failed:
+            status, code = "failed", "ITEM_FAILED"
+            content |= {"error": next(iter(failed.values())), "items": {str(at): text for at, text in failed.items()}}
+        self._recorder.put(StepEnded(row, started.row_id, number, status, content, error_code=code, started=started))
+
+    def _tell_progress(self, key: StepKey, done: int, count: int, failed: int, *, last: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        if last or now - getattr(self, "_told_at", 0.0) >= PROGRESS_SECONDS:
+            self._told_at = now
+            self._recorder.put(Progress(key, {"event": "progress", "done": done, "count": count, "failed": failed}))
+
+    def _inner_outputs(self, frame: Frame, step: Step, key: StepKey) -> dict[str, JsonValue]:
+        """The outputs of the steps inside a `parallel` that the journal says is done."""
+        if step.type != "parallel":
+            return {}
+        path = frame.inner_path(key, None)
+        known = {each.id: self.claim.attempts.get(StepKey(path, each.id, 1)) for each in step.inner}
+        return {name: attempt.output for name, attempt in known.items() if attempt is not None}
 
     # -- ending -------------------------------------------------------------
 
-    def _close_cut_calls(self, error: dict[str, JsonValue]) -> list[StepEnded]:
-        """Ends of calls that a crash cut and nobody will repeat: their holds go back."""
-        content = {"error": error["message"]}
+    def _close_cut_steps(self, error: dict[str, JsonValue]) -> list[StepEnded]:
+        """Ends of steps that will not go on: calls that a crash cut, and questions that nobody needs to answer."""
         return [
             StepEnded(
-                step_id, cut.row_id, cut.attempt, "failed", content, str(error["code"]), held_micros=cut.held_micros
+                key, cut.row_id, cut.attempt, "failed", {"error": error["message"]}, str(error["code"]),
+                held_micros=cut.held_micros,
             )
-            for step_id, cut in self.claim.attempts.items()
-            if cut.status == "running"
-        ]
+            for key, cut in self.claim.attempts.items()
+            if cut.status in ("running", "waiting")
+        ]  # fmt: skip
 
-    def _ended(self) -> RunEnded:
+    def _ended(self, root: Frame) -> RunEnded:
+        definition = self.claim.definition
         if self._cancelled:
             return RunEnded("cancelled", None, dict(CANCELLED))
-        if self._failure is not None:
-            return RunEnded("failed", None, self._failure)
+        if root.failure is not None:
+            return RunEnded("failed", None, root.failure)
         selected = self.claim.selection.steps
         if selected is not None:  # a run of some cells answers with the last of them
-            done = [step_id for step_id in self._index if step_id in selected and step_id in self.outputs]
-            return RunEnded("completed", self.outputs[done[-1]] if done else None)
+            done = [step_id for step_id in root.plan.steps if step_id in selected and step_id in root.outputs]
+            return RunEnded("completed", root.outputs[done[-1]] if done else None)
         try:
-            return RunEnded("completed", run_output(self.claim.definition, self._scope(), self.outputs))
+            steps: dict[str, JsonValue] = {name: {"output": output} for name, output in root.outputs.items()}
+            return RunEnded("completed", run_output(definition, {**root.base, "steps": steps}, root.outputs))
         except InvalidInput as error:
             return RunEnded("failed", None, {"code": error.code, "message": error.message, "step_id": None})
 
-    def _scope(self) -> dict[str, JsonValue]:
-        return scope_of(self.claim.definition, self.claim.input_data, self.outputs)
+    def _stop(self) -> None:
+        if self._root is not None:
+            self._root.cancel()
 
-    def _stop_tasks(self) -> None:
-        for task in [*self._tasks, *self._timers]:
-            task.cancel()
+
+def _work_batch(
+    batch: Callable[[int, int], list[tuple[JsonValue, str | None]]], start: int, end: int, known: Attempt | None
+) -> list[tuple[JsonValue, str | None]]:
+    """A batch of items; where an earlier attempt is kept, only the items that failed in it."""
+    failed = known.notes.get("items") if known is not None else None
+    if known is None or not isinstance(failed, dict) or not isinstance(known.output, list):
+        return batch(start, end)
+    worked: list[tuple[JsonValue, str | None]] = [(output, None) for output in known.output]
+    for number in map(int, failed):
+        worked[number - start] = batch(number, number + 1)[0]
+    return worked

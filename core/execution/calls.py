@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_CEILING, Decimal
 
-from core.credits.domain import charged_cents, micros_for
 from core.execution.preparation import PreparedCall
 from core.pipelines.definition import LlmStep
 from core.pipelines.outputs import OutputMismatch, parse_output, repair_prompt
@@ -19,15 +17,6 @@ GRACE_SECONDS = 1.0  # the adapter's own time limit comes first, with a better m
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """What a call costs: micro-credits to charge, and its price after markup in millionths of a US cent."""
-
-    micros: int
-    micro_cents: int
-    price_version: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class CallResult:
     """How a call ended. `usages`: one a request that the vendor billed."""
 
@@ -38,16 +27,6 @@ class CallResult:
     error: AppError | None = None
     trace: list[JsonValue] = field(default_factory=list)
 
-    @property
-    def input_tokens(self) -> int:
-        """Tokens read, over all requests."""
-        return sum(usage.input_tokens for usage in self.usages)
-
-    @property
-    def output_tokens(self) -> int:
-        """Tokens written, over all requests."""
-        return sum(usage.output_tokens for usage in self.usages)
-
     @classmethod
     def cut(cls, catalogue: Catalogue, call: PreparedCall, streamed: str) -> "CallResult":
         """A call that was cancelled: the vendor bills the prompt and what it wrote, which is estimated here."""
@@ -57,13 +36,6 @@ class CallResult:
         read = estimate_tokens(call.request.prompt, call.card)
         read += estimate_tokens(call.request.system_prompt or "", call.card)
         return cls(raw=streamed, usages=(Usage(read, estimate_tokens(streamed, call.card)),), error=error)
-
-    def cost(self, catalogue: Catalogue, call: PreparedCall, plan: str, held_micros: int) -> Cost:
-        """Price the call. What was held is the most that is ever charged; own keys and free models cost no credits."""
-        usd = sum((catalogue.cost_usd(call.card, usage) or Decimal(0) for usage in self.usages), Decimal(0))
-        cents = int((charged_cents(usd) * 1_000_000).to_integral_value(rounding=ROUND_CEILING))
-        version = call.card.price.as_of if call.card.price else None
-        return Cost(min(micros_for(usd, plan), held_micros), cents, version)
 
 
 async def call_model(port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None]) -> CallResult:

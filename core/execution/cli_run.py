@@ -11,7 +11,7 @@ from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
 from core.execution.queries import get_run, run_as_dict
 from core.pipelines.commands import accept
-from core.pipelines.definition import Definition, LlmStep
+from core.pipelines.definition import Definition, LlmStep, Step, map_steps
 from core.pipelines.inputs import coerce_input
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput
@@ -26,8 +26,11 @@ def load(runtime: Runtime, file: Path, model: str | None) -> Definition:
     if runtime.catalogue.find(model) is None:
         close = runtime.catalogue.suggest(model)
         raise InvalidInput("UNKNOWN_MODEL", f"There is no model {model}.{f' Did you mean {close}?' if close else ''}")
-    steps = tuple(s.model_copy(update={"model": model}) if isinstance(s, LlmStep) else s for s in definition.steps)
-    return definition.model_copy(update={"steps": steps})
+
+    def changed(step: Step) -> Step:
+        return step.model_copy(update={"model": model}) if isinstance(step, LlmStep) else step
+
+    return definition.model_copy(update={"steps": map_steps(definition.steps, changed)})
 
 
 def read_inputs(definition: Definition, pairs: list[str], files: list[str]) -> dict[str, JsonValue]:

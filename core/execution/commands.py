@@ -1,9 +1,10 @@
 """Starting, cancelling and repeating runs."""
 
+import re
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -12,6 +13,7 @@ from core.credits.domain import PLANS, InsufficientCredits
 from core.credits.models import CreditAccount
 from core.credits.postings import lock_account
 from core.execution import errors, journal, leases
+from core.execution.called import called_definitions
 from core.execution.domain import ACTIVE, WITH_OUTPUT, Mode, RunView, Selection
 from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
@@ -104,6 +106,8 @@ def cancel_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         if status in ACTIVE:
             asked = update(RunRow).where(*mine, RunRow.cancel_requested_at.is_(None))
             session.execute(asked.values(cancel_requested_at=runtime.clock.now()))
+            # One that waits for a person is taken up once more, to be closed.
+            session.execute(update(RunRow).where(*mine, RunRow.status == "waiting").values(status="pending"))
     runtime.dispatcher.cancel(run_id)
     return get_run(runtime, owner_id, run_id)
 
@@ -117,7 +121,7 @@ def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | No
     if from_step is not None and definition.step(from_step) is None:
         raise InvalidInput("UNKNOWN_STEP", f"This run has no step {from_step}.")
     again: frozenset[str] = frozenset() if from_step is None else descendants(definition, from_step) | {from_step}
-    kept = [s.step_id for s in before.steps if s.status in WITH_OUTPUT and s.step_id not in again]
+    kept = [step.id for step in definition.steps if step.id not in again]
     new_id = _create(
         runtime,
         owner,
@@ -146,10 +150,11 @@ def _create(
     kept: tuple[str, list[str]] | None = None,
 ) -> str:
     checked = check_input(definition, input_data)
-    funding = funding_of(runtime, owner, definition)
+    called = called_definitions(runtime, owner.id, definition, pipeline_id)
+    funding = funding_of(runtime, owner, definition, called.values())
     grant_month(runtime, owner)
     selected = selection or Selection()
-    quoted = quote(runtime, owner, definition, checked, funding=funding, only=selected.steps)
+    quoted = quote(runtime, owner, definition, checked, funding=funding, called=called, only=selected.steps)
     hashed = runtime.vault.keyed_hash(owner.id, "idempotency")(key.encode()).hex() if key else None
     run_id, now = runtime.ids.new(), runtime.clock.now()
     request: dict[str, JsonValue] = {
@@ -158,6 +163,10 @@ def _create(
         "funding": as_json(funding),
         "selection": journal.seal_selection(selected),
     }
+    if called:
+        request["pipelines"] = {name: to_dict(each) for name, each in called.items()}
+    if kept is not None:
+        request["kept"] = True
     row = RunRow(
         id=run_id,
         owner_id=owner.id,
@@ -225,18 +234,21 @@ def _check_first_step(
 
 
 def _keep_outputs(runtime: Runtime, session: Session, run: RunRow, source_id: str, step_ids: list[str]) -> None:
-    mine = (
-        StepRunRow.run_id == source_id,
-        StepRunRow.owner_id == run.owner_id,
-        StepRunRow.step_id.in_(step_ids),
-    )
-    for row in session.scalars(select(StepRunRow).where(*mine, StepRunRow.status.in_(WITH_OUTPUT))).all():
+    """Copy what is done of some outermost steps: their outputs, and those of the steps and items inside them."""
+    mine = (StepRunRow.run_id == source_id, StepRunRow.owner_id == run.owner_id)
+    done = StepRunRow.status.in_((*WITH_OUTPUT, "skipped"))
+    kept = (done, StepRunRow.step_id.in_(step_ids), StepRunRow.frame == "")
+    inside = (or_(done, StepRunRow.error_code == "ITEM_FAILED"), StepRunRow.frame != "")
+    rows = session.scalars(select(StepRunRow).where(*mine, or_(and_(*kept), and_(*inside)))).all()
+    for row in rows:
+        if row.frame and re.split(r"[@\[/]", row.frame)[0] not in step_ids:
+            continue
         content = journal.open_content(runtime, row)
         new_id = runtime.ids.new()
-        copied = {
-            name: getattr(row, name)
-            for name in ("step_id", "step_index", "type", "model", "provider", "fingerprint", "stop_reason")
-        }
+        names = (
+            "frame", "step_id", "visit", "step_index", "type", "model", "provider", "fingerprint", "stop_reason",
+            "error_code",
+        )  # fmt: skip
         session.add(
             StepRunRow(
                 id=new_id,
@@ -244,8 +256,8 @@ def _keep_outputs(runtime: Runtime, session: Session, run: RunRow, source_id: st
                 owner_id=run.owner_id,
                 pipeline_id=run.pipeline_id,
                 attempt=1,
-                status="reused",
-                content=runtime.vault.seal_json(run.owner_id, f"step_runs.content:{new_id}", cast(JsonValue, content)),
+                status="reused" if row.status in WITH_OUTPUT else row.status,
+                content=runtime.vault.seal_json(run.owner_id, f"step_runs.content:{new_id}", content),
                 input_tokens=0,
                 output_tokens=0,
                 held_micros=0,
@@ -253,6 +265,6 @@ def _keep_outputs(runtime: Runtime, session: Session, run: RunRow, source_id: st
                 cost_micro_cents=0,
                 started_at=run.created_at,
                 completed_at=run.created_at,
-                **copied,
+                **{name: getattr(row, name) for name in names},
             )
         )

@@ -39,7 +39,7 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class StepRunView:
-    """A step of a run: its newest attempt."""
+    """A step of a run: its newest attempt. `reason` says why it was skipped; `depth` how deep it is nested."""
 
     step_id: str
     step_index: int
@@ -61,6 +61,9 @@ class StepRunView:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     attempts: tuple[AttemptView, ...] = ()
+    reason: str | None = None
+    depth: int = 0
+    trace: tuple[JsonValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

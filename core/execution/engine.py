@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from core.accounts.queries import own_keys
 from core.execution import journal, leases
 from core.execution.advance import ActiveRun
-from core.execution.journal import LostLease
+from core.execution.changes import LostLease, RunParked
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 
@@ -27,9 +27,13 @@ log = get_logger("execution")
 class Engine:
     """Advances runs for one process. All methods but the constructor run in the loop."""
 
-    def __init__(self, runtime: Runtime, worker: str) -> None:
+    def __init__(
+        self, runtime: Runtime, worker: str, parked: Callable[[str, RunParked], None] = lambda _run, _how: None
+    ) -> None:
+        """`parked` is told of every run that lets go of this process, and when it wants to go on."""
         self.runtime = runtime
         self.worker = worker
+        self._parked = parked
         self.active: dict[str, ActiveRun] = {}
         # One writer: journal writes keep their order, and never block the loop.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
@@ -59,7 +63,9 @@ class Engine:
         finally:
             self._claiming.discard(run_id)
         try:
-            await run.proceed()
+            parked = await run.proceed()
+            if parked is not None:
+                self._parked(run_id, parked)
         except LostLease:
             log.warning("run.lease_lost", run_id=run_id)
         except Exception as error:
@@ -128,9 +134,13 @@ class Engine:
 
 
 async def run_to_end(engine: Engine, run_id: str) -> None:
-    """Advance one run in this process until it has ended (the command line's way)."""
+    """Advance one run in this process until it has ended, or waits for a person (the command line's way)."""
     house = asyncio.create_task(engine.keep_house())
     try:
-        await engine.advance(run_id)
+        while await engine.advance(run_id):
+            wake_at = await engine.write(leases.wake_time, engine.runtime, run_id)
+            if wake_at is None:
+                return
+            await asyncio.sleep(max(0.0, (wake_at - engine.runtime.clock.now()).total_seconds()))
     finally:
         house.cancel()

@@ -1,18 +1,22 @@
 """Who pays for the calls of a run: decided once, when the run is asked for, and never changed under way."""
 
+from collections.abc import Iterable
+
 from core.accounts.domain import Account
 from core.accounts.queries import list_own_keys
-from core.pipelines.definition import Definition, LlmStep
+from core.pipelines.definition import Definition
 from core.platform.runtime import Runtime
 from core.shared.types import JsonValue
 
 
-def funding_of(runtime: Runtime, owner: Account, definition: Definition) -> dict[str, str]:
+def funding_of(
+    runtime: Runtime, owner: Account, definition: Definition, called: Iterable[Definition] = ()
+) -> dict[str, str]:
     """Mode by provider: own_key, platform, free, or none where there is no key at all.
 
     The operator of the command line uses the environment's keys as own keys: no credits.
     """
-    models = {step.model for step in definition.steps if isinstance(step, LlmStep)}
+    models = set().union(*(models_of(each) for each in (definition, *called)))
     cards = [runtime.catalogue.find(model or runtime.catalogue.default_model()) for model in models]
     own = {key.provider for key in list_own_keys(runtime, owner.id)}
     funding: dict[str, str] = {}
@@ -26,6 +30,16 @@ def funding_of(runtime: Runtime, owner: Account, definition: Definition) -> dict
         else:
             funding[card.provider] = "none"
     return funding
+
+
+def models_of(definition: Definition) -> set[str | None]:
+    """Every model a run may call: those of its steps, their fallbacks, and the budget's cheaper one."""
+    models: set[str | None] = set()
+    for step in definition.llm_steps:
+        models |= {step.model, *step.fallback}
+    if definition.budget is not None and definition.budget.downgrade_to is not None:
+        models.add(definition.budget.downgrade_to)
+    return models
 
 
 def funding_mode(funding: dict[str, str]) -> str:

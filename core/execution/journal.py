@@ -5,8 +5,6 @@ Finishing one step and starting the next are one transaction, together with thei
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, update
@@ -15,13 +13,28 @@ from sqlalchemy.orm import Session
 
 from core.credits import postings
 from core.credits.domain import InsufficientCredits
+from core.execution.changes import (
+    Applied,
+    Attempt,
+    Change,
+    Claim,
+    Event,
+    LostLease,
+    Progress,
+    RunEnded,
+    RunParked,
+    StepEnded,
+    StepKey,
+    StepStarted,
+    StepWaits,
+    cause_of,
+)
 from core.execution.domain import ADVANCING, Selection
 from core.execution.leases import LEASE
-from core.execution.models import RunEventRow, RunRow, StepRunRow
+from core.execution.models import ReviewRow, RunEventRow, RunRow, StepRunRow
 from core.pipelines.definition import Definition
 from core.platform.database import UtcDateTime
 from core.platform.runtime import Runtime
-from core.shared.errors import AppError
 from core.shared.types import JsonValue
 
 # The statements of the hot path are built once, on the tables themselves: building and compiling them anew, and the
@@ -39,6 +52,11 @@ CLAIM = (
             RUNS.c.lease_until < bindparam("b_now", type_=UtcDateTime()),
             RUNS.c.lease_owner == bindparam("worker"),
         ),
+        or_(
+            RUNS.c.wake_at.is_(None),
+            RUNS.c.wake_at <= bindparam("b_now", type_=UtcDateTime()),
+            RUNS.c.cancel_requested_at.is_not(None),
+        ),
     )
     .values(
         fence=RUNS.c.fence + 1,
@@ -46,6 +64,7 @@ CLAIM = (
         status="running",
         lease_owner=bindparam("worker"),
         lease_until=bindparam("until"),
+        wake_at=None,
         started_at=func.coalesce(RUNS.c.started_at, bindparam("b_now", type_=UtcDateTime())),
     )
     .returning(*RUNS.c)
@@ -53,118 +72,20 @@ CLAIM = (
 _HELD = (RUNS.c.id == bindparam("b_run"), RUNS.c.fence == bindparam("b_fence"))
 _FENCE = ("last_seq", "lease_until")
 _FENCE_END = (*_FENCE, "status", "completed_at", "lease_owner", "result", "error_code")
+_FENCE_PARK = (*_FENCE, "status", "wake_at", "lease_owner", "error_code")
 _ENDED = (
     "status", "content", "input_tokens", "output_tokens", "credit_micros", "cost_micro_cents", "stop_reason",
     "error_code", "retry_at", "completed_at",
 )  # fmt: skip
 KEEP_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE})
 END_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_END})
+PARK_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_PARK})
 START_STEP = insert(STEPS)
 END_STEP = update(STEPS).where(STEPS.c.id == bindparam("b_step")).values({name: bindparam(name) for name in _ENDED})
 ADD_EVENT = insert(EVENTS)
 FOLD_TOKENS = delete(EVENTS).where(
     EVENTS.c.run_id == bindparam("b_run"), EVENTS.c.kind == "token", EVENTS.c.step_id == bindparam("b_step")
 )
-
-
-class LostLease(Exception):
-    """Another process has claimed the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The newest journalled attempt of a step, as a claim finds it."""
-
-    row_id: str
-    attempt: int
-    status: str
-    held_micros: int
-    retry_at: datetime | None
-    output: JsonValue = None
-
-
-@dataclass(slots=True)
-class Claim:
-    """A run in the hands of one process. `seq` numbers its events; `published` is the newest that is committed."""
-
-    run_id: str
-    owner_id: str
-    pipeline_id: str | None
-    plan: str
-    fence: int
-    seq: int
-    cancelled: bool
-    definition: Definition
-    input_data: dict[str, JsonValue]
-    funding: dict[str, str]
-    selection: Selection
-    attempts: dict[str, Attempt]
-    published: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StepStarted:
-    """A step is about to call out. `resumed`: its row exists, from a process that died."""
-
-    step_id: str
-    row_id: str
-    step_index: int
-    type: str
-    attempt: int
-    model: str | None
-    provider: str | None
-    fingerprint: bytes | None
-    held_micros: int
-    reusable: bool
-    resumed: bool
-    content: dict[str, JsonValue]
-
-
-@dataclass(frozen=True, slots=True)
-class StepEnded:
-    """A step has ended, well or badly. Without `started` its row was written by StepStarted."""
-
-    step_id: str
-    row_id: str
-    attempt: int
-    status: str
-    content: dict[str, JsonValue]
-    error_code: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    held_micros: int = 0
-    credit_micros: int = 0
-    cost_micro_cents: int = 0
-    price_version: str | None = None
-    stop_reason: str | None = None
-    retry_at: datetime | None = None
-    started: StepStarted | None = None
-    streamed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnded:
-    """The run has ended."""
-
-    status: str
-    output: JsonValue = None
-    error: dict[str, JsonValue] | None = None
-
-
-Change = StepStarted | StepEnded | RunEnded
-
-
-@dataclass(slots=True)
-class Applied:
-    """What became of the starts: refused for want of credits, or answered by a stored output."""
-
-    refused: dict[str, AppError] = field(default_factory=dict)
-    reused: dict[str, JsonValue] = field(default_factory=dict)
-
-
-def cause_of(run_id: str, step_id: str, attempt: int) -> str:
-    """The name of a call: its idempotency key at the vendor and its cause in the ledger."""
-    return f"{run_id}:{step_id}:{attempt}"
 
 
 def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
@@ -177,10 +98,10 @@ def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
             return None
         first = row.fence == 1
         steps: Sequence[StepRunRow] = ()
-        if not first or row.trigger_type == "retry":
+        request = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"runs.request:{run_id}", row.request))
+        if not first or request.get("kept"):
             mine = select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
             steps = session.scalars(mine).all()
-        request = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"runs.request:{run_id}", row.request))
         claimed = Claim(
             run_id=run_id,
             owner_id=row.owner_id,
@@ -190,10 +111,13 @@ def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
             seq=row.last_seq - 1,
             cancelled=row.cancel_requested_at is not None,
             definition=Definition.model_validate(request["definition"]),
+            pipelines={name: Definition.model_validate(found) for name, found in request.get("pipelines", {}).items()},
             input_data=request["input"],
             funding=request["funding"],
             selection=open_selection(request["selection"]),
-            attempts={step.step_id: _attempt(runtime, step) for step in steps},
+            attempts={StepKey(step.frame, step.step_id, step.visit): _attempt(runtime, step) for step in steps},
+            spent_micros=sum(step.credit_micros for step in steps),
+            budget_lifted=row.budget_lifted_at is not None,
         )
         if first:
             _write_events(runtime, session, claimed, [("run_status", None, {"status": "running"})])
@@ -207,25 +131,13 @@ def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
     applied, seq = Applied(), claim.seq
     try:
         with runtime.database.write() as session:
-            now = runtime.clock.now()
-            end = next((change for change in changes if isinstance(change, RunEnded)), None)
             # The fence first: it locks the row, so nobody can claim the run until this is written.
             # Every change makes at most one event; an unused number is a gap, which readers do not mind.
-            values: dict[str, Any] = {"last_seq": seq + len(changes), "lease_until": now + LEASE}
-            if end is not None:
-                result: JsonValue = {"output": end.output, "error": end.error}
-                values |= {"status": end.status, "completed_at": now, "lease_owner": None, "lease_until": None}
-                values["error_code"] = str(end.error["code"]) if end.error else None
-                values["result"] = runtime.vault.seal_json(claim.owner_id, f"runs.result:{claim.run_id}", result)
-            _fenced(session, claim, values, ends=end is not None)
-            events: list[tuple[str, str | None, dict[str, JsonValue]]] = []
+            end = changes[-1] if changes and isinstance(changes[-1], RunEnded | RunParked) else None
+            _fence(runtime, session, claim, seq + len(changes), end)
+            events: list[Event] = []
             for change in changes:
-                if isinstance(change, StepStarted):
-                    events += _start(runtime, session, claim, change, applied)
-                elif isinstance(change, StepEnded):
-                    events += _end(runtime, session, claim, change)
-            if end is not None:
-                events.append(("run_status", None, {"status": end.status}))
+                events += _apply_one(runtime, session, claim, change, applied)
             _write_events(runtime, session, claim, events)
             claim.seq = seq + len(changes)
     except BaseException:
@@ -233,6 +145,20 @@ def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
         raise
     claim.published = claim.seq
     return applied
+
+
+def _apply_one(runtime: Runtime, session: Session, claim: Claim, change: Change, applied: Applied) -> list[Event]:
+    if isinstance(change, StepStarted):
+        return _start(runtime, session, claim, change, applied)
+    if isinstance(change, StepEnded):
+        return _end(runtime, session, claim, change)
+    if isinstance(change, StepWaits):
+        return _wait(runtime, session, claim, change)
+    if isinstance(change, Progress):
+        return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
+    if isinstance(change, RunParked):
+        return _park(session, claim, change, applied)
+    return [("run_status", None, {"status": change.status})]
 
 
 def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> list[str]:
@@ -251,22 +177,78 @@ def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> 
     return lost
 
 
-def _fenced(session: Session, claim: Claim, values: dict[str, Any], *, ends: bool) -> None:
-    held = {"b_run": claim.run_id, "b_fence": claim.fence}
-    if session.connection().execute(END_RUN if ends else KEEP_RUN, values | held).rowcount != 1:
+def _fence(runtime: Runtime, session: Session, claim: Claim, seq: int, end: Change | None) -> None:
+    """Prove that the run is still ours, and write what changes of it. Raises LostLease."""
+    now = runtime.clock.now()
+    values: dict[str, Any] = {"last_seq": seq, "lease_until": now + LEASE, "b_run": claim.run_id}
+    values["b_fence"] = claim.fence
+    statement = KEEP_RUN
+    if isinstance(end, RunEnded):
+        statement = END_RUN
+        result: JsonValue = {"output": end.output, "error": end.error}
+        values |= {"status": end.status, "completed_at": now, "lease_owner": None, "lease_until": None}
+        values["error_code"] = str(end.error["code"]) if end.error else None
+        values["result"] = runtime.vault.seal_json(claim.owner_id, f"runs.result:{claim.run_id}", result)
+    elif isinstance(end, RunParked):
+        statement = PARK_RUN
+        status = "waiting" if end.waiting or end.paused else "running"
+        values |= {"status": status, "wake_at": end.wake_at, "lease_owner": None, "lease_until": None}
+        values["error_code"] = "BUDGET_PAUSED" if end.paused else None
+    if session.connection().execute(statement, values).rowcount != 1:
         raise LostLease
 
 
-def _start(
-    runtime: Runtime, session: Session, claim: Claim, change: StepStarted, applied: Applied
-) -> list[tuple[str, str | None, dict[str, JsonValue]]]:
+def _park(session: Session, claim: Claim, change: RunParked, applied: Applied) -> list[Event]:
+    # The fence holds the run's row, and so does a decision: it was either counted here, or finds the run waiting.
+    waiting = (StepRunRow.run_id == claim.run_id, StepRunRow.status == "waiting")
+    count = session.scalar(select(func.count()).where(*waiting)) or 0
+    if count < change.waiting:
+        applied.decided = True
+        session.execute(update(RunRow).where(RunRow.id == claim.run_id).values(status="pending", wake_at=None))
+        return []
+    return [("run_status", None, {"status": "waiting"})] if change.waiting or change.paused else []
+
+
+def _wait(runtime: Runtime, session: Session, claim: Claim, change: StepWaits) -> list[Event]:
+    started = change.started
+    row = _row(runtime, claim, started) | {"status": "waiting"}
+    session.connection().execute(START_STEP, row)
+    review_id = runtime.ids.new()
+    session.add(
+        ReviewRow(
+            id=review_id,
+            owner_id=claim.owner_id,
+            run_id=claim.run_id,
+            step_run_id=started.row_id,
+            step_id=started.key.step_id,
+            status="open",
+            question=runtime.vault.seal_json(claim.owner_id, f"reviews.question:{review_id}", change.question),
+            on_timeout=change.on_timeout,
+            due_at=change.due_at,
+            created_at=runtime.clock.now(),
+        )
+    )
+    return [("step_status", started.key.step_id, _placed(started.key, {"status": "waiting", "attempt": 1}))]
+
+
+def _placed(key: StepKey, facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """An event's data, with the frame where it is not the outermost."""
+    return {**facts, "frame": key.frame} if key.frame else facts
+
+
+def _in_an_item(key: StepKey) -> bool:
+    """Whether a step belongs to an item of a `map`: those are told as progress, not one by one."""
+    return "[" in key.frame
+
+
+def _start(runtime: Runtime, session: Session, claim: Claim, change: StepStarted, applied: Applied) -> list[Event]:
     if change.reusable and change.fingerprint is not None:
         stored = find_reusable(session, claim.owner_id, change.fingerprint)
         if stored is not None:
             content = open_content(runtime, stored)
-            applied.reused[change.step_id] = content.get("parsed")
+            applied.reused[change.row_id] = content.get("parsed"), content
             copy = StepEnded(
-                change.step_id,
+                change.key,
                 change.row_id,
                 change.attempt,
                 "reused",
@@ -279,19 +261,20 @@ def _start(
     if change.held_micros and not change.resumed:
         try:
             with session.begin_nested():
-                cause = cause_of(claim.run_id, change.step_id, change.attempt)
+                cause = cause_of(claim.run_id, change.key, change.attempt)
                 postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
         except InsufficientCredits as refusal:
-            applied.refused[change.step_id] = refusal
+            applied.refused[change.row_id] = refusal
             return []
     if not change.resumed:
         session.connection().execute(START_STEP, _row(runtime, claim, change))
-    return [("step_status", change.step_id, {"status": "running", "attempt": change.attempt})]
+    if _in_an_item(change.key):
+        return []
+    facts: dict[str, JsonValue] = {"status": "running", "attempt": change.attempt}
+    return [("step_status", change.key.step_id, _placed(change.key, facts))]
 
 
-def _end(
-    runtime: Runtime, session: Session, claim: Claim, change: StepEnded
-) -> list[tuple[str, str | None, dict[str, JsonValue]]]:
+def _end(runtime: Runtime, session: Session, claim: Claim, change: StepEnded) -> list[Event]:
     now = runtime.clock.now()
     values = {
         "status": change.status,
@@ -311,8 +294,8 @@ def _end(
     else:
         session.connection().execute(END_STEP, values | {"b_step": change.row_id})
         if change.streamed:
-            session.connection().execute(FOLD_TOKENS, {"b_run": claim.run_id, "b_step": change.step_id})
-    cause = cause_of(claim.run_id, change.step_id, change.attempt)
+            session.connection().execute(FOLD_TOKENS, {"b_run": claim.run_id, "b_step": change.key.step_id})
+    cause = cause_of(claim.run_id, change.key, change.attempt)
     if change.credit_micros:
         postings.settle(
             runtime,
@@ -328,7 +311,7 @@ def _end(
     facts: dict[str, JsonValue] = {"status": change.status, "attempt": change.attempt}
     if change.error_code:
         facts["error_code"] = change.error_code
-    return [("step_status", change.step_id, facts)]
+    return [] if _in_an_item(change.key) else [("step_status", change.key.step_id, _placed(change.key, facts))]
 
 
 def _row(runtime: Runtime, claim: Claim, change: StepStarted) -> dict[str, Any]:
@@ -337,7 +320,9 @@ def _row(runtime: Runtime, claim: Claim, change: StepStarted) -> dict[str, Any]:
         "run_id": claim.run_id,
         "owner_id": claim.owner_id,
         "pipeline_id": claim.pipeline_id,
-        "step_id": change.step_id,
+        "frame": change.key.frame,
+        "step_id": change.key.step_id,
+        "visit": change.key.visit,
         "step_index": change.step_index,
         "attempt": change.attempt,
         "type": change.type,
@@ -387,16 +372,16 @@ def open_selection(value: dict[str, Any]) -> Selection:
 
 
 def _attempt(runtime: Runtime, row: StepRunRow) -> Attempt:
-    done = row.status in ("completed", "reused")
-    output = open_content(runtime, row).get("parsed") if done else None
-    return Attempt(row.id, row.attempt, row.status, row.held_micros, row.retry_at, output)
+    content = open_content(runtime, row)
+    notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next", "try", "items") if name in content}
+    return Attempt(row.id, row.attempt, row.status, row.held_micros, row.retry_at, content.get("parsed"), notes)
 
 
 def _write_events(
     runtime: Runtime,
     session: Session,
     claim: Claim,
-    events: Sequence[tuple[str, str | None, dict[str, JsonValue]]],
+    events: Sequence[Event],
 ) -> None:
     now, rows = runtime.clock.now(), []
     for kind, step_id, data in events:

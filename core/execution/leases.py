@@ -4,7 +4,7 @@ A lease is taken by `journal.claim`; here it is lengthened, given back, and foun
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select, update
 
@@ -34,7 +34,8 @@ def unclaimed_runs(runtime: Runtime, *, limit: int = 500) -> list[str]:
     """Runs that should be going on and whose lease is free, oldest first."""
     now = runtime.clock.now()
     free = or_(RunRow.lease_until.is_(None), RunRow.lease_until < now)
-    query = select(RunRow.id).where(RunRow.status.in_(ADVANCING), free).order_by(RunRow.id).limit(limit)
+    due = or_(RunRow.wake_at.is_(None), RunRow.wake_at <= now, RunRow.cancel_requested_at.is_not(None))
+    query = select(RunRow.id).where(RunRow.status.in_(ADVANCING), free, due).order_by(RunRow.id).limit(limit)
     with runtime.database.read() as session:
         return list(session.scalars(query))
 
@@ -51,3 +52,12 @@ def hand_over(runtime: Runtime, worker: str) -> None:
     with runtime.database.write() as session:
         mine = (RunRow.lease_owner == worker, RunRow.status.in_(ADVANCING))
         session.execute(update(RunRow).where(*mine).values(lease_owner=None, lease_until=None))
+
+
+def wake_time(runtime: Runtime, run_id: str) -> datetime | None:
+    """When a run that let go of its process wants to go on; None when it does not by itself."""
+    with runtime.database.read() as session:
+        row = session.execute(select(RunRow.status, RunRow.wake_at).where(RunRow.id == run_id)).one()
+    if row.status not in ADVANCING:
+        return None
+    return row.wake_at or runtime.clock.now()

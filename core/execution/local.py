@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import Future
 
 from core.execution import leases
+from core.execution.changes import RunParked
 from core.execution.engine import Engine
 from core.platform.datalock import DataLock
 from core.platform.logging import get_logger
@@ -79,6 +80,12 @@ class LocalDispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _when_parked(self, run_id: str, how: RunParked) -> None:
+        """Come back to a run when it is due. One that waits for a person comes back by `submit`."""
+        if how.wake_at is not None and self._loop is not None and self._runtime is not None:
+            seconds = (how.wake_at - self._runtime.clock.now()).total_seconds()
+            self._loop.call_later(max(0.0, seconds), self._spawn, run_id)
+
     def _cancel(self, run_id: str) -> None:
         assert self._engine is not None
         if run_id in self._engine.active:
@@ -98,7 +105,7 @@ class LocalDispatcher:
         loop = self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         worker = f"serve:{os.getpid()}:{runtime.ids.new()[-12:]}"
-        engine = self._engine = Engine(runtime, worker)
+        engine = self._engine = Engine(runtime, worker, self._when_parked)
         warming = loop.create_task(runtime.providers.warm())  # importing a vendor's SDK takes a second
         duties = [warming, loop.create_task(engine.keep_house()), loop.create_task(self._scan(runtime, engine))]
         loop.call_soon(ready.set_result, None)

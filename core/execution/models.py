@@ -45,6 +45,10 @@ class RunRow(Base):
     last_seq: Mapped[int] = mapped_column(Integer, info=not_personal("number of the newest event"))
     lease_owner: Mapped[str | None] = mapped_column(String(60), info=not_personal("process that advances it"))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("end of the lease"))
+    wake_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when a delayed retry is due"))
+    budget_lifted_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "Budget lifted for a paused run", **SEEN)
+    )
     cancel_requested_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.behavior", "service", "Cancel asked", **SEEN)
     )
@@ -60,7 +64,7 @@ class StepRunRow(Base):
 
     __tablename__ = "step_runs"
     __table_args__ = (
-        UniqueConstraint("run_id", "step_id", "attempt"),
+        UniqueConstraint("run_id", "frame", "step_id", "visit", "attempt"),
         Index(None, "owner_id", "pipeline_id", "step_id", "id"),
         Index(None, "owner_id", "fingerprint"),
     )
@@ -70,6 +74,10 @@ class StepRunRow(Base):
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
     pipeline_id: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id"))
     step_id: Mapped[str] = mapped_column(String(100), info=personal("user.content", "service", "Id of a step", **SEEN))
+    frame: Mapped[str] = mapped_column(
+        String(500), info=personal("user.content", "service", "Ids of the steps around a step", **SEEN)
+    )
+    visit: Mapped[int] = mapped_column(Integer, info=not_personal("which time a loop came here: 1, 2, 3 …"))
     step_index: Mapped[int] = mapped_column(Integer, info=not_personal("order in the definition"))
     attempt: Mapped[int] = mapped_column(Integer, info=not_personal("1, 2, 3 …"))
     type: Mapped[str] = mapped_column(String(20), info=not_personal("kind of step"))
@@ -90,6 +98,41 @@ class StepRunRow(Base):
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when the next attempt is due"))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+
+
+class ReviewRow(Base):
+    """A question to a person that a run waits for. `question` and `answer` hold the texts."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        UniqueConstraint("step_run_id"),
+        Index(None, "owner_id", "status", "id"),
+        Index(None, "status", "due_at"),
+        Index(None, "run_id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), info=not_personal("opaque id"))
+    step_run_id: Mapped[str] = mapped_column(ForeignKey("step_runs.id"), info=not_personal("opaque id"))
+    step_id: Mapped[str] = mapped_column(String(100), info=personal("user.content", "service", "Id of a step", **SEEN))
+    status: Mapped[str] = mapped_column(String(10), info=not_personal("open, decided or closed"))
+    question: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "What a reviewer is shown", **LOG)
+    )
+    answer: Mapped[bytes | None] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "What a reviewer answered", **LOG)
+    )
+    on_timeout: Mapped[str] = mapped_column(String(10), info=not_personal("approve or reject"))
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("end of the time to decide"))
+    link_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info=not_personal("hash of a single-use link"))
+    decided_by: Mapped[str | None] = mapped_column(
+        String(40), info=personal("user.unique_id", "service", "Who decided a review", **SEEN)
+    )
+    decided_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "Review decided", **SEEN)
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
 
 
 class RunEventRow(Base):

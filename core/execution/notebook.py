@@ -1,27 +1,30 @@
 """The notebook: which cells are fresh, which are stale and why, and what a run of them would cost."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.credits.domain import Quote
-from core.execution.domain import WITH_OUTPUT, CellView, NotebookView, RunView, StepRunView
+from core.execution.called import called_definitions
+from core.execution.changes import Claim
+from core.execution.domain import WITH_OUTPUT, CellView, NotebookView, RunView, Selection, StepRunView
+from core.execution.frames import Frame, FramePlan
 from core.execution.funding import funding_of
 from core.execution.journal import find_reusable
+from core.execution.kinds import PREPARE, StepContext
 from core.execution.models import StepRunRow
-from core.execution.preparation import Hash, prepare_call, prepare_transform, scope_of
 from core.execution.queries import active_run_id, get_run, list_runs, live_texts, step_view
 from core.execution.quotes import quote, try_quote
 from core.pipelines.commands import validate_source
-from core.pipelines.definition import Definition, LlmStep, TransformStep, resolve_models
-from core.pipelines.graph import dependencies, order
+from core.pipelines.definition import Definition, Step, resolve_models
+from core.pipelines.graph import order
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline
 from core.platform.runtime import Runtime
-from core.shared.errors import AppError
+from core.shared.errors import AppError, InvalidInput
 from core.shared.types import JsonValue
 
 
@@ -36,9 +39,10 @@ def notebook(
     if checked.definition is None or errors:
         return NotebookView(None, errors, warnings, (), Quote(0, 0, 0), last, active)
     definition = resolve_models(checked.definition, runtime.catalogue.default_model())
-    funding = funding_of(runtime, owner, definition)
-    whole = try_quote(runtime, owner, definition, input_data, funding)
-    cells = _cells(runtime, owner, pipeline_id, definition, input_data, funding, whole)
+    called = _called(runtime, owner, definition, pipeline_id)
+    funding = funding_of(runtime, owner, definition, called.values())
+    whole = try_quote(runtime, owner, definition, input_data, funding, called)
+    cells = _cells(runtime, owner, pipeline_id, definition, called, input_data, whole)
     if active is not None:
         run = get_run(runtime, owner.id, active)
         cells = _show_active(runtime, run, cells)
@@ -52,7 +56,7 @@ def notebook(
         last,
         active,
         len(stale),
-        try_quote(runtime, owner, definition, input_data, funding, stale),
+        try_quote(runtime, owner, definition, input_data, funding, called, stale),
     )
 
 
@@ -60,7 +64,16 @@ def quote_pipeline(runtime: Runtime, owner: Account, pipeline_id: str, input_dat
     """The quote of the newest version. Raises InvalidInput for an input that does not fit."""
     definition = Definition.model_validate(get_pipeline(runtime, owner.id, pipeline_id).definition)
     checked = check_input(definition, input_data)
-    return quote(runtime, owner, definition, checked, funding=funding_of(runtime, owner, definition))
+    called = called_definitions(runtime, owner.id, definition, pipeline_id)
+    funding = funding_of(runtime, owner, definition, called.values())
+    return quote(runtime, owner, definition, checked, funding=funding, called=called)
+
+
+def _called(runtime: Runtime, owner: Account, definition: Definition, pipeline_id: str) -> dict[str, Definition]:
+    try:
+        return called_definitions(runtime, owner.id, definition, pipeline_id)
+    except InvalidInput:  # the run says so
+        return {}
 
 
 def _cells(
@@ -68,56 +81,80 @@ def _cells(
     owner: Account,
     pipeline_id: str,
     definition: Definition,
+    called: dict[str, Definition],
     input_data: dict[str, Any],
-    funding: dict[str, str],
     whole: Quote,
 ) -> tuple[CellView, ...]:
-    hash_ = runtime.vault.keyed_hash(owner.id, "fingerprint")
-    needs = dependencies(definition)
-    outputs: dict[str, JsonValue] = {}
+    """The outermost steps. A jump that a stored condition would make is not followed: a cell is its own matter."""
+    plan = FramePlan(definition, definition.steps)
+    frame = Frame(plan, {"input": dict(input_data), "vars": dict(definition.variables), "steps": {}})
+    reader = _MarkReader(runtime, owner, definition, called)
     found: dict[str, CellView] = {}
     with runtime.database.read() as session:
         newest = _newest(session, owner.id, pipeline_id, definition)
-        for step_id in order(needs):
-            step = cast(LlmStep | TransformStep, definition.step(step_id))
+        for step_id in order(plan.edges):
             last = newest.get(step_id)
             shown = step_view(runtime, [last]) if last is not None else None
-            waits = [need for need in definition.step_ids if need in needs[step_id] and need not in outputs]
+            needs = plan.needs[step_id]
+            waits = [need for need in definition.step_ids if need in needs and need not in frame.outputs]
             cost = whole.steps.get(step_id, (0, 0, 0))
             if waits:
                 found[step_id] = CellView(step_id, _state(shown), _because(waits[0], shown), shown, cost)
                 continue
             try:
-                scope = scope_of(definition, input_data, outputs)
-                mark = _mark(runtime, owner, definition, step, scope, funding, hash_)
+                fresh = reader.stored(session, frame, plan.steps[step_id])
             except AppError as error:
                 found[step_id] = CellView(step_id, _state(shown), error.message, shown, cost)
                 continue
-            stored = find_reusable(session, owner.id, mark)
-            if stored is None:
+            if fresh is None:
                 reason = None if shown is None else _changed(shown)
                 found[step_id] = CellView(step_id, _state(shown), reason, shown, cost)
                 continue
-            fresh = step_view(runtime, [stored])
-            outputs[step_id] = fresh.parsed_output
+            frame.outputs[step_id] = fresh.parsed_output
             found[step_id] = CellView(step_id, "fresh", None, fresh, cost)
     return tuple(found[step_id] for step_id in definition.step_ids)
 
 
-def _mark(
-    runtime: Runtime,
-    owner: Account,
-    definition: Definition,
-    step: LlmStep | TransformStep,
-    scope: dict[str, JsonValue],
-    funding: dict[str, str],
-    hash_: Hash,
-) -> bytes:
-    if isinstance(step, TransformStep):
-        return prepare_transform(step, scope, hash_)
-    free = dict.fromkeys(funding, "free")  # who pays is no part of a fingerprint
-    call = prepare_call(runtime.catalogue, definition, step, scope, funding=free, plan=owner.plan, hash_=hash_)
-    return call.fingerprint
+class _MarkReader:
+    """Finds the stored output that stands for a step as it is now: by what it would do, without doing it."""
+
+    def __init__(self, runtime: Runtime, owner: Account, definition: Definition, called: dict[str, Definition]) -> None:
+        self._runtime = runtime
+        self._hash = runtime.vault.keyed_hash(owner.id, "fingerprint")
+        free = dict.fromkeys(runtime.catalogue.providers(), "free")  # who pays is no part of a fingerprint
+        self._claim = Claim(
+            "", owner.id, None, owner.plan, 0, 0, False, definition, called, {}, free, Selection(), {}
+        )  # fmt: skip
+
+    def stored(self, session: Session, frame: Frame, step: Step) -> StepRunView | None:
+        """The stored output, or None. Raises the error that the step would fail with."""
+        scope = frame.scope(step.id)
+        context = StepContext(
+            self._runtime, self._claim, frame.plan.definition, step, scope, self._hash, "", "", {}, {},
+        )  # fmt: skip
+        prepared = PREPARE[step.type](context)
+        if prepared.nested is not None and prepared.nested.together:
+            return self._together(session, frame, step, scope)
+        if prepared.fingerprint is None:
+            return None
+        row = find_reusable(session, self._claim.owner_id, prepared.fingerprint)
+        return step_view(self._runtime, [row]) if row is not None else None
+
+    def _together(self, session: Session, frame: Frame, step: Step, scope: dict[str, JsonValue]) -> StepRunView | None:
+        """A `parallel` step is fresh when every step inside it is."""
+        plan = FramePlan(frame.plan.definition, step.inner, together=True)
+        inner = Frame(plan, scope)
+        for step_id in order(plan.edges):
+            fresh = self.stored(session, inner, plan.steps[step_id])
+            if fresh is None:
+                return None
+            inner.outputs[step_id] = fresh.parsed_output
+        frame.outputs.update(inner.outputs)
+        output: JsonValue = {each.id: inner.outputs.get(each.id) for each in step.inner}
+        return replace(INSIDE, step_id=step.id, parsed_output=output)
+
+
+INSIDE = StepRunView("", 0, "parallel", None, None, "reused")
 
 
 def _state(shown: StepRunView | None) -> str:

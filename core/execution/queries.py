@@ -1,9 +1,11 @@
 """Reading runs, their events and lists. Ownership is a condition of every query."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, select
 
 from core.credits.domain import Quote
 from core.execution import errors
@@ -18,13 +20,21 @@ from core.execution.domain import (
 )
 from core.execution.journal import open_content, open_selection
 from core.execution.models import RunEventRow, RunRow, StepRunRow
-from core.pipelines.definition import Definition
+from core.pipelines.definition import Definition, Step
+from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.queries import find_pipeline_ids, pipeline_names
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
 from core.shared.money import credits_number
 from core.shared.pages import Page
 from core.shared.types import JsonValue
+
+SUMS = (
+    func.sum(StepRunRow.input_tokens),
+    func.sum(StepRunRow.output_tokens),
+    func.sum(StepRunRow.cost_micro_cents),
+    func.sum(StepRunRow.credit_micros),
+)
 
 
 def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
@@ -33,8 +43,12 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         row = session.scalar(select(RunRow).where(RunRow.id == run_id, RunRow.owner_id == owner_id))
         if row is None:
             raise errors.run_not_found()
-        steps = session.scalars(
-            select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
+        # The items of a `map` are counted, not shown one by one: there may be thousands.
+        outside = StepRunRow.frame.not_like("%[%")
+        mine = select(StepRunRow).where(StepRunRow.run_id == run_id, outside)
+        steps = session.scalars(mine.order_by(StepRunRow.visit, StepRunRow.attempt)).all()
+        inside = session.execute(
+            select(StepRunRow.frame, *SUMS).where(StepRunRow.run_id == run_id, not_(outside)).group_by(StepRunRow.frame)
         ).all()
     vault = runtime.vault
     request = cast(dict[str, Any], vault.open_json(owner_id, f"runs.request:{run_id}", row.request))
@@ -60,7 +74,7 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         output_data=result["output"],
         error=result["error"],
         quote=Quote(row.quote_low, row.quote_likely, row.quote_max),
-        steps=_steps(runtime, definition, steps, row.status, selected),
+        steps=_steps(runtime, definition, steps, [tuple(each) for each in inside], row.status, selected),
         started_at=row.started_at,
         completed_at=row.completed_at,
         created_at=row.created_at,
@@ -195,8 +209,8 @@ def _step_as_dict(step: StepRunView) -> dict[str, JsonValue]:
     }
 
 
-def step_view(runtime: Runtime, rows: Sequence[StepRunRow]) -> StepRunView:
-    """A step from its attempts, oldest first. Costs are those of all attempts."""
+def step_view(runtime: Runtime, rows: Sequence[StepRunRow], *, active: bool = False) -> StepRunView:
+    """A step from its attempts, oldest first. Costs are those of all attempts. `active`: its run goes on."""
     newest = rows[-1]
     contents = {row.id: open_content(runtime, row) for row in rows}
     content = contents[newest.id]
@@ -210,7 +224,7 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow]) -> StepRunView:
         )
         for row in rows
     )
-    waits = newest.status == "failed" and newest.retry_at is not None
+    waits = active and newest.status == "failed" and newest.retry_at is not None
     return StepRunView(
         step_id=newest.step_id,
         step_index=newest.step_index,
@@ -232,6 +246,8 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow]) -> StepRunView:
         started_at=rows[0].started_at,
         completed_at=newest.completed_at,
         attempts=attempts,
+        reason=cast(str | None, content.get("reason")),
+        trace=tuple(cast(list[JsonValue], content.get("trace") or [])),
     )
 
 
@@ -239,21 +255,62 @@ def _steps(
     runtime: Runtime,
     definition: Definition,
     rows: Sequence[StepRunRow],
+    inside: Sequence[tuple[Any, ...]],
     run_status: str,
     selected: frozenset[str] | None,
 ) -> tuple[StepRunView, ...]:
+    """The outermost steps and those inside a `parallel`, in written order; what else is nested adds to its step."""
+    shown = list(_shown_steps(definition.steps))
+    frames = {step.id: frame for _, step, frame in shown}
     attempts: dict[str, list[StepRunRow]] = {}
+    extra: dict[str, list[tuple[int, ...]]] = {}
     for row in rows:
-        attempts.setdefault(row.step_id, []).append(row)
+        if frames.get(row.step_id) is not None and frames[row.step_id] == LOOP_MARK.sub("/", row.frame):
+            attempts.setdefault(row.step_id, []).append(row)
+        else:
+            sums = (row.input_tokens, row.output_tokens, row.cost_micro_cents, row.credit_micros)
+            extra.setdefault(_holder(row.frame, frames), []).append(sums)
+    for frame, *found in inside:
+        extra.setdefault(_holder(frame, frames), []).append(tuple(int(each) for each in found))
     views = []
-    for index, step in enumerate(definition.steps):
+    for index, (depth, step, _) in enumerate(shown):
         if step.id in attempts:
-            views.append(step_view(runtime, attempts[step.id]))
-            continue
-        left_out = selected is not None and step.id not in selected
-        status = "pending" if run_status in ACTIVE and not left_out else "skipped"
-        views.append(StepRunView(step.id, index, step.type, getattr(step, "model", None), None, status))
+            view = step_view(runtime, attempts[step.id], active=run_status in ACTIVE)
+        else:
+            left_out = selected is not None and step.id not in selected
+            status = "pending" if run_status in ACTIVE and not left_out else "skipped"
+            view = StepRunView(step.id, index, step.type, getattr(step, "model", None), None, status)
+        read, written, cents, micros = (
+            sum(column) for column in zip((0, 0, 0, 0), *extra.get(step.id, ()), strict=True)
+        )
+        views.append(
+            replace(
+                view,
+                step_index=index,
+                depth=depth,
+                input_tokens=view.input_tokens + read,
+                output_tokens=view.output_tokens + written,
+                cost_micro_cents=view.cost_micro_cents + cents,
+                credit_micros=view.credit_micros + micros,
+            )
+        )
     return tuple(views)
+
+
+LOOP_MARK = re.compile(r"@\d+/")
+
+
+def _shown_steps(steps: Sequence[Step], depth: int = 0, frame: str = "") -> Iterator[tuple[int, Step, str]]:
+    for step in steps:
+        yield depth, step, frame
+        if isinstance(step, ParallelStep):
+            yield from _shown_steps(step.steps, depth + 1, f"{frame}{step.id}/")
+
+
+def _holder(frame: str, frames: dict[str, str]) -> str:
+    """The innermost shown step that a frame belongs to."""
+    parts = [re.split(r"[@\[]", part)[0] for part in frame.split("/") if part]
+    return next((part for part in reversed(parts) if part in frames), parts[0])
 
 
 def _error(row: StepRunRow, content: dict[str, JsonValue]) -> dict[str, JsonValue] | None:

@@ -1,18 +1,23 @@
 """Quotes: what a run may cost, before it starts.
 
-The maximum follows CONTRACT: (upper bound of the prompt + max_tokens) x attempts. A prompt that prints an
-output which does not exist yet is bounded by the most its step can write.
+The maximum is (upper bound of the prompt + max_tokens) x attempts x loops x items. A prompt that
+prints an output which does not exist yet is bounded by the most its step can write.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import cast
 
 from core.accounts.domain import Account
 from core.credits.domain import Quote, micros_for
+from core.execution.kinds.map import items_of
+from core.execution.kinds.pipeline import name_of
 from core.execution.preparation import FRAME_TOKENS, card_of, max_tokens_of, most_micros
-from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
-from core.pipelines.graph import dependencies, order
+from core.pipelines.definition import Definition, LlmStep, Step, with_agent_defaults
+from core.pipelines.graph import list_dependencies, order, steps_read
+from core.pipelines.kinds.map import MAX_ITEMS, MapStep
+from core.pipelines.kinds.pipeline import PipelineStep
+from core.pipelines.kinds.transform import TransformStep
 from core.platform.runtime import Runtime
 from core.providers.catalogue import Catalogue
 from core.providers.domain import ModelCard, Usage
@@ -20,7 +25,12 @@ from core.providers.tokens import estimate_tokens, upper_bound_tokens
 from core.shared.errors import AppError
 from core.shared.types import JsonValue
 
+Three = tuple[int, int, int]
+
 LIKELY_OUTPUT = 300  # tokens, where nothing better is known
+LIKELY_ITEMS = 10
+LARGEST_OUTPUT = 4_000_000  # characters, of steps that do not say how much they write
+ZERO: Three = (0, 0, 0)
 
 
 def quote(
@@ -30,31 +40,124 @@ def quote(
     input_data: Mapping[str, JsonValue],
     *,
     funding: Mapping[str, str],
+    called: Mapping[str, Definition] | None = None,
     only: frozenset[str] | None = None,
 ) -> Quote:
     """The quote of a run and of each step. Raises ProviderError NO_PRICE for an unknown price on platform keys."""
-    sizes: dict[str, int] = {}
-    steps: dict[str, tuple[int, int, int]] = {}
-    given = sum(_tokens_of(value) for value in input_data.values())
-    given += sum(_tokens_of(value) for value in definition.variables.values())
-    needs = dependencies(definition)
-    for step_id in order(needs):
-        step = cast(LlmStep | TransformStep, definition.step(step_id))
-        upstream = sum(sizes.get(need, 0) for need in needs[step.id])
-        if isinstance(step, TransformStep):
-            sizes[step.id] = given + upstream + len((step.text_template or "").encode())
-            steps[step.id] = (0, 0, 0)
-            continue
-        card = card_of(runtime.catalogue, with_agent_defaults(step, definition))
-        full = with_agent_defaults(step, definition)
-        sizes[step.id] = max_tokens_of(full, card)
-        steps[step.id] = _step_quote(runtime.catalogue, full, card, owner, funding, given, upstream)
-    counted = [steps[step_id] for step_id in steps if only is None or step_id in only]
-    low, likely, most = (sum(column) for column in zip(*counted, strict=True)) if counted else (0, 0, 0)
+    given = sum(_size_of(value) for value in (*input_data.values(), *definition.variables.values()))
+    estimate = _Estimate(runtime.catalogue, owner, funding, called or {}, definition, dict(input_data), given)
+    steps = estimate.of_list(definition.steps, {}, repeats=1)
+    counted = [steps[step.id] for step in definition.steps if only is None or step.id in only]
+    low, likely, most = (sum(column) for column in zip(ZERO, *counted, strict=True))
+    if definition.budget is not None:
+        most = min(most, int(definition.budget.max_credits * 1_000_000))
+        low, likely = min(low, most), min(likely, most)
     return Quote(low, likely, most, steps)
 
 
-def _step_quote(
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """What is known before a run of one definition. `given`: how much all its inputs and variables print."""
+
+    catalogue: Catalogue
+    owner: Account
+    funding: Mapping[str, str]
+    called: Mapping[str, Definition]
+    definition: Definition
+    input_data: dict[str, JsonValue]
+    given: int
+
+    def of_list(self, steps: tuple[Step, ...], outer: dict[str, int], *, repeats: int) -> dict[str, Three]:
+        """Each step's quote, those inside it included, when the whole list runs `repeats` times at most."""
+        sizes = dict(outer)
+        waits = list_dependencies(steps, self.definition.step_ids)
+        loops = _loops(steps)
+        known = {step.id: step for step in steps}
+        quotes: dict[str, Three] = {}
+        for step_id in order(waits):
+            step = known[step_id]
+            times = repeats * loops.get(step_id, 1)
+            quotes |= self._of_step(step, sizes, times)
+        return quotes
+
+    def _of_step(self, step: Step, sizes: dict[str, int], repeats: int) -> dict[str, Three]:
+        upstream = sum(sizes.get(name, 0) for name in self._read(step, sizes))
+        tries = step.retry.max_attempts
+        if isinstance(step, LlmStep):
+            sizes[step.id], cost = self._of_call(step, upstream)
+            return {step.id: (cost[0], cost[1], cost[2] * repeats)}
+        if isinstance(step, PipelineStep):
+            sizes[step.id] = LARGEST_OUTPUT
+            inner = _Estimate(
+                self.catalogue, self.owner, self.funding, self.called, self.called[name_of(step)], {},
+                self.given + upstream,
+            ) if name_of(step) in self.called else None  # fmt: skip
+            parts = inner.of_list(inner.definition.steps, {}, repeats=repeats * tries) if inner else {}
+            outermost = {each.id for each in inner.definition.steps} if inner else set()
+            return {step.id: _total(cost for name, cost in parts.items() if name in outermost)}
+        if step.inner:
+            likely, most = self._items(step, upstream)
+            parts = self.of_list(step.inner, sizes, repeats=repeats * tries * most)
+            low, usual, largest = _total(parts[each.id] for each in step.inner)
+            sizes[step.id] = LARGEST_OUTPUT
+            sizes.update({each.id: LARGEST_OUTPUT for each in step.inner})
+            return {**parts, step.id: (low * likely, usual * likely, largest)}
+        text = len((step.text_template or "").encode()) if isinstance(step, TransformStep) else 0
+        sizes[step.id] = self.given + upstream + text if isinstance(step, TransformStep) else LARGEST_OUTPUT
+        return {step.id: ZERO}
+
+    def _read(self, step: Step, sizes: dict[str, int]) -> frozenset[str]:
+        names: frozenset[str] = frozenset()
+        for written in step.written():
+            names |= steps_read(written, self.definition.step_ids, tuple(sizes))
+        return names
+
+    def _items(self, step: Step, upstream: int) -> tuple[int, int]:
+        """How many times the steps inside run: likely, and at most."""
+        if not isinstance(step, MapStep):
+            return 1, 1
+        scope: dict[str, JsonValue] = {"input": self.input_data, "vars": dict(self.definition.variables), "steps": {}}
+        try:
+            count = len(items_of(step, scope))
+            return count, count
+        except AppError:
+            # Two characters are the shortest item of a list: a digit and a comma.
+            return LIKELY_ITEMS, max(1, min(MAX_ITEMS, (upstream or LARGEST_OUTPUT) // 2))
+
+    def _of_call(self, step: LlmStep, upstream: int) -> tuple[int, Three]:
+        """The most tokens a call writes, and its quote over all its attempts and fallbacks."""
+        full = with_agent_defaults(step, self.definition)
+        models = [full, *(full.model_copy(update={"model": model}) for model in step.fallback)]
+        cards = [card_of(self.catalogue, each) for each in models]
+        size = max(max_tokens_of(each, card) for each, card in zip(models, cards, strict=True))
+        each_cost = [
+            _call_quote(self.catalogue, one, card, self.owner, self.funding, self.given, upstream)
+            for one, card in zip(models, cards, strict=True)
+        ]
+        low, likely, _ = each_cost[0]
+        turns = step.agent.max_turns if step.agent is not None else 1
+        most = sum(cost[2] for cost in each_cost) * step.retry.max_attempts * turns
+        return size, (low, min(likely, most), most)
+
+
+def _loops(steps: tuple[Step, ...]) -> dict[str, int]:
+    """How many times each step may run because of jumps backwards."""
+    place = {step.id: index for index, step in enumerate(steps)}
+    times: dict[str, int] = {}
+    for index, step in enumerate(steps):
+        for jump in step.jumps():
+            start = place.get(jump.target, index + 1)
+            for repeated in steps[start : index + 1]:
+                times[repeated.id] = times.get(repeated.id, 1) * (1 + (jump.max_loops or 0))
+    return times
+
+
+def _total(costs: Iterable[Three]) -> Three:
+    low, likely, most = (sum(column) for column in zip(ZERO, *costs, strict=True))
+    return low, likely, most
+
+
+def _call_quote(
     catalogue: Catalogue,
     step: LlmStep,
     card: ModelCard,
@@ -62,9 +165,9 @@ def _step_quote(
     funding: Mapping[str, str],
     given: int,
     upstream: int,
-) -> tuple[int, int, int]:
+) -> Three:
     if funding.get(card.provider) != "platform":
-        return (0, 0, 0)
+        return ZERO
     text = step.prompt + (step.system_prompt or "")
     bound = upper_bound_tokens(text, card) + text.count("{{") * (given + upstream) + FRAME_TOKENS
     if step.output_schema is not None:
@@ -76,15 +179,14 @@ def _step_quote(
     likely_in = estimate_tokens(text, card) + given // 3 + min(upstream, LIKELY_OUTPUT)
     low = _likely(catalogue, card, owner.plan, Usage(estimate_tokens(text, card), 1))
     likely = _likely(catalogue, card, owner.plan, Usage(likely_in, min(max_tokens_of(step, card), LIKELY_OUTPUT)))
-    attempts = step.retry.max_attempts
-    return (min(low, most), min(likely, most), most * attempts)
+    return min(low, most), min(likely, most), most
 
 
 def _likely(catalogue: Catalogue, card: ModelCard, plan: str, usage: Usage) -> int:
     return micros_for(catalogue.cost_usd(card, usage) or Decimal(0), plan)
 
 
-def _tokens_of(value: JsonValue) -> int:
+def _size_of(value: JsonValue) -> int:
     return len(value.encode()) if isinstance(value, str) else len(str(value))
 
 
@@ -94,10 +196,11 @@ def try_quote(
     definition: Definition,
     input_data: Mapping[str, JsonValue],
     funding: Mapping[str, str],
+    called: Mapping[str, Definition] | None = None,
     only: frozenset[str] | None = None,
 ) -> Quote:
     """A quote for showing: zero where none can be made (the run itself then says why)."""
     try:
-        return quote(runtime, owner, definition, input_data, funding=funding, only=only)
+        return quote(runtime, owner, definition, input_data, funding=funding, called=called, only=only)
     except AppError:
         return Quote(0, 0, 0)

@@ -104,7 +104,11 @@ def _loops(steps: Sequence[Step], place: Mapping[str, int]) -> Iterator[tuple[in
 
 def _names(step: Step, numbered: Sequence[str], known: tuple[str, ...]) -> frozenset[str]:
     """Every id that a step, or one inside it, reads or needs."""
-    own = frozenset(step.needs).union(*(steps_read(written, numbered, known) for written in step.written()))
+    own = frozenset(step.needs)
+    for written in step.written():
+        # Where control goes after a step is decided by what it made itself, too.
+        itself = {step.id} if written.path[0] == "on_condition" else frozenset()
+        own |= steps_read(written, numbered, known) - itself
     return own.union(*(_names(inner, numbered, known) for inner in step.inner))
 
 

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from core.pipelines.definition import Definition
+from core.pipelines.definition import Definition, Step
 from core.pipelines.references import value_template
 from core.pipelines.schemas import SchemaTooCostly, first_problem
 from core.pipelines.source import path_text
-from core.pipelines.templates import Scope, resolve_value
+from core.pipelines.templates import Scope, print_value, resolve_value
 from core.shared.errors import InvalidInput
 from core.shared.types import JsonValue
 
@@ -65,9 +65,26 @@ def run_output(definition: Definition, scope: Scope, outputs: Mapping[str, JsonV
     Raises InvalidInput MISSING_REFERENCE.
     """
     written = definition.output.from_
-    if written is None:
-        return outputs.get(definition.steps[-1].id)
+    if written is None:  # the last step that ran: what a jump went over has no output
+        ran = (outputs[step.id] for step in reversed(definition.steps) if outputs.get(step.id) is not None)
+        return next(ran, None)
     return resolve_value(value_template(written) or written, scope)
+
+
+def format_output(step: Step, output: JsonValue) -> JsonValue:
+    """An output as its step's `output_format` wants it. Raises InvalidInput NOT_JSON."""
+    if output is None or step.output_format is None:
+        return output
+    if step.output_format != "json":
+        return print_value(output)
+    if not isinstance(output, str) or step.type in ("llm", "transform"):
+        return output
+    try:
+        return read_json(output)
+    except OutputMismatch:
+        raise InvalidInput(
+            "NOT_JSON", f"The output of `{step.id}` is not JSON: check it, or remove `output_format`."
+        ) from None
 
 
 def read_json(text: str) -> JsonValue:

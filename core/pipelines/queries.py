@@ -5,6 +5,7 @@ from typing import Any, cast
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.pipelines.definition import Definition
 from core.pipelines.domain import DraftView, PipelineSummary, PipelineView, VersionView
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
 from core.platform.runtime import Runtime
@@ -65,6 +66,22 @@ def get_version(runtime: Runtime, owner_id: str, pipeline_id: str, number: int) 
     if row is None:
         raise NotFound("VERSION_NOT_FOUND", f"This pipeline has no version {number}.")
     return open_version(runtime, row)
+
+
+def find_pipeline(
+    runtime: Runtime, owner_id: str, name: str, version: int | None = None
+) -> tuple[str, Definition] | None:
+    """Id and definition of a person's active pipeline by id or exact name, its newest version or another."""
+    with runtime.database.read() as session:
+        mine = select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
+        row = session.scalar(mine.where(PipelineRow.id == name))
+        if row is None:
+            rows = session.scalars(mine.order_by(PipelineRow.id.desc())).all()
+            row = next((each for each in rows if open_about(runtime, each)["name"] == name), None)
+        found = session.get(VersionRow, (row.id, version or row.version)) if row is not None else None
+    if row is None or found is None:
+        return None
+    return row.id, Definition.model_validate(open_version(runtime, found).definition)
 
 
 def pipeline_names(runtime: Runtime, owner_id: str, pipeline_ids: set[str]) -> dict[str, str]:

@@ -8,10 +8,10 @@ import pytest
 
 from core.accounts.domain import Account
 from core.execution import journal, leases
+from core.execution.changes import LostLease, RunEnded, StepEnded, StepKey, StepStarted
 from core.execution.commands import cancel_run, retry_run, run_cells, start_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
-from core.execution.journal import LostLease, RunEnded
 from core.execution.notebook import notebook, quote_pipeline
 from core.execution.queries import events_after, get_run, list_runs, run_as_dict
 from core.pipelines.commands import create_pipeline
@@ -141,10 +141,10 @@ async def test_a_run_goes_on_from_its_journal(runtime: Runtime, owner: Account, 
     dead = journal.claim(runtime, run.id, "serve:dead")
     assert dead is not None
     row_id = runtime.ids.new()
-    started = journal.StepStarted("first", row_id, 0, "llm", 1, "demo", "demo", b"mark", 0, False, False, {})
-    ended = journal.StepEnded("first", row_id, 1, "completed", {"raw": "kept", "parsed": "kept"})
-    calling = journal.StepStarted(
-        "second", runtime.ids.new(), 1, "llm", 1, "demo", "demo", b"other", 0, False, False, {}
+    started = StepStarted(StepKey("", "first", 1), row_id, 0, "llm", 1, "demo", "demo", b"mark", 0, False, False, {})
+    ended = StepEnded(StepKey("", "first", 1), row_id, 1, "completed", {"raw": "kept", "parsed": "kept"})
+    calling = StepStarted(
+        StepKey("", "second", 1), runtime.ids.new(), 1, "llm", 1, "demo", "demo", b"other", 0, False, False, {}
     )
     journal.apply(runtime, dead, [started, ended, calling])
     leases.drop_leases_of_dead_servers(runtime)

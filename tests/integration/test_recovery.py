@@ -11,10 +11,10 @@ from core.accounts.domain import Account
 from core.credits.commands import grant_month, set_credits
 from core.credits.queries import balance, verify_ledger
 from core.execution import journal
+from core.execution.changes import Change, StepEnded, StepKey, StepStarted
 from core.execution.commands import cancel_run, run_cells, start_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
-from core.execution.journal import StepEnded, StepStarted
 from core.execution.queries import get_run
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
@@ -54,16 +54,13 @@ def _crash_in_a_call(
     assert claim is not None
     index = {"a": 0, "b": 1}
     row = runtime.ids.new()
-    changes: list[journal.Change] = [
-        StepStarted(step_id, row, index[step_id], "llm", 1, "demo", "demo", mark, HELD, False, False, {})
-    ]
+    key = StepKey("", step_id, 1)
+    started = StepStarted(key, row, index[step_id], "llm", 1, "demo", "demo", mark, HELD, False, False, {})
+    changes: list[Change] = [started]
     if also_fail:
-        other = StepStarted(
-            also_fail, runtime.ids.new(), index[also_fail], "llm", 1, "demo", "demo", None, 0, False, False, {}
-        )
-        changes.append(
-            StepEnded(also_fail, other.row_id, 1, "failed", {"error": "no"}, error_code="BAD_REQUEST", started=other)
-        )
+        key, row = StepKey("", also_fail, 1), runtime.ids.new()
+        other = StepStarted(key, row, index[also_fail], "llm", 1, "demo", "demo", None, 0, False, False, {})
+        changes.append(StepEnded(key, row, 1, "failed", {"error": "no"}, error_code="BAD_REQUEST", started=other))
     journal.apply(runtime, claim, changes)
 
 

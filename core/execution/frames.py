@@ -1,0 +1,80 @@
+"""Frames: lists of steps under way, each with what its steps can see."""
+
+from collections.abc import Collection, Mapping
+
+from core.execution.changes import StepKey
+from core.execution.flow import Flow
+from core.pipelines.definition import Definition, Step
+from core.pipelines.graph import feedback_ids, list_dependencies, owners, reachable
+from core.shared.types import JsonValue
+
+
+class FramePlan:
+    """What all frames over one list of steps share: who waits for whom, and what each step can see."""
+
+    def __init__(self, definition: Definition, steps: tuple[Step, ...], *, together: bool = False) -> None:
+        self.definition = definition
+        self.steps = {step.id: step for step in steps}
+        self.index = {step.id: place for place, step in enumerate(steps)}
+        self.edges = list_dependencies(steps, definition.step_ids, barriers=not together)
+        self.needs = list_dependencies(steps, definition.step_ids, barriers=False)
+        self.feedback = feedback_ids(steps)
+        owner = owners(steps)
+        # Only what a step waits for is seen by it, so that an output never depends on who was quicker.
+        self.visible = {
+            step.id: frozenset(name for name, by in owner.items() if by in reachable(self.edges, step.id))
+            for step in steps
+        }
+
+
+class Frame:
+    """One list of steps under way. `path` is its place in the journal, "" for the outermost."""
+
+    def __init__(
+        self,
+        plan: FramePlan,
+        base: Mapping[str, JsonValue],
+        *,
+        path: str = "",
+        chosen: Collection[str] | None = None,
+        reusable: Collection[str] = (),
+        again: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.path = path
+        self.base = base
+        self.reusable = reusable
+        self.again = again
+        self.flow = Flow(tuple(plan.steps), plan.edges, chosen)
+        self.outputs: dict[str, JsonValue] = {}
+        self.failure: dict[str, JsonValue] | None = None
+        self.parked = False
+        self.stopped = False
+
+    def key(self, step_id: str) -> StepKey:
+        """Where a step of this frame stands in the journal now."""
+        return StepKey(self.path, step_id, self.flow.visit(step_id))
+
+    def inner_path(self, key: StepKey, item: int | None) -> str:
+        """The path of a frame inside a step, or of one of its items."""
+        visit = f"@{key.visit}" if key.visit > 1 else ""
+        return f"{self.path}{key.step_id}{visit}{'' if item is None else f'[{item}]'}/"
+
+    def scope(self, step_id: str) -> dict[str, JsonValue]:
+        """What a step of this frame can see."""
+        outer = self.base["steps"]
+        assert isinstance(outer, dict)
+        steps: dict[str, JsonValue] = dict(outer)
+        for name in self.plan.feedback:
+            steps[name] = {"output": self.outputs.get(name)}
+        for name in self.plan.visible[step_id]:
+            if name in self.outputs:
+                steps[name] = {"output": self.outputs[name]}
+        return {**self.base, "steps": steps}
+
+    def before(self, step_id: str) -> JsonValue:
+        """The output of the nearest step written before that has one."""
+        place = self.plan.index[step_id]
+        names = [name for name, index in self.plan.index.items() if index < place]
+        found = (self.outputs[name] for name in reversed(names) if self.outputs.get(name) is not None)
+        return next(found, None)

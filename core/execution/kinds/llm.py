@@ -1,0 +1,55 @@
+"""`llm`: one call of a model."""
+
+from core.execution.calls import CallResult, call_model
+from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
+from core.execution.preparation import PreparedCall, prepare_call
+from core.pipelines.definition import LlmStep
+
+
+def prepare(context: StepContext) -> Prepared:
+    """Resolve the prompt and price the call. Raises InvalidInput, ProviderError."""
+    written: LlmStep = context.step
+    step = written if context.model is None else written.model_copy(update={"model": context.model})
+    claim, runtime = context.claim, context.runtime
+    call = prepare_call(
+        runtime.catalogue,
+        context.definition,
+        step,
+        context.scope,
+        funding=claim.funding,
+        plan=claim.plan,
+        hash_=context.hash_,
+        idempotency_key=context.cause,
+    )
+    own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
+
+    async def execute(live: Live) -> StepResult:
+        port = runtime.providers.port_for(call.card, own_key, metered=call.metered)
+        return _result(context, call, await call_model(port, call, step, live.delta))
+
+    def cut(streamed: str) -> StepResult:
+        return _result(context, call, CallResult.cut(runtime.catalogue, call, streamed))
+
+    return Prepared(
+        execute=execute,
+        cut=cut,
+        fingerprint=call.fingerprint,
+        content={"prompt": call.request.prompt},
+        model=call.card.id,
+        provider=call.card.provider,
+        held_micros=call.held_micros,
+    )
+
+
+def _result(context: StepContext, call: PreparedCall, result: CallResult) -> StepResult:
+    cost = Cost.of(context.runtime.catalogue, call.card, result.usages, context.claim.plan, call.held_micros)
+    return StepResult(
+        output=result.parsed,
+        raw=result.raw,
+        error=result.error,
+        input_tokens=sum(usage.input_tokens for usage in result.usages),
+        output_tokens=sum(usage.output_tokens for usage in result.usages),
+        stop_reason=result.stop_reason,
+        cost=cost,
+        trace=result.trace,
+    )

@@ -1,0 +1,73 @@
+"""`map`: the same steps for each item of a list, some at a time."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from core.execution.kinds.port import Item, Nested, Prepared, StepContext
+from core.execution.preparation import fingerprint
+from core.pipelines.kinds.map import MAX_ITEMS, MapStep
+from core.pipelines.kinds.transform import TransformStep
+from core.pipelines.outputs import OutputMismatch, read_json
+from core.pipelines.references import value_template
+from core.pipelines.templates import resolve_value, type_name
+from core.pipelines.transforms import run_transform
+from core.shared.errors import AppError, InvalidInput
+from core.shared.types import JsonValue
+
+
+def prepare(context: StepContext) -> Prepared:
+    """The items, each seeing itself under the name of `as`. Raises InvalidInput NOT_A_LIST, TOO_MANY_ITEMS."""
+    step: MapStep = context.step
+    items = items_of(step, context.scope)
+    inner: list[JsonValue] = [each.model_dump(mode="json", by_alias=True, exclude_unset=True) for each in step.steps]
+    mark = None
+    if not step.is_barrier:
+        mark = fingerprint(context.hash_, ["map", items, step.as_, inner, context.scope])
+
+    def item(index: int) -> Item:
+        return Item(context.definition, step.steps, {**context.scope, step.as_: items[index]})
+
+    def result(_item: Item, outputs: Mapping[str, JsonValue]) -> JsonValue:
+        return next((outputs[each.id] for each in reversed(step.steps) if each.id in outputs), None)
+
+    def batch(start: int, end: int) -> list[tuple[JsonValue, str | None]]:
+        return [_light(step, item(index).base) for index in range(start, end)]
+
+    nested = Nested(
+        len(items), step.concurrency, item, result, list, many=True, batch=batch if is_light(step) else None
+    )
+    return Prepared(nested=nested, fingerprint=mark)
+
+
+def items_of(step: MapStep, scope: Mapping[str, Any]) -> list[JsonValue]:
+    """What `foreach` names, as a list; a text may hold one as JSON."""
+    value = resolve_value(value_template(step.foreach), scope)
+    if isinstance(value, str):
+        with suppress(OutputMismatch):
+            value = read_json(value)
+    if not isinstance(value, list):
+        raise InvalidInput("NOT_A_LIST", f"`foreach` of {step.id} needs a list, but it is {type_name(value)}.")
+    if len(value) > MAX_ITEMS:
+        raise InvalidInput(
+            "TOO_MANY_ITEMS", f"`foreach` of {step.id} has {len(value):,} items; {MAX_ITEMS:,} are allowed. Split it."
+        )
+    return value
+
+
+def is_light(step: MapStep) -> bool:
+    """Whether an item costs so little that journalling it alone would cost more."""
+    return all(isinstance(inner, TransformStep) and not inner.on_condition and not inner.needs for inner in step.steps)
+
+
+def _light(step: MapStep, base: Mapping[str, Any]) -> tuple[JsonValue, str | None]:
+    scope = {**base, "steps": dict(base["steps"])}
+    output: JsonValue = None
+    try:
+        for inner in step.steps:
+            assert isinstance(inner, TransformStep)
+            output = run_transform(inner, scope)
+            scope["steps"][inner.id] = {"output": output}
+    except AppError as error:
+        return None, error.message
+    return output, None

@@ -1,0 +1,139 @@
+"""What a kind of step is given, and what it answers: whether it is done, calls out, asks a person, or holds steps."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from core.credits.domain import charged_cents, micros_for
+from core.execution.changes import Claim
+from core.pipelines.definition import Definition, Step
+from core.platform.runtime import Runtime
+from core.providers.catalogue import Catalogue
+from core.providers.domain import ModelCard, Usage
+from core.shared.errors import AppError
+from core.shared.types import JsonValue
+
+Hash = Callable[[bytes], bytes]
+Scope = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call costs: micro-credits to charge, and its price after markup in millionths of a US cent."""
+
+    micros: int = 0
+    micro_cents: int = 0
+    price_version: str | None = None
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, card: ModelCard, usages: tuple[Usage, ...], plan: str, held: int) -> "Cost":
+        """The cost of what a vendor reported. Micro-credits never pass what was held; own keys hold nothing."""
+        usd = sum((catalogue.cost_usd(card, usage) or Decimal(0) for usage in usages), Decimal(0))
+        cents = int((charged_cents(usd) * 1_000_000).to_integral_value(rounding=ROUND_CEILING))
+        return cls(min(micros_for(usd, plan), held), cents, card.price.as_of if card.price else None)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """How a step ended: its output, or the error."""
+
+    output: JsonValue = None
+    raw: str | None = None
+    error: AppError | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    stop_reason: str | None = None
+    cost: Cost = Cost()
+    trace: list[JsonValue] = field(default_factory=list)
+    notes: dict[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What a call tells while it is under way: text as it streams in, and events of its trace."""
+
+    delta: Callable[[str], None]
+    tell: Callable[[dict[str, JsonValue]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a person is asked, until when, and what their silence means."""
+
+    facts: dict[str, JsonValue]
+    time: timedelta
+    on_timeout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One list of steps inside a step: what it sees, and the definition it belongs to."""
+
+    definition: Definition
+    steps: tuple[Step, ...]
+    base: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Steps inside a step: `count` lists of them, `concurrency` at a time, each made when its turn comes.
+
+    `collect` makes the output of the outputs of all lists. `batch`: items so light that many make one journal row;
+    it works out the items from one number up to another, each an output or what went wrong.
+    """
+
+    count: int
+    concurrency: int
+    item: Callable[[int], Item]
+    result: Callable[[Item, Mapping[str, JsonValue]], JsonValue]
+    collect: Callable[[list[JsonValue]], JsonValue]
+    together: bool = False
+    many: bool = False
+    batch: Callable[[int, int], list[tuple[JsonValue, str | None]]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a step would do. Exactly one of `result`, `execute`, `question` and `nested` is set.
+
+    `fingerprint` None: a stored output never stands in. `content` is stored when the step begins. `held_micros` is
+    the most it can cost. `cut` says what a call that was stopped had used. `quiet`: it does no I/O, so its beginning
+    is not journalled. `limit` bounds its seconds from outside, None where it bounds itself.
+    """
+
+    result: StepResult | None = None
+    execute: Callable[[Live], Awaitable[StepResult]] | None = None
+    question: Question | None = None
+    nested: Nested | None = None
+    fingerprint: bytes | None = None
+    content: dict[str, JsonValue] = field(default_factory=dict)
+    model: str | None = None
+    provider: str | None = None
+    held_micros: int = 0
+    cut: Callable[[str], StepResult] | None = None
+    quiet: bool = False
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """A step that is about to begin. `step` is as written; `model` is set where another one stands in.
+
+    `cause` names this attempt, `delivery_id` the act over all its attempts. `before` is the newest output of the
+    steps written before, which a reviewer is shown.
+    """
+
+    runtime: Runtime
+    claim: Claim
+    definition: Definition
+    step: Any
+    scope: Scope
+    hash_: Hash
+    cause: str
+    delivery_id: str
+    own_keys: Mapping[str, str]
+    secrets: Mapping[str, str]
+    model: str | None = None
+    before: JsonValue = None
