@@ -2,9 +2,10 @@
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -109,6 +110,20 @@ def cancel_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
             # One that waits for a person is taken up once more, to be closed.
             session.execute(update(RunRow).where(*mine, RunRow.status == "waiting").values(status="pending"))
     runtime.dispatcher.cancel(run_id)
+    return get_run(runtime, owner_id, run_id)
+
+
+def lift_budget(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
+    """Let a run go on that its budget paused. Raises Conflict when it is not paused."""
+    mine = (RunRow.id == run_id, RunRow.owner_id == owner_id)
+    paused = (RunRow.status == "waiting", RunRow.error_code == "BUDGET_PAUSED")
+    freed = {"status": "pending", "error_code": None, "budget_lifted_at": runtime.clock.now()}
+    with runtime.database.write() as session:
+        if session.scalar(select(RunRow.id).where(*mine)) is None:
+            raise errors.run_not_found()
+        if cast(CursorResult[Any], session.execute(update(RunRow).where(*mine, *paused).values(freed))).rowcount != 1:
+            raise Conflict("NOT_PAUSED", "This run is not paused by its budget.")
+    runtime.dispatcher.submit(run_id)
     return get_run(runtime, owner_id, run_id)
 
 

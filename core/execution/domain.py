@@ -10,6 +10,7 @@ from core.pipelines.parsing import Issue
 from core.shared.types import JsonValue
 
 RunStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+Decision = Literal["approve", "reject"]
 Mode = Literal["all", "stale", "cell", "from_here"]
 
 ACTIVE: tuple[str, ...] = ("pending", "running", "waiting")
@@ -124,6 +125,28 @@ class RunSummary:
     created_at: datetime
     duration_ms: int | None
     credits_micros: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewView:
+    """A question to a person, and the answer where there is one. `decided_by`: an account id, `timeout` or `link`."""
+
+    id: str
+    run_id: str
+    step_id: str
+    pipeline_name: str
+    status: str
+    message: str
+    output: JsonValue
+    editable: bool
+    on_timeout: str
+    due_at: datetime
+    created_at: datetime
+    decision: Decision | None = None
+    decided_output: JsonValue = None
+    comment: str = ""
+    decided_by: str | None = None
+    decided_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

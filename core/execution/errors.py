@@ -8,6 +8,11 @@ def run_not_found() -> NotFound:
     return NotFound("RUN_NOT_FOUND", "There is no such run.")
 
 
+def review_not_found() -> NotFound:
+    """No such review, or somebody else's."""
+    return NotFound("REVIEW_NOT_FOUND", "There is nothing to decide here.")
+
+
 def too_many_runs(plan: str, limit: int) -> LimitExceeded:
     """The plan's runs of a day are used up."""
     text = f"The {plan} plan has {limit} runs a day. The count starts again at midnight UTC; a larger plan has more."

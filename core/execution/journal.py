@@ -158,6 +158,9 @@ def _apply_one(runtime: Runtime, session: Session, claim: Claim, change: Change,
         return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
     if isinstance(change, RunParked):
         return _park(session, claim, change, applied)
+    if any(attempt.status == "waiting" for attempt in claim.attempts.values()):
+        still_open = (ReviewRow.run_id == claim.run_id, ReviewRow.status == "open")
+        session.execute(update(ReviewRow).where(*still_open).values(status="closed", link_hash=None))
     return [("run_status", None, {"status": change.status})]
 
 

@@ -1,0 +1,61 @@
+"""Reading what runs wait for."""
+
+from typing import Any, cast
+
+from sqlalchemy import select
+
+from core.execution.domain import ReviewView
+from core.execution.models import ReviewRow, RunRow
+from core.pipelines.queries import pipeline_names
+from core.platform.runtime import Runtime
+from core.shared.pages import Page
+
+
+def open_review(runtime: Runtime, row: ReviewRow, pipeline_name: str = "") -> ReviewView:
+    """A frozen view of a review, with its texts opened."""
+    vault = runtime.vault
+    question = cast(dict[str, Any], vault.open_json(row.owner_id, f"reviews.question:{row.id}", row.question))
+    answer: dict[str, Any] = {}
+    if row.answer is not None:
+        answer = cast(dict[str, Any], vault.open_json(row.owner_id, f"reviews.answer:{row.id}", row.answer))
+    return ReviewView(
+        id=row.id,
+        run_id=row.run_id,
+        step_id=row.step_id,
+        pipeline_name=pipeline_name,
+        status=row.status,
+        message=question["message"],
+        output=question["output"],
+        editable=question["editable"],
+        on_timeout=row.on_timeout,
+        due_at=row.due_at,
+        created_at=row.created_at,
+        decision=answer.get("decision"),
+        decided_output=answer.get("output"),
+        comment=answer.get("comment", ""),
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+    )
+
+
+def list_reviews(
+    runtime: Runtime, owner_id: str, *, status: str = "open", limit: int = 50, cursor: str | None = None
+) -> Page[ReviewView]:
+    """A person's reviews, newest first."""
+    query = select(ReviewRow, RunRow.pipeline_id).join(RunRow, RunRow.id == ReviewRow.run_id)
+    query = query.where(ReviewRow.owner_id == owner_id, ReviewRow.status == status)
+    if cursor:
+        query = query.where(ReviewRow.id < cursor)
+    with runtime.database.read() as session:
+        rows = session.execute(query.order_by(ReviewRow.id.desc()).limit(limit + 1)).tuples().all()
+    names = pipeline_names(runtime, owner_id, {pipeline for _, pipeline in rows if pipeline})
+    items = tuple(open_review(runtime, row, names.get(pipeline or "", "From a file")) for row, pipeline in rows[:limit])
+    return Page(items, items[-1].id if len(rows) > limit else None)
+
+
+def reviews_of_run(runtime: Runtime, owner_id: str, run_id: str) -> tuple[ReviewView, ...]:
+    """Every review of a run, oldest first."""
+    mine = (ReviewRow.owner_id == owner_id, ReviewRow.run_id == run_id)
+    with runtime.database.read() as session:
+        rows = session.scalars(select(ReviewRow).where(*mine).order_by(ReviewRow.id)).all()
+    return tuple(open_review(runtime, row) for row in rows)
