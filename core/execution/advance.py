@@ -20,6 +20,7 @@ from core.execution.changes import (
     cause_of,
 )
 from core.execution.domain import WITH_OUTPUT
+from core.execution.drafts import draft_deliveries
 from core.execution.failures import BudgetReached, InnerFailure, inner_failure
 from core.execution.flow import Jump
 from core.execution.frames import Frame, FramePlan
@@ -665,6 +666,12 @@ class ActiveRun:
         ]  # fmt: skip
 
     def _ended(self, root: Frame) -> RunEnded:
+        ended = self._ending(root)
+        steps: dict[str, JsonValue] = {name: {"output": output} for name, output in root.outputs.items()}
+        drafts = draft_deliveries(self.claim, ended.status, {**root.base, "steps": steps}, self._secrets)
+        return replace(ended, deliveries=drafts) if drafts else ended
+
+    def _ending(self, root: Frame) -> RunEnded:
         definition = self.claim.definition
         if self._cancelled:
             return RunEnded("cancelled", None, dict(CANCELLED))

@@ -131,12 +131,23 @@ class RunParked:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """Something to send when the run has ended. `error`: it cannot be, and why."""
+
+    target: str
+    kind: str
+    request: dict[str, JsonValue]
+    error: AppError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The run has ended."""
 
     status: str
     output: JsonValue = None
     error: dict[str, JsonValue] | None = None
+    deliveries: tuple[Delivery, ...] = ()
 
 
 Change = StepStarted | StepEnded | StepWaits | Progress | RunParked | RunEnded

@@ -31,7 +31,7 @@ from core.execution.changes import (
 )
 from core.execution.domain import ADVANCING, Selection
 from core.execution.leases import LEASE
-from core.execution.models import ReviewRow, RunEventRow, RunRow, StepRunRow
+from core.execution.models import DeliveryRow, ReviewRow, RunEventRow, RunRow, StepRunRow
 from core.pipelines.definition import Definition
 from core.platform.database import UtcDateTime
 from core.platform.runtime import Runtime
@@ -158,6 +158,7 @@ def _apply_one(runtime: Runtime, session: Session, claim: Claim, change: Change,
         return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
     if isinstance(change, RunParked):
         return _park(session, claim, change, applied)
+    _add_deliveries(runtime, session, claim, change)
     if any(attempt.status == "waiting" for attempt in claim.attempts.values()):
         still_open = (ReviewRow.run_id == claim.run_id, ReviewRow.status == "open")
         session.execute(update(ReviewRow).where(*still_open).values(status="closed", link_hash=None))
@@ -199,6 +200,28 @@ def _fence(runtime: Runtime, session: Session, claim: Claim, seq: int, end: Chan
         values["error_code"] = "BUDGET_PAUSED" if end.paused else None
     if session.connection().execute(statement, values).rowcount != 1:
         raise LostLease
+
+
+def _add_deliveries(runtime: Runtime, session: Session, claim: Claim, ended: RunEnded) -> None:
+    now = runtime.clock.now()
+    for each in ended.deliveries:
+        row_id = runtime.ids.new()
+        session.add(
+            DeliveryRow(
+                id=row_id,
+                owner_id=claim.owner_id,
+                run_id=claim.run_id,
+                target=each.target,
+                kind=each.kind,
+                status="failed" if each.error else "pending",
+                request=runtime.vault.seal_json(claim.owner_id, f"deliveries.request:{row_id}", each.request),
+                attempts=0,
+                fence=0,
+                next_attempt_at=None if each.error else now,
+                error_code=each.error.code if each.error else None,
+                created_at=now,
+            )
+        )
 
 
 def _park(session: Session, claim: Claim, change: RunParked, applied: Applied) -> list[Event]:

@@ -135,6 +135,47 @@ class ReviewRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
 
 
+class DeliveryRow(Base):
+    """Something to send when a run has ended: one row a run and target. `request` says what goes where."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("run_id", "target"),
+        Index(None, "status", "next_attempt_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), info=not_personal("opaque id"))
+    target: Mapped[str] = mapped_column(String(40), info=not_personal("which target of the definition"))
+    kind: Mapped[str] = mapped_column(String(10), info=not_personal("webhook, email or file"))
+    status: Mapped[str] = mapped_column(String(10), info=not_personal("pending, sent or failed"))
+    request: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "What is sent where when a run ends", **LOG)
+    )
+    attempts: Mapped[int] = mapped_column(Integer, info=not_personal("how often it was tried"))
+    fence: Mapped[int] = mapped_column(Integer, info=not_personal("fencing token"))
+    next_attempt_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+    error_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("stable code"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+
+
+class DeliveryAttemptRow(Base):
+    """One attempt to deliver, and how it went."""
+
+    __tablename__ = "delivery_attempts"
+
+    delivery_id: Mapped[str] = mapped_column(
+        ForeignKey("deliveries.id"), primary_key=True, info=not_personal("opaque id")
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("1, 2, 3 …"))
+    http_status: Mapped[int | None] = mapped_column(Integer, info=not_personal("status of the answer"))
+    error_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("stable code"))
+    duration_ms: Mapped[int] = mapped_column(Integer, info=not_personal("milliseconds"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+
+
 class RunEventRow(Base):
     """An event of a run, in order of `seq`. Token events are deleted when their step ends."""
 

@@ -44,11 +44,9 @@ def next_try(step: Step, tried: Try, error: AppError) -> Try | None:
     The wait doubles, is at least what the vendor asked for, and is never the same twice. When a model's attempts
     are used up, or trying it again would not help, the next fallback is tried at once.
     """
-    if not isinstance(error, ProviderError):
-        return None
-    if error.retryable and tried.number < step.retry.max_attempts:
-        wait = backoff_ms(step.retry.backoff_ms, tried.number, error.retry_after)
+    if getattr(error, "retryable", False) and tried.number < step.retry.max_attempts:
+        wait = backoff_ms(step.retry.backoff_ms, tried.number, getattr(error, "retry_after", None))
         return Try(tried.number + 1, tried.model, int(wait * uniform(1, 1 + JITTER)))  # noqa: S311
-    if isinstance(step, LlmStep) and tried.model < len(step.fallback):
+    if isinstance(step, LlmStep) and isinstance(error, ProviderError) and tried.model < len(step.fallback):
         return Try(1, tried.model + 1)
     return None

@@ -33,7 +33,9 @@ from core.pipelines.kinds.pipeline import PipelineStep
 from core.pipelines.kinds.sql import SqlStep
 from core.pipelines.kinds.transform import RegexRule, TransformStep
 from core.pipelines.kinds.webhook import WebhookStep
+from core.pipelines.references import find_references
 from core.pipelines.source import Path
+from core.pipelines.targets import Notifications, Target, Targets
 from core.shared.types import JsonValue
 
 __all__ = [
@@ -141,9 +143,10 @@ for _container in (ParallelStep, MapStep):
 
 
 class Output(Part):
-    """What a run returns. `from` is a template, a step id or a reference."""
+    """What a run returns, and where it is sent. `from` is a template, a step id or a reference."""
 
     from_: str | None = Field(default=None, alias="from", min_length=1)
+    deliver: Targets = ()
 
 
 class Definition(Part):
@@ -162,6 +165,28 @@ class Definition(Part):
     budget: Budget | None = None
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=STEP_LIMIT)]
     output: Output = Output()
+    notifications: Notifications = Notifications()
+
+    @property
+    def targets(self) -> tuple[tuple[Path, Target], ...]:
+        """Every receiver with its path in the definition."""
+        lists: tuple[tuple[Path, tuple[Target, ...]], ...] = (
+            (("output", "deliver"), self.output.deliver),
+            (("notifications", "on_success"), self.notifications.on_success),
+            (("notifications", "on_failure"), self.notifications.on_failure),
+        )
+        return tuple(((*path, index), target) for path, targets in lists for index, target in enumerate(targets))
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The secrets that a run uses."""
+        names = {target.signing_secret_name for _, target in self.targets}
+        written = [written for _, step in walk_steps(self.steps) for written in step.written()]
+        written += [each for _, target in self.targets for each in target.written()]
+        for each in written:
+            if each.secrets:
+                names |= {found.path[0] for found in find_references(each.text) if found.root == "env" and found.path}
+        return frozenset(name for name in names if name)
 
     def step(self, step_id: str) -> Step | None:
         """The step with this id, at whatever depth, or None."""

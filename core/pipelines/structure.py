@@ -18,8 +18,7 @@ from core.pipelines.kinds.base import Part
 from core.pipelines.source import Path
 from core.shared.types import JsonValue
 
-LATER_TOP = ("schedule", "notifications")
-LATER_OUTPUT = ("deliver",)
+LATER_TOP = ("schedule",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def _wrong_type(kind: JsonValue, place: Path) -> Misfit:
 
 
 def _misfits(data: Mapping[str, JsonValue], known: tuple[str, ...], place: Path, owner: str) -> Iterator[Misfit]:
-    later = LATER_TOP if not place else LATER_OUTPUT if place == ("output",) else ()
+    later = () if place else LATER_TOP
     is_step = len(place) >= 2 and place[-2] == "steps"
     for name in data:
         if name in known:

@@ -125,7 +125,7 @@ class _Check:
 
     def issues(self) -> list[Issue]:
         """All of them."""
-        matters = (self._limits, self._ids, self._steps, self._output)
+        matters = (self._limits, self._ids, self._steps, self._output, self._targets)
         found = [issue for matter in (*matters, self._models, self._expressions, self._inputs) for issue in matter()]
         return found + list(self._unused())
 
@@ -247,11 +247,17 @@ class _Check:
             code = "UNKNOWN_OUTPUT" if issue.code == "UNKNOWN_STEP" else issue.code
             yield Issue(issue.path, issue.line, issue.column, code, issue.message)
 
+    def _targets(self) -> Iterator[Issue]:
+        steps = {name: found for name in owners(self.definition.steps) if (found := self.definition.step(name))}
+        for path, target in self.definition.targets:
+            for written in target.written():
+                yield from self._written(written, (*path, *written.path), Surroundings(steps))
+
     def _circles(
         self, steps: tuple[Step, ...], path: Path, waits: dict[str, frozenset[str]], seen: Surroundings
     ) -> Iterator[Issue]:
         ids = [step.id for step in steps]
-        for circle in cycles(waits):
+        for circle in cycles({name: needed - {name} for name, needed in waits.items()}):
             place: Path = (*path, ids.index(circle[0]), "id")
             shown = " -> ".join(circle)
             message = f"These steps wait for each other in a circle: {shown}. Remove one of the references."

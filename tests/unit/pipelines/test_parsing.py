@@ -185,7 +185,8 @@ steps:
     temperature: warm
   - id: B
     type: webhook
-    url: https://example.org
+    url: ftp://example.org
+    nothing: 1
   - id: c
     type: transform
     model: demo
@@ -194,7 +195,8 @@ steps:
     on_condition: []
 output:
   from: c
-  deliver: []
+  deliver:
+  - {type: file, path: a.txt, to: a@example.org}
 """
     found = [(issue.line, issue.column, issue.path, issue.code) for issue in parse(text).issues]
     assert found == [
@@ -204,30 +206,48 @@ output:
         (5, 5, "steps[0].promt", "UNKNOWN_FIELD"),
         (6, 18, "steps[0].temperature", "WRONG_TYPE"),
         (7, 9, "steps[1].id", "INVALID_ID"),
-        (8, 11, "steps[1].type", "NOT_SUPPORTED_YET"),
-        (12, 5, "steps[2].model", "UNKNOWN_FIELD"),
-        (14, 5, "steps[2].fallback", "NOT_SUPPORTED_YET"),
-        (15, 5, "steps[2].on_condition", "NOT_SUPPORTED_YET"),
-        (18, 3, "output.deliver", "NOT_SUPPORTED_YET"),
+        (9, 10, "steps[1].url", "NO_SCHEME"),
+        (10, 5, "steps[1].nothing", "UNKNOWN_FIELD"),
+        (13, 5, "steps[2].model", "UNKNOWN_FIELD"),
+        (15, 5, "steps[2].fallback", "UNKNOWN_FIELD"),
+        (20, 5, "output.deliver[0]", "NO_EFFECT"),
     ]
 
 
-@pytest.mark.parametrize("kind", ["condition", "parallel", "webhook", "human_review", "code", "sql", "map", "pipeline"])
-def test_documented_types_that_are_not_executed_are_named(kind):
-    issue = the_issue(f"name: x\nsteps:\n  - id: a\n    type: {kind}\n    anything: 1\n")
-    assert (issue.code, issue.line, issue.column) == ("NOT_SUPPORTED_YET", 4, 11)
-    assert f"`{kind}`" in issue.message
+def test_a_documented_field_that_is_not_executed_is_named():
+    issue = the_issue(f"{MINIMAL}schedule: {{}}\n")
+    assert (issue.code, issue.line, issue.path) == ("NOT_SUPPORTED_YET", 5, "schedule")
 
 
-@pytest.mark.parametrize("field", ["schedule", "notifications", "budget"])
-def test_documented_fields_that_are_not_executed_are_named(field):
-    issue = the_issue(f"{MINIMAL}{field}: {{}}\n")
-    assert (issue.code, issue.line, issue.path) == ("NOT_SUPPORTED_YET", 5, field)
-
-
-def test_an_input_file_is_not_supported_yet():
-    issue = the_issue(f"{MINIMAL}input: {{schema: {{a: {{type: string, file: true}}}}}}\n")
-    assert (issue.code, issue.path) == ("NOT_SUPPORTED_YET", "input.schema.a.file")
+def test_steps_inside_steps_are_read_at_their_place():
+    text = """\
+name: x
+steps:
+  - id: each
+    type: map
+    foreach: input.list
+    steps:
+      - id: both
+        type: parallel
+        steps:
+          - id: a
+            prompt: hi
+            temperature: warm
+          - id: b
+            type: webhok
+          - id: c
+            type: code
+            language: ruby
+            promt: x
+"""
+    found = [(issue.line, issue.path, issue.code) for issue in parse(text).issues]
+    assert found == [
+        (12, "steps[0].steps[0].steps[0].temperature", "WRONG_TYPE"),
+        (14, "steps[0].steps[0].steps[1].type", "UNKNOWN_TYPE"),
+        (15, "steps[0].steps[0].steps[2].source", "MISSING_FIELD"),
+        (17, "steps[0].steps[0].steps[2].language", "INVALID_VALUE"),
+        (18, "steps[0].steps[0].steps[2].promt", "UNKNOWN_FIELD"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,6 @@ def test_each_over_a_text_is_an_error():
         ("{{@root.x}}", 0, "no `@root.x`"),
         ("{{this}}", 0, "inside {{#each}}"),
         ("{{@index}}", 0, "inside {{#each}}"),
-        ("{{topic}}", 0, "{{input.topic}}"),
         ('{{"a": 1}}', 0, "\\{{"),
         ("{{{{raw}}}}", 0, "Four braces"),
         ("{{input.x | upper}}", 0, "only `json`"),

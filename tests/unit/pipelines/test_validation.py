@@ -31,7 +31,7 @@ steps:
     prompt: |
       Hello {{input.topci}}
         and {{steps.b.output}} and {{steps.a.output}} {{vars.tone.x}}
-      {{env.KEY}} {{#if input.topic}}
+      {{env.KEY}}     {{#if input.topic}}
   - id: b
     prompt: "{{steps.a.output.title}} {{steps.zz.output}} {{foo}}"
     output_schema: {type: object, properties: {t: {type: strin}}, required: [t]}
@@ -63,11 +63,10 @@ output: {from: nope}
         (13, 15, "UNKNOWN_INPUT"),
         (14, 38, "SELF_REFERENCE"),
         (14, 57, "UNKNOWN_REFERENCE"),
-        (15, 9, "NOT_SUPPORTED_YET"),
-        (15, 19, "TEMPLATE"),
+        (15, 23, "TEMPLATE"),
         (17, 16, "UNKNOWN_REFERENCE"),
         (17, 41, "UNKNOWN_STEP"),
-        (17, 59, "UNKNOWN_REFERENCE"),
+        (17, 61, "UNKNOWN_REFERENCE"),
         (18, 58, "INVALID_SCHEMA"),
         (19, 9, "DUPLICATE_ID"),
         (21, 14, "INVALID_JMESPATH"),
@@ -99,7 +98,8 @@ output: {from: nope}
         ("{{steps.2.output}}", None, None),
         ("{{steps.3.output}}", 16, "UNKNOWN_STEP"),
         ("{{steps.1.output}}", 16, "SELF_REFERENCE"),
-        ("{{env.KEY}}", 16, "NOT_SUPPORTED_YET"),
+        ("{{env.KEY}}", None, None),
+        ("{{env.KEY.x}}", 16, "UNKNOWN_REFERENCE"),
     ],
 )
 def test_references_are_checked_where_they_stand(template, column, code):

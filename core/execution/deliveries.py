@@ -1,0 +1,161 @@
+"""Sending what ended runs owe: claimed, sent outside of any transaction, recorded.
+
+A crash between sending and recording repeats a delivery, always under the same `X-StepIQ-Delivery`.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import CursorResult
+
+from core.accounts.queries import secret_values
+from core.execution.domain import RunView
+from core.execution.drafts import address_of, body_of
+from core.execution.models import DeliveryAttemptRow, DeliveryRow
+from core.execution.queries import get_run, run_as_dict
+from core.pipelines.definition import Definition
+from core.platform.logging import get_logger
+from core.platform.outbound import OutboundRequest
+from core.platform.runtime import Runtime
+from core.platform.signatures import signed_headers
+from core.shared.clock import iso_z
+from core.shared.errors import AppError, InvalidInput
+
+MAX_ATTEMPTS = 4
+TIMEOUT_SECONDS = 10.0
+ANSWER_BYTES = 10_000
+LEASE = timedelta(seconds=30)
+BATCH = 50
+
+log = get_logger("deliveries")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery in the hands of this process."""
+
+    id: str
+    owner_id: str
+    run_id: str
+    target: str
+    kind: str
+    number: int
+    fence: int
+    request: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """How an attempt went. `retry`: it may go better later."""
+
+    http_status: int | None = None
+    error_code: str | None = None
+    retry: bool = False
+
+
+async def deliver_due(runtime: Runtime) -> int:
+    """Send everything that is due, together; returns how many were tried."""
+    due = await asyncio.to_thread(_claim, runtime)
+    await asyncio.gather(*(_deliver(runtime, each) for each in due))
+    return len(due)
+
+
+def _claim(runtime: Runtime) -> list[Due]:
+    now = runtime.clock.now()
+    waiting = (DeliveryRow.status == "pending", DeliveryRow.next_attempt_at <= now)
+    with runtime.database.write() as session:
+        query = select(DeliveryRow).where(*waiting).order_by(DeliveryRow.next_attempt_at).limit(BATCH)
+        rows = session.scalars(query.with_for_update(skip_locked=True)).all()
+        claimed = []
+        for row in rows:
+            row.attempts, row.fence, row.next_attempt_at = row.attempts + 1, row.fence + 1, now + LEASE
+            request = runtime.vault.open_json(row.owner_id, f"deliveries.request:{row.id}", row.request)
+            claimed.append(
+                Due(
+                    row.id, row.owner_id, row.run_id, row.target, row.kind, row.attempts, row.fence,
+                    cast(dict[str, Any], request),
+                )  # fmt: skip
+            )
+    return claimed
+
+
+async def _deliver(runtime: Runtime, due: Due) -> None:
+    begun = time.monotonic()
+    try:
+        sent = await _send(runtime, due)
+    except AppError as error:
+        sent = Sent(error_code=error.code, retry=bool(getattr(error, "retryable", False)))
+    except Exception as error:
+        log.error("delivery.crashed", delivery_id=due.id, exc_info=error)
+        sent = Sent(error_code="INTERNAL", retry=True)
+    await asyncio.to_thread(_record, runtime, due, sent, int((time.monotonic() - begun) * 1000))
+
+
+def _record(runtime: Runtime, due: Due, sent: Sent, duration_ms: int) -> None:
+    now = runtime.clock.now()
+    again = sent.error_code is not None and sent.retry and due.number < MAX_ATTEMPTS
+    values: dict[str, Any] = {
+        "status": "sent" if sent.error_code is None else "pending" if again else "failed",
+        "error_code": sent.error_code,
+        "sent_at": now if sent.error_code is None else None,
+        # 1, 2, 4 seconds apart.
+        "next_attempt_at": now + timedelta(seconds=2 ** (due.number - 1)) if again else None,
+    }
+    mine = (DeliveryRow.id == due.id, DeliveryRow.fence == due.fence)
+    with runtime.database.write() as session:
+        done = session.execute(update(DeliveryRow).where(*mine).values(values))
+        if cast(CursorResult[Any], done).rowcount != 1:
+            return  # somebody else took it over
+        session.add(
+            DeliveryAttemptRow(
+                delivery_id=due.id,
+                number=due.number,
+                http_status=sent.http_status,
+                error_code=sent.error_code,
+                duration_ms=duration_ms,
+                at=now,
+            )
+        )
+
+
+async def _send(runtime: Runtime, due: Due) -> Sent:
+    run = await asyncio.to_thread(get_run, runtime, due.owner_id, due.run_id)
+    if due.kind == "webhook":
+        return await _post(runtime, due, run)
+    raise InvalidInput("NOT_SUPPORTED_YET", "Only webhooks are delivered.")
+
+
+async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
+    secrets = await asyncio.to_thread(secret_values, runtime, due.owner_id, run.pipeline_id)
+    secret = secrets.get(due.request["signing_secret_name"])
+    if not secret:
+        raise InvalidInput("MISSING_SECRET", "The signing secret no longer exists. Save it again, then retry the run.")
+    now = runtime.clock.now()
+    definition = Definition.model_validate(run.definition)
+    content = body_of(run_as_dict(run), definition, sent_at=iso_z(now), attempt=due.number)
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    headers = signed_headers(
+        secret,
+        event=str(content["event"]),
+        delivery=f"{due.run_id}:{due.target}",
+        timestamp=int(now.timestamp()),
+        body=body,
+    )
+    answer = await runtime.outbound.send(
+        OutboundRequest(
+            method=due.request["method"],
+            url=address_of(due.request, secrets),
+            headers={**headers, "Content-Type": "application/json"},
+            body=body,
+            timeout_seconds=TIMEOUT_SECONDS,
+            max_bytes=ANSWER_BYTES,
+        )
+    )
+    if answer.status < 300:
+        return Sent(answer.status)
+    return Sent(answer.status, "HTTP_STATUS", retry=answer.status >= 500)

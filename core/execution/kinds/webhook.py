@@ -1,0 +1,76 @@
+"""`webhook`: one HTTP request to somewhere else, through the guard of outbound requests."""
+
+import json
+
+from core.execution.failures import HttpFailure
+from core.execution.kinds.port import Live, Prepared, StepContext, StepResult
+from core.pipelines.kinds.webhook import WebhookStep
+from core.pipelines.outputs import OutputMismatch, read_json
+from core.pipelines.templates import print_value, render, resolve_value
+from core.platform.outbound import OutboundRequest, OutboundResponse
+from core.platform.signatures import DELIVERY
+from core.shared.errors import InvalidInput
+from core.shared.types import JsonValue
+
+MAX_BYTES = 2_000_000
+
+
+def prepare(context: StepContext) -> Prepared:
+    """The request with its references filled in. A stored answer never stands in: the act is the point."""
+    step: WebhookStep = context.step
+    scope = {**context.scope, "env": dict(context.secrets)}
+    url = render(step.url, scope)
+    headers = {name: render(value, scope) for name, value in step.headers.items()}
+    body = resolve_value(step.body, scope)
+    context.runtime.outbound.check_url(url)
+    request = _request(step, url, headers, body, context.delivery_id)
+
+    async def execute(_live: Live) -> StepResult:
+        return _result(step, await context.runtime.outbound.send(request))
+
+    shown: JsonValue = {"method": step.method, "url": url, "headers": dict(headers), "body": body}
+    content: dict[str, JsonValue] = {"prompt": json.dumps(shown, ensure_ascii=False, indent=2)}
+    return Prepared(execute=execute, content=content, limit=step.timeout_seconds + 1.0)
+
+
+def _request(
+    step: WebhookStep, url: str, headers: dict[str, str], body: JsonValue, delivery_id: str
+) -> OutboundRequest:
+    given = {name.lower() for name in headers}
+    sent = None
+    if body is not None:
+        sent = print_value(body).encode()
+        if "content-type" not in given:
+            kind = "text/plain; charset=utf-8" if isinstance(body, str) else "application/json"
+            headers = {**headers, "Content-Type": kind}
+    # The same in every attempt, also after a crash: a receiver that keeps it acts once.
+    headers = {**headers, DELIVERY: delivery_id}
+    return OutboundRequest(
+        method=step.method,
+        url=url,
+        headers=headers,
+        body=sent,
+        timeout_seconds=float(step.timeout_seconds),
+        max_bytes=MAX_BYTES,
+    )
+
+
+def _result(step: WebhookStep, answer: OutboundResponse) -> StepResult:
+    output: JsonValue = {"status": answer.status, "headers": dict(answer.headers), "body": _body(answer)}
+    expected = step.expected
+    if answer.status in expected or (not expected and answer.status < 400):
+        if answer.truncated:
+            message = f"The answer is larger than {MAX_BYTES // 1_000_000} MB. Ask for less of it."
+            return StepResult(error=InvalidInput("ANSWER_TOO_LARGE", message))
+        return StepResult(output)
+    return StepResult(output, error=HttpFailure(answer.status, expected, answer.headers.get("retry-after")))
+
+
+def _body(answer: OutboundResponse) -> JsonValue:
+    text = answer.body.decode("utf-8", errors="replace")
+    if "json" not in answer.headers.get("content-type", "").lower():
+        return text
+    try:
+        return read_json(text)
+    except OutputMismatch:
+        return text
