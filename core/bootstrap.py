@@ -13,6 +13,7 @@ from core.execution.local import LocalDispatcher
 from core.platform.database import Base, Database, undeclared_columns
 from core.platform.keystore import KeyStore
 from core.platform.master_key import master_keys
+from core.platform.outbound import Outbound, parse_allowlist
 from core.platform.registry import load_models
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
@@ -51,6 +52,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         vault=Vault(keys),
         catalogue=catalogue,
         providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
+        outbound=Outbound(parse_allowlist(settings.outbound_allowlist)),
         dispatcher=dispatcher,
     )
     keys.prepare()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.platform.database import Database
+from core.platform.outbound import Outbound
 from core.platform.settings import Settings
 from core.platform.vault import Vault
 from core.shared.clock import Clock
@@ -28,4 +29,5 @@ class Runtime:
     vault: Vault
     catalogue: Catalogue
     providers: Providers
+    outbound: Outbound
     dispatcher: Dispatcher

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.platform.outbound import parse_allowlist
 from core.shared.errors import InvalidInput
 
 
@@ -61,6 +62,9 @@ class Settings(BaseSettings):
     llama_partners: tuple[PartnerSettings, ...] = Field(
         (), repr=False, alias="LLAMA_PARTNERS", description="JSON list of Llama hosts"
     )
+    outbound_allowlist: str = Field(
+        "", alias="OUTBOUND_ALLOWLIST", description="hosts or CIDRs, with commas, to reach although private"
+    )
     stripe_secret_key: str = Field(
         "", repr=False, alias="STRIPE_SECRET_KEY", description="set where payment is configured"
     )
@@ -75,6 +79,12 @@ class Settings(BaseSettings):
     def _is_hex_key(cls, value: str) -> str:
         if value and (len(value) != 64 or any(c not in "0123456789abcdefABCDEF" for c in value)):
             raise ValueError("must be 64 hex digits")
+        return value
+
+    @field_validator("outbound_allowlist")
+    @classmethod
+    def _lists_hosts(cls, value: str) -> str:
+        parse_allowlist(value)
         return value
 
     @field_validator("database_url", "key_store_url")
