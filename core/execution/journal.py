@@ -232,6 +232,7 @@ def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
         claim.seq = seq
         raise
     claim.published = claim.seq
+    runtime.dispatcher.tell(claim.run_id)
     return applied
 
 
@@ -248,6 +249,7 @@ def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> 
             _write_events(runtime, session, claim, [("token", step_id, {"text": text})])
     for claim, _, _ in batch:
         claim.published = claim.seq
+        runtime.dispatcher.tell(claim.run_id)
     return lost
 
 
