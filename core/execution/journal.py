@@ -279,10 +279,9 @@ def _start(
             )
             return _end(runtime, session, claim, copy)
     if change.held_micros and not change.resumed:
+        cause = cause_of(claim.run_id, change.step_id, change.attempt)
         try:
-            with session.begin_nested():
-                cause = cause_of(claim.run_id, change.step_id, change.attempt)
-                postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
+            postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
         except InsufficientCredits as refusal:
             applied.refused[change.step_id] = refusal
             return []
