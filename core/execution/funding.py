@@ -1,7 +1,7 @@
 """Who pays for the calls of a run: decided once, when the run is asked for, and never changed under way."""
 
 from core.accounts.domain import Account
-from core.accounts.queries import list_own_keys
+from core.accounts.queries import own_key_providers
 from core.pipelines.definition import Definition, LlmStep
 from core.platform.runtime import Runtime
 from core.shared.types import JsonValue
@@ -14,7 +14,7 @@ def funding_of(runtime: Runtime, owner: Account, definition: Definition) -> dict
     """
     models = {step.model for step in definition.steps if isinstance(step, LlmStep)}
     cards = [runtime.catalogue.find(model or runtime.catalogue.default_model()) for model in models]
-    own = {key.provider for key in list_own_keys(runtime, owner.id)}
+    own = own_key_providers(runtime, owner.id)
     funding: dict[str, str] = {}
     for card in filter(None, cards):
         if card.free:

@@ -19,7 +19,7 @@ from core.execution.domain import ADVANCING, Selection
 from core.execution.leases import LEASE
 from core.execution.models import RunEventRow, RunRow, StepRunRow
 from core.pipelines.definition import Definition
-from core.platform.database import UtcDateTime
+from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError
 from core.shared.types import JsonValue
@@ -367,7 +367,7 @@ def find_reusable(session: Session, owner_id: str, fingerprint: bytes) -> StepRu
     return session.scalar(select(StepRunRow).where(*same, kept).order_by(StepRunRow.id.desc()).limit(1))
 
 
-def open_content(runtime: Runtime, row: StepRunRow) -> dict[str, JsonValue]:
+def open_content(runtime: Runtime, row: StepRunRow | AnyRow) -> dict[str, JsonValue]:
     """Prompt, raw and parsed output, and error of an attempt."""
     if row.content is None:
         return {}

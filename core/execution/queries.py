@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from core.credits.domain import Quote
 from core.execution import errors
@@ -16,26 +16,37 @@ from core.execution.domain import (
     StepRunView,
     milliseconds,
 )
-from core.execution.journal import open_content, open_selection
-from core.execution.models import RunEventRow, RunRow, StepRunRow
+from core.execution.journal import EVENTS, RUNS, STEPS, open_content, open_selection
+from core.execution.models import RunRow, StepRunRow
 from core.pipelines.definition import Definition
 from core.pipelines.queries import find_pipeline_ids, pipeline_names
+from core.platform.database import AnyRow
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
 from core.shared.money import credits_number
 from core.shared.pages import Page
 from core.shared.types import JsonValue
 
+# Asked at every start, look and event of a stream: built once, on the tables themselves.
+RUN = select(RUNS).where(RUNS.c.id == bindparam("b_run"), RUNS.c.owner_id == bindparam("b_owner"))
+STATUS = RUN.with_only_columns(RUNS.c.status)
+ATTEMPTS = select(STEPS).where(STEPS.c.run_id == bindparam("b_run")).order_by(STEPS.c.attempt)
+NEWS = (
+    select(EVENTS, RUNS.c.owner_id)
+    .join_from(EVENTS, RUNS, RUNS.c.id == EVENTS.c.run_id)
+    .where(EVENTS.c.run_id == bindparam("b_run"), EVENTS.c.seq > bindparam("b_seq"))
+    .order_by(EVENTS.c.seq)
+    .limit(bindparam("b_limit"))
+)
+
 
 def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
     """A run with its steps. Raises NotFound, also for somebody else's."""
-    with runtime.database.read() as session:
-        row = session.scalar(select(RunRow).where(RunRow.id == run_id, RunRow.owner_id == owner_id))
+    with runtime.database.connect() as connection:
+        row = connection.execute(RUN, {"b_run": run_id, "b_owner": owner_id}).one_or_none()
         if row is None:
             raise errors.run_not_found()
-        steps = session.scalars(
-            select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
-        ).all()
+        steps = connection.execute(ATTEMPTS, {"b_run": run_id}).all()
     vault = runtime.vault
     request = cast(dict[str, Any], vault.open_json(owner_id, f"runs.request:{run_id}", row.request))
     result: dict[str, Any] = {"output": None, "error": None}
@@ -109,27 +120,20 @@ def active_run_id(runtime: Runtime, owner_id: str, pipeline_id: str) -> str | No
 
 def run_status(runtime: Runtime, owner_id: str, run_id: str) -> str:
     """Only the status of a run. Raises NotFound."""
-    with runtime.database.read() as session:
-        status = session.scalar(select(RunRow.status).where(RunRow.id == run_id, RunRow.owner_id == owner_id))
+    with runtime.database.connect() as connection:
+        status = connection.execute(STATUS, {"b_run": run_id, "b_owner": owner_id}).scalar()
     if status is None:
         raise errors.run_not_found()
-    return status
+    return str(status)
 
 
 def events_after(runtime: Runtime, run_id: str, seq: int, limit: int = 500) -> tuple[RunEvent, ...]:
     """Events of a run after `seq`, in order. The caller has checked whose run it is."""
-    query = (
-        select(RunEventRow, RunRow.owner_id)
-        .join(RunRow, RunRow.id == RunEventRow.run_id)
-        .where(RunEventRow.run_id == run_id, RunEventRow.seq > seq)
-        .order_by(RunEventRow.seq)
-        .limit(limit)
-    )
-    with runtime.database.read() as session:
-        found = session.execute(query).tuples().all()
+    with runtime.database.connect() as connection:
+        found = connection.execute(NEWS, {"b_run": run_id, "b_seq": seq, "b_limit": limit}).all()
     events = []
-    for row, owner_id in found:
-        data = runtime.vault.open_json(owner_id, f"run_events.data:{row.run_id}/{row.seq}", row.data)
+    for row in found:
+        data = runtime.vault.open_json(row.owner_id, f"run_events.data:{row.run_id}/{row.seq}", row.data)
         events.append(RunEvent(row.seq, row.kind, row.step_id, cast(dict[str, JsonValue], data), row.at))
     return tuple(events)
 
@@ -195,7 +199,7 @@ def _step_as_dict(step: StepRunView) -> dict[str, JsonValue]:
     }
 
 
-def step_view(runtime: Runtime, rows: Sequence[StepRunRow]) -> StepRunView:
+def step_view(runtime: Runtime, rows: Sequence[StepRunRow | AnyRow]) -> StepRunView:
     """A step from its attempts, oldest first. Costs are those of all attempts."""
     newest = rows[-1]
     contents = {row.id: open_content(runtime, row) for row in rows}
@@ -238,11 +242,11 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow]) -> StepRunView:
 def _steps(
     runtime: Runtime,
     definition: Definition,
-    rows: Sequence[StepRunRow],
+    rows: Sequence[StepRunRow | AnyRow],
     run_status: str,
     selected: frozenset[str] | None,
 ) -> tuple[StepRunView, ...]:
-    attempts: dict[str, list[StepRunRow]] = {}
+    attempts: dict[str, list[StepRunRow | AnyRow]] = {}
     for row in rows:
         attempts.setdefault(row.step_id, []).append(row)
     views = []
@@ -256,7 +260,7 @@ def _steps(
     return tuple(views)
 
 
-def _error(row: StepRunRow, content: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
+def _error(row: StepRunRow | AnyRow, content: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
     if row.error_code is None:
         return None
     return {"code": row.error_code, "message": content.get("error"), "step_id": row.step_id}
