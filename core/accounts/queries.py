@@ -1,16 +1,33 @@
 """Reading people and their sessions."""
 
-from sqlalchemy import func, select
+from typing import cast
+
+from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account, InstallationOverview, OwnKeyView, SessionView, clean_email
 from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
 from core.accounts.tokens import read_token
+from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
 from core.shared.errors import NotFound
 
+# Asked at every request: built once, on the tables themselves.
+_sessions, _accounts = cast(Table, SessionRow.__table__), cast(Table, AccountRow.__table__)
+LIVE_SESSION = (
+    select(_accounts, _sessions.c.id.label("session_id"), _sessions.c.expires_at.label("session_expires_at"))
+    .join_from(_sessions, _accounts, _accounts.c.id == _sessions.c.account_id)
+    .where(
+        _sessions.c.id == bindparam("b_session"),
+        _sessions.c.ended_at.is_(None),
+        _sessions.c.expires_at > bindparam("b_now", type_=UtcDateTime()),
+    )
+)
+_own_keys = cast(Table, OwnKeyRow.__table__)
+KEY_PROVIDERS = select(_own_keys.c.provider).where(_own_keys.c.account_id == bindparam("b_account"))
 
-def account_view(runtime: Runtime, row: AccountRow) -> Account:
+
+def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
     """A frozen view of a row, with its identifiers opened."""
     vault = runtime.vault
     return Account(
@@ -29,20 +46,13 @@ def find_session(runtime: Runtime, token: str | None) -> SessionView | None:
     session_id = read_token(runtime, token) if token else None
     if session_id is None:
         return None
-    with runtime.database.read() as session:
-        found = session.execute(
-            select(SessionRow, AccountRow)
-            .join(AccountRow, AccountRow.id == SessionRow.account_id)
-            .where(
-                SessionRow.id == session_id,
-                SessionRow.ended_at.is_(None),
-                SessionRow.expires_at > runtime.clock.now(),
-            )
-        ).one_or_none()
-    if found is None:
+    named = {"b_session": session_id, "b_now": runtime.clock.now()}
+    with runtime.database.connect() as connection:
+        row = connection.execute(LIVE_SESSION, named).one_or_none()
+    if row is None:
         return None
-    row, account = found
-    return SessionView(row.id, account_view(runtime, account), runtime.vault.derive(f"csrf:{row.id}"), row.expires_at)
+    csrf_key = runtime.vault.derive(f"csrf:{row.session_id}")
+    return SessionView(row.session_id, account_view(runtime, row), csrf_key, row.session_expires_at)
 
 
 def find_account(runtime: Runtime, email: str) -> Account | None:
@@ -101,6 +111,12 @@ def list_own_keys(runtime: Runtime, owner_id: str) -> tuple[OwnKeyView, ...]:
             select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id).order_by(OwnKeyRow.provider)
         ).all()
     return tuple(OwnKeyView(row.provider, "…" + _secret(runtime, row)[-4:], row.created_at) for row in rows)
+
+
+def own_key_providers(runtime: Runtime, owner_id: str) -> frozenset[str]:
+    """The vendors a person has a key of their own for."""
+    with runtime.database.connect() as connection:
+        return frozenset(connection.execute(KEY_PROVIDERS, {"b_account": owner_id}).scalars())
 
 
 def own_keys(runtime: Runtime, owner_id: str) -> dict[str, str]:

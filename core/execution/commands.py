@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, insert, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -25,11 +25,13 @@ from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, to_dict
 from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
-from core.pipelines.queries import get_pipeline, get_version
+from core.pipelines.queries import get_pipeline, runnable_version
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput
 from core.shared.money import format_credits
 from core.shared.types import JsonValue
+
+ADD_RUN = insert(journal.RUNS)
 
 
 def start_run(
@@ -43,15 +45,15 @@ def start_run(
     idempotency_key: str | None = None,
 ) -> RunView:
     """Run a saved version, everything in it. A repeated idempotency key answers the first run."""
-    number = version or get_pipeline(runtime, owner.id, pipeline_id).version
-    definition = Definition.model_validate(get_version(runtime, owner.id, pipeline_id, number).definition)
+    saved = runnable_version(runtime, owner.id, pipeline_id, version)
+    definition = Definition.model_validate(saved.definition)
     run_id = _create(
         runtime,
         owner,
         definition,
         input_data,
         pipeline_id=pipeline_id,
-        version=number,
+        version=saved.number,
         trigger=trigger,
         key=idempotency_key,
     )
@@ -182,26 +184,26 @@ def _create(
         request["pipelines"] = {name: to_dict(each) for name, each in called.items()}
     if kept is not None:
         request["kept"] = True
-    row = RunRow(
-        id=run_id,
-        owner_id=owner.id,
-        pipeline_id=pipeline_id,
-        pipeline_version=version,
-        idempotency_key=hashed,
-        trigger_type=trigger,
-        status="pending",
-        plan=owner.plan,
-        funding_mode=funding_mode(funding),
-        request=runtime.vault.seal_json(owner.id, f"runs.request:{run_id}", request),
-        quote_low=quoted.low_micros,
-        quote_likely=quoted.likely_micros,
-        quote_max=quoted.max_micros,
-        fence=0,
-        last_seq=0,
-        lease_owner=lease,
-        lease_until=now + leases.LEASE if lease else None,
-        created_at=now,
-    )
+    row = {
+        "id": run_id,
+        "owner_id": owner.id,
+        "pipeline_id": pipeline_id,
+        "pipeline_version": version,
+        "idempotency_key": hashed,
+        "trigger_type": trigger,
+        "status": "pending",
+        "plan": owner.plan,
+        "funding_mode": funding_mode(funding),
+        "request": runtime.vault.seal_json(owner.id, f"runs.request:{run_id}", request),
+        "quote_low": quoted.low_micros,
+        "quote_likely": quoted.likely_micros,
+        "quote_max": quoted.max_micros,
+        "fence": 0,
+        "last_seq": 0,
+        "lease_owner": lease,
+        "lease_until": now + leases.LEASE if lease else None,
+        "created_at": now,
+    }
     with runtime.database.write() as session:
         # One run of a person at a time gets past here, so neither a key nor a limit is passed twice.
         lock_account(session, owner.id)
@@ -212,10 +214,9 @@ def _create(
                 return known
         _check_day(session, owner, now)
         _check_first_step(session, owner, definition, quoted.steps)
-        session.add(row)
+        session.connection().execute(ADD_RUN, row)
         if kept is not None:
-            session.flush()
-            _keep_outputs(runtime, session, row, *kept)
+            _keep_outputs(runtime, session, session.get_one(RunRow, run_id), *kept)
     if lease is None:
         runtime.dispatcher.submit(run_id)
     return run_id

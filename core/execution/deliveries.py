@@ -75,12 +75,9 @@ def _claim(runtime: Runtime) -> list[Due]:
         for row in rows:
             row.attempts, row.fence, row.next_attempt_at = row.attempts + 1, row.fence + 1, now + LEASE
             request = runtime.vault.open_json(row.owner_id, f"deliveries.request:{row.id}", row.request)
-            claimed.append(
-                Due(
-                    row.id, row.owner_id, row.run_id, row.target, row.kind, row.attempts, row.fence,
-                    cast(dict[str, Any], request),
-                )  # fmt: skip
-            )
+            facts = cast(dict[str, Any], request)
+            held = (row.id, row.owner_id, row.run_id, row.target, row.kind, row.attempts, row.fence)
+            claimed.append(Due(*held, request=facts))
     return claimed
 
 

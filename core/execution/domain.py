@@ -1,5 +1,7 @@
 """Runs and steps as everybody above sees them, and the pure rules about their states."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -196,6 +198,12 @@ class Dispatcher(Protocol):
 
     def newest_event(self, run_id: str) -> int | None:
         """The newest committed event of a run that this process advances; None: only the database knows."""
+
+    def listen(self, run_id: str, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Inside the block, `wake` is called (from any thread) after each change of what `newest_event` says."""
+
+    def tell(self, run_id: str) -> None:
+        """Wake those who listen: an event of the run was committed, or the run left this process."""
 
     def start(self) -> None: ...
 

@@ -19,9 +19,7 @@ def draft_deliveries(
     if claim.selection.steps is not None or status not in ("completed", "failed"):
         return ()
     told = {"completed": ("deliver", "on_success"), "failed": ("on_failure",)}[status]
-    return tuple(
-        _draft(path, target, scope, secrets) for path, target in claim.definition.targets if path[1] in told
-    )
+    return tuple(_draft(path, target, scope, secrets) for path, target in claim.definition.targets if path[1] in told)
 
 
 def _draft(path: Path, target: Target, scope: Mapping[str, JsonValue], secrets: Mapping[str, str]) -> Delivery:
@@ -53,15 +51,15 @@ def address_of(request: Mapping[str, JsonValue], secrets: Mapping[str, str]) -> 
     return address
 
 
-def body_of(run: Mapping[str, JsonValue], definition: Definition, *, sent_at: str, attempt: int) -> dict[str, JsonValue]:
+def body_of(
+    run: Mapping[str, JsonValue], definition: Definition, *, sent_at: str, attempt: int
+) -> dict[str, JsonValue]:
     """What a webhook receives. `run` is the run as the API shows it."""
     failed = run["status"] != "completed"
     return {
         "event": "pipeline.run.failed" if failed else "pipeline.run.completed",
         "pipeline": {"id": run["pipeline_id"], "version": run["pipeline_version"], "name": definition.name},
-        "run": {
-            name: run[name] for name in ("id", "status", "trigger_type", "started_at", "completed_at")
-        },
+        "run": {name: run[name] for name in ("id", "status", "trigger_type", "started_at", "completed_at")},
         "input": run["input_data"],
         "output": run["error"] if failed else run["output_data"],
         "meta": {"sent_at": sent_at, "attempt": attempt},

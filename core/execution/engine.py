@@ -60,6 +60,7 @@ class Engine:
             own = "own_key" in claim.funding.values()
             keys = await self.write(own_keys, self.runtime, claim.owner_id) if own else {}
             run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self.write)
+            self.runtime.dispatcher.tell(run_id)
         finally:
             self._claiming.discard(run_id)
         try:
@@ -74,6 +75,7 @@ class Engine:
             await self._give_up(run)
         finally:
             del self.active[run_id]
+            self.runtime.dispatcher.tell(run_id)  # from here on its events are found through the database
         return True
 
     async def _give_up(self, run: ActiveRun) -> None:

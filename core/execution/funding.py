@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.accounts.domain import Account
-from core.accounts.queries import list_own_keys
+from core.accounts.queries import own_key_providers
 from core.pipelines.definition import Definition
 from core.platform.runtime import Runtime
 from core.shared.types import JsonValue
@@ -18,7 +18,7 @@ def funding_of(
     """
     models = set().union(*(models_of(each) for each in (definition, *called)))
     cards = [runtime.catalogue.find(model or runtime.catalogue.default_model()) for model in models]
-    own = {key.provider for key in list_own_keys(runtime, owner.id)}
+    own = own_key_providers(runtime, owner.id)
     funding: dict[str, str] = {}
     for card in filter(None, cards):
         if card.free:

@@ -33,7 +33,7 @@ from core.execution.domain import ADVANCING, Selection
 from core.execution.leases import LEASE
 from core.execution.models import DeliveryRow, ReviewRow, RunEventRow, RunRow, StepRunRow
 from core.pipelines.definition import Definition
-from core.platform.database import UtcDateTime
+from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
 from core.shared.types import JsonValue
 
@@ -144,6 +144,7 @@ def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
         claim.seq = seq
         raise
     claim.published = claim.seq
+    runtime.dispatcher.tell(claim.run_id)
     return applied
 
 
@@ -178,6 +179,7 @@ def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> 
             _write_events(runtime, session, claim, [("token", step_id, {"text": text})])
     for claim, _, _ in batch:
         claim.published = claim.seq
+        runtime.dispatcher.tell(claim.run_id)
     return lost
 
 
@@ -285,10 +287,9 @@ def _start(runtime: Runtime, session: Session, claim: Claim, change: StepStarted
             )
             return _end(runtime, session, claim, copy)
     if change.held_micros and not change.resumed:
+        cause = cause_of(claim.run_id, change.key, change.attempt)
         try:
-            with session.begin_nested():
-                cause = cause_of(claim.run_id, change.key, change.attempt)
-                postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
+            postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
         except InsufficientCredits as refusal:
             applied.refused[change.row_id] = refusal
             return []
@@ -377,7 +378,7 @@ def find_reusable(session: Session, owner_id: str, fingerprint: bytes) -> StepRu
     return session.scalar(select(StepRunRow).where(*same, kept).order_by(StepRunRow.id.desc()).limit(1))
 
 
-def open_content(runtime: Runtime, row: StepRunRow) -> dict[str, JsonValue]:
+def open_content(runtime: Runtime, row: StepRunRow | AnyRow) -> dict[str, JsonValue]:
     """Prompt, raw and parsed output, and error of an attempt."""
     if row.content is None:
         return {}

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 
 from core.execution import leases
 from core.execution.changes import RunParked
 from core.execution.engine import Engine
+from core.execution.news import RunNews
 from core.platform.datalock import DataLock
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
@@ -28,6 +31,7 @@ class LocalDispatcher:
         self._engine: Engine | None = None
         self._lock: DataLock | None = None
         self._tasks: set[asyncio.Task[bool]] = set()
+        self._news = RunNews()
 
     def bind(self, runtime: Runtime) -> None:
         """Give the dispatcher its runtime (the two know each other)."""
@@ -62,6 +66,14 @@ class LocalDispatcher:
         """The newest committed event of a run that this process advances; None: only the database knows."""
         run = self._engine.active.get(run_id) if self._engine is not None else None
         return None if run is None else run.claim.published
+
+    def listen(self, run_id: str, wake: Callable[[], None]) -> AbstractContextManager[None]:
+        """Call `wake` at every news of a run that this process advances."""
+        return self._news.listen(run_id, wake)
+
+    def tell(self, run_id: str) -> None:
+        """Wake those who follow a run."""
+        self._news.tell(run_id)
 
     def stop(self) -> None:
         """Stop cleanly: runs under way keep their place and go on at the next start."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import func, not_, select
+from sqlalchemy import bindparam, func, not_, select
 
 from core.credits.domain import Quote
 from core.execution import errors
@@ -18,38 +18,48 @@ from core.execution.domain import (
     StepRunView,
     milliseconds,
 )
-from core.execution.journal import open_content, open_selection
-from core.execution.models import RunEventRow, RunRow, StepRunRow
-from core.pipelines.definition import Definition, Step
+from core.execution.journal import EVENTS, RUNS, STEPS, open_content, open_selection
+from core.execution.models import RunRow, StepRunRow
+from core.pipelines.definition import Definition, Step, walk_steps
+from core.pipelines.kinds.map import MapStep
 from core.pipelines.kinds.parallel import ParallelStep
+from core.pipelines.kinds.pipeline import PipelineStep
 from core.pipelines.queries import find_pipeline_ids, pipeline_names
+from core.platform.database import AnyRow
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
 from core.shared.money import credits_number
 from core.shared.pages import Page
 from core.shared.types import JsonValue
 
-SUMS = (
-    func.sum(StepRunRow.input_tokens),
-    func.sum(StepRunRow.output_tokens),
-    func.sum(StepRunRow.cost_micro_cents),
-    func.sum(StepRunRow.credit_micros),
+# Asked at every start, look and event of a stream: built once, on the tables themselves.
+RUN = select(RUNS).where(RUNS.c.id == bindparam("b_run"), RUNS.c.owner_id == bindparam("b_owner"))
+STATUS = RUN.with_only_columns(RUNS.c.status)
+# The items of a `map` are counted, not shown one by one: there may be thousands.
+_OUTSIDE = STEPS.c.frame.not_like("%[%")
+ATTEMPTS = select(STEPS).where(STEPS.c.run_id == bindparam("b_run"), _OUTSIDE).order_by(STEPS.c.visit, STEPS.c.attempt)
+SUMS = ("input_tokens", "output_tokens", "cost_micro_cents", "credit_micros")
+ITEMS = (
+    select(STEPS.c.frame, *(func.sum(STEPS.c[name]) for name in SUMS))
+    .where(STEPS.c.run_id == bindparam("b_run"), not_(_OUTSIDE))
+    .group_by(STEPS.c.frame)
+)
+NEWS = (
+    select(EVENTS, RUNS.c.owner_id)
+    .join_from(EVENTS, RUNS, RUNS.c.id == EVENTS.c.run_id)
+    .where(EVENTS.c.run_id == bindparam("b_run"), EVENTS.c.seq > bindparam("b_seq"))
+    .order_by(EVENTS.c.seq)
+    .limit(bindparam("b_limit"))
 )
 
 
 def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
     """A run with its steps. Raises NotFound, also for somebody else's."""
-    with runtime.database.read() as session:
-        row = session.scalar(select(RunRow).where(RunRow.id == run_id, RunRow.owner_id == owner_id))
+    with runtime.database.connect() as connection:
+        row = connection.execute(RUN, {"b_run": run_id, "b_owner": owner_id}).one_or_none()
         if row is None:
             raise errors.run_not_found()
-        # The items of a `map` are counted, not shown one by one: there may be thousands.
-        outside = StepRunRow.frame.not_like("%[%")
-        mine = select(StepRunRow).where(StepRunRow.run_id == run_id, outside)
-        steps = session.scalars(mine.order_by(StepRunRow.visit, StepRunRow.attempt)).all()
-        inside = session.execute(
-            select(StepRunRow.frame, *SUMS).where(StepRunRow.run_id == run_id, not_(outside)).group_by(StepRunRow.frame)
-        ).all()
+        steps = connection.execute(ATTEMPTS, {"b_run": run_id}).all()
     vault = runtime.vault
     request = cast(dict[str, Any], vault.open_json(owner_id, f"runs.request:{run_id}", row.request))
     result: dict[str, Any] = {"output": None, "error": None}
@@ -57,6 +67,10 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         result = cast(dict[str, Any], vault.open_json(owner_id, f"runs.result:{run_id}", row.result))
     definition = Definition.model_validate(request["definition"])
     selected = open_selection(request["selection"]).steps
+    inside: Sequence[tuple[Any, ...]] = ()
+    if any(isinstance(step, MapStep | PipelineStep) for _, step in walk_steps(definition.steps)):
+        with runtime.database.connect() as connection:
+            inside = [tuple(each) for each in connection.execute(ITEMS, {"b_run": run_id})]
     name = definition.name
     if row.pipeline_id is not None:
         name = pipeline_names(runtime, owner_id, {row.pipeline_id}).get(row.pipeline_id, name)
@@ -74,7 +88,7 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         output_data=result["output"],
         error=result["error"],
         quote=Quote(row.quote_low, row.quote_likely, row.quote_max),
-        steps=_steps(runtime, definition, steps, [tuple(each) for each in inside], row.status, selected),
+        steps=_steps(runtime, definition, steps, inside, row.status, selected),
         started_at=row.started_at,
         completed_at=row.completed_at,
         created_at=row.created_at,
@@ -123,27 +137,20 @@ def active_run_id(runtime: Runtime, owner_id: str, pipeline_id: str) -> str | No
 
 def run_status(runtime: Runtime, owner_id: str, run_id: str) -> str:
     """Only the status of a run. Raises NotFound."""
-    with runtime.database.read() as session:
-        status = session.scalar(select(RunRow.status).where(RunRow.id == run_id, RunRow.owner_id == owner_id))
+    with runtime.database.connect() as connection:
+        status = connection.execute(STATUS, {"b_run": run_id, "b_owner": owner_id}).scalar()
     if status is None:
         raise errors.run_not_found()
-    return status
+    return str(status)
 
 
 def events_after(runtime: Runtime, run_id: str, seq: int, limit: int = 500) -> tuple[RunEvent, ...]:
     """Events of a run after `seq`, in order. The caller has checked whose run it is."""
-    query = (
-        select(RunEventRow, RunRow.owner_id)
-        .join(RunRow, RunRow.id == RunEventRow.run_id)
-        .where(RunEventRow.run_id == run_id, RunEventRow.seq > seq)
-        .order_by(RunEventRow.seq)
-        .limit(limit)
-    )
-    with runtime.database.read() as session:
-        found = session.execute(query).tuples().all()
+    with runtime.database.connect() as connection:
+        found = connection.execute(NEWS, {"b_run": run_id, "b_seq": seq, "b_limit": limit}).all()
     events = []
-    for row, owner_id in found:
-        data = runtime.vault.open_json(owner_id, f"run_events.data:{row.run_id}/{row.seq}", row.data)
+    for row in found:
+        data = runtime.vault.open_json(row.owner_id, f"run_events.data:{row.run_id}/{row.seq}", row.data)
         events.append(RunEvent(row.seq, row.kind, row.step_id, cast(dict[str, JsonValue], data), row.at))
     return tuple(events)
 
@@ -209,7 +216,7 @@ def _step_as_dict(step: StepRunView) -> dict[str, JsonValue]:
     }
 
 
-def step_view(runtime: Runtime, rows: Sequence[StepRunRow], *, active: bool = False) -> StepRunView:
+def step_view(runtime: Runtime, rows: Sequence[StepRunRow | AnyRow], *, active: bool = False) -> StepRunView:
     """A step from its attempts, oldest first. Costs are those of all attempts. `active`: its run goes on."""
     newest = rows[-1]
     contents = {row.id: open_content(runtime, row) for row in rows}
@@ -254,7 +261,7 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow], *, active: bool = Fa
 def _steps(
     runtime: Runtime,
     definition: Definition,
-    rows: Sequence[StepRunRow],
+    rows: Sequence[StepRunRow | AnyRow],
     inside: Sequence[tuple[Any, ...]],
     run_status: str,
     selected: frozenset[str] | None,
@@ -262,7 +269,7 @@ def _steps(
     """The outermost steps and those inside a `parallel`, in written order; what else is nested adds to its step."""
     shown = list(_shown_steps(definition.steps))
     frames = {step.id: frame for _, step, frame in shown}
-    attempts: dict[str, list[StepRunRow]] = {}
+    attempts: dict[str, list[StepRunRow | AnyRow]] = {}
     extra: dict[str, list[tuple[int, ...]]] = {}
     for row in rows:
         if frames.get(row.step_id) is not None and frames[row.step_id] == LOOP_MARK.sub("/", row.frame):
@@ -313,7 +320,7 @@ def _holder(frame: str, frames: dict[str, str]) -> str:
     return next((part for part in reversed(parts) if part in frames), parts[0])
 
 
-def _error(row: StepRunRow, content: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
+def _error(row: StepRunRow | AnyRow, content: dict[str, JsonValue]) -> dict[str, JsonValue] | None:
     if row.error_code is None:
         return None
     return {"code": row.error_code, "message": content.get("error"), "step_id": row.step_id}

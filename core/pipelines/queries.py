@@ -2,15 +2,32 @@
 
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Integer, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core.pipelines.definition import Definition
 from core.pipelines.domain import DraftView, PipelineSummary, PipelineView, VersionView
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
+from core.platform.database import AnyRow
 from core.platform.runtime import Runtime
 from core.shared.errors import NotFound
 from core.shared.pages import Page
+
+# Asked at every start and every look at a run: built once, on the tables themselves.
+_pipelines, _versions = cast(Table, PipelineRow.__table__), cast(Table, VersionRow.__table__)
+RUNNABLE = (
+    select(_versions, _pipelines.c.owner_id)
+    .join_from(_pipelines, _versions, _versions.c.pipeline_id == _pipelines.c.id)
+    .where(
+        _pipelines.c.id == bindparam("b_pipeline"),
+        _pipelines.c.owner_id == bindparam("b_owner"),
+        _pipelines.c.status != "archived",
+        _versions.c.number == func.coalesce(bindparam("b_number", type_=Integer), _pipelines.c.version),
+    )
+)
+ABOUT = select(_pipelines.c.id, _pipelines.c.owner_id, _pipelines.c.about).where(
+    _pipelines.c.owner_id == bindparam("b_owner"), _pipelines.c.id.in_(bindparam("b_pipelines", expanding=True))
+)
 
 
 def get_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> PipelineView:
@@ -84,12 +101,22 @@ def find_pipeline(
     return row.id, Definition.model_validate(open_version(runtime, found).definition)
 
 
+def runnable_version(runtime: Runtime, owner_id: str, pipeline_id: str, number: int | None) -> VersionView:
+    """The version a run executes: that one, or the pipeline's own for None. Raises NotFound."""
+    asked = {"b_pipeline": pipeline_id, "b_owner": owner_id, "b_number": number}
+    with runtime.database.connect() as connection:
+        row = connection.execute(RUNNABLE, asked).one_or_none()
+    if row is None:  # the one question cannot say what is missing
+        return get_version(runtime, owner_id, pipeline_id, number or 0)
+    return open_version(runtime, row)
+
+
 def pipeline_names(runtime: Runtime, owner_id: str, pipeline_ids: set[str]) -> dict[str, str]:
     """Names of a person's pipelines by id, archived ones included."""
-    with runtime.database.read() as session:
-        rows = session.scalars(
-            select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.id.in_(pipeline_ids))
-        ).all()
+    if not pipeline_ids:
+        return {}
+    with runtime.database.connect() as connection:
+        rows = connection.execute(ABOUT, {"b_owner": owner_id, "b_pipelines": list(pipeline_ids)}).all()
     return {row.id: open_about(runtime, row)["name"] for row in rows}
 
 
@@ -109,12 +136,12 @@ def owned_row(session: Session, owner_id: str, pipeline_id: str, *, archived: bo
     return row
 
 
-def open_about(runtime: Runtime, row: PipelineRow) -> dict[str, Any]:
+def open_about(runtime: Runtime, row: PipelineRow | AnyRow) -> dict[str, Any]:
     """Name, description and tags of a row."""
     return cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"pipelines.about:{row.id}", row.about))
 
 
-def open_version(runtime: Runtime, row: VersionRow) -> VersionView:
+def open_version(runtime: Runtime, row: VersionRow | AnyRow) -> VersionView:
     """The content of a version."""
     where = f"pipeline_versions.content:{row.pipeline_id}/{row.number}"
     content = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, where, row.content))

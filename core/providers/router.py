@@ -25,12 +25,9 @@ from core.providers.domain import (
 )
 
 if TYPE_CHECKING:
-    import httpx2
+    from core.providers.adapters.pool import Pool, Pools
 
-MAX_CONNECTIONS = 1_000
-KEPT_ALIVE = 256
-KEPT_ALIVE_SECONDS = 60.0
-MAX_CLIENTS = 256
+MAX_CLIENTS = 1_024
 RESPONSES_SMALLEST_OUTPUT = 16  # the Responses API refuses a lower max_output_tokens
 _ADAPTERS = {
     ANTHROPIC: "core.providers.adapters.anthropic",
@@ -41,10 +38,10 @@ _PARTNER_ADAPTER = "core.providers.adapters.partner"
 
 @dataclass(slots=True)
 class _Connections:
-    """What belongs to one event loop: a pool a vendor, and a client a key on top of it."""
+    """What belongs to one event loop: the pools of a vendor, and a client a key on each that it used."""
 
-    pools: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
-    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    pools: dict[str, Pools] = field(default_factory=dict)
+    clients: dict[tuple[str, str, int], Any] = field(default_factory=dict)
 
 
 class Providers:
@@ -88,28 +85,37 @@ class Providers:
         for module in modules:
             await asyncio.to_thread(import_module, module)
         for vendor in (*configured, *self._partners):
-            self.client(vendor, self._platform_key(vendor) or "")
+            with self.pools(vendor).use() as pool:
+                self.client(vendor, self._platform_key(vendor) or "", pool)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         connections = self._by_loop.pop(asyncio.get_running_loop(), None)
         if connections is not None:
-            for pool in connections.pools.values():
-                await pool.aclose()
+            for pools in connections.pools.values():
+                await pools.aclose()
 
-    def client(self, provider: str, key: str) -> Any:
-        """The SDK client of a key in the running event loop."""
-        connections = self._by_loop.setdefault(asyncio.get_running_loop(), _Connections())
-        client = connections.clients.get((provider, key))
+    def pools(self, provider: str) -> Pools:
+        """The pools of a vendor in the running event loop."""
+        connections = self._connections()
+        pools = connections.pools.get(provider)
+        if pools is None:
+            make = import_module("core.providers.adapters.pool").Pools
+            pools = connections.pools[provider] = make(_adapter(provider).DefaultAsyncHttpxClient)
+        return pools
+
+    def client(self, provider: str, key: str, pool: Pool) -> Any:
+        """The SDK client of a key on one of the vendor's pools."""
+        clients = self._connections().clients
+        client = clients.get((provider, key, pool.number))
         if client is None:
-            if len(connections.clients) >= MAX_CLIENTS:  # own keys come and go; the pool stays
-                connections.clients.pop(next(iter(connections.clients)))
-            adapter = import_module(_ADAPTERS.get(provider, _ADAPTERS[OPENAI]))
-            client = adapter.make_client(key, self._base_url(provider), self._pool(connections, provider, adapter))
-            connections.clients[provider, key] = client
+            if len(clients) >= MAX_CLIENTS:  # own keys come and go; the pool stays
+                clients.pop(next(iter(clients)))
+            client = _adapter(provider).make_client(key, self._base_url(provider), pool.http)
+            clients[provider, key, pool.number] = client
         return client
 
-    def port_on_client(self, card: ModelCard, key: str, request: ModelRequest) -> ModelPort:
+    def port_on_client(self, card: ModelCard, key: str, request: ModelRequest, pool: Pool) -> ModelPort:
         """The adapter a request needs, on its client."""
         name, port = _PARTNER_ADAPTER, "ChatPort"
         small = request.max_tokens is not None and request.max_tokens < RESPONSES_SMALLEST_OUTPUT
@@ -118,15 +124,10 @@ class Providers:
         elif card.api == "responses" and not small:
             name, port = _ADAPTERS[OPENAI], "OpenAIPort"
         make = getattr(import_module(name), port)
-        return cast(ModelPort, make(card, key, self._refused, self.client(card.provider, key)))
+        return cast(ModelPort, make(card, key, self._refused, self.client(card.provider, key, pool)))
 
-    def _pool(self, connections: _Connections, provider: str, adapter: Any) -> httpx2.AsyncClient:
-        if provider not in connections.pools:
-            open_pool = import_module("core.providers.adapters.pool").open_pool
-            connections.pools[provider] = open_pool(
-                adapter.DefaultAsyncHttpxClient, MAX_CONNECTIONS, KEPT_ALIVE, KEPT_ALIVE_SECONDS
-            )
-        return connections.pools[provider]
+    def _connections(self) -> _Connections:
+        return self._by_loop.setdefault(asyncio.get_running_loop(), _Connections())
 
     def _platform_key(self, provider: str) -> str | None:
         if provider == ANTHROPIC:
@@ -144,6 +145,10 @@ class Providers:
         return self._partners[provider].base_url
 
 
+def _adapter(provider: str) -> Any:
+    return import_module(_ADAPTERS.get(provider, _ADAPTERS[OPENAI]))
+
+
 class _RoutedPort:
     """Finds its client when called, because only then it is known which event loop calls."""
 
@@ -153,5 +158,6 @@ class _RoutedPort:
         self._key = key
 
     async def complete(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
-        port = self._providers.port_on_client(self._card, self._key, request)
-        return await port.complete(request, on_delta)
+        with self._providers.pools(self._card.provider).use() as pool:
+            port = self._providers.port_on_client(self._card, self._key, request, pool)
+            return await port.complete(request, on_delta)

@@ -59,6 +59,20 @@ def test_what_is_not_there_cannot_be_held(runtime: Runtime, person: Account) -> 
         _settle(runtime, person, 1, 2, "run:b:1")
 
 
+def test_a_refused_hold_books_nothing_and_its_transaction_goes_on(runtime: Runtime, person: Account) -> None:
+    set_credits(runtime, person, micros=10)
+    with runtime.database.write() as session:
+        with pytest.raises(InsufficientCredits):
+            postings.hold(runtime, session, person.id, plan=person.plan, micros=11, cause="run:a:1")
+        postings.hold(runtime, session, person.id, plan=person.plan, micros=7, cause="run:a:1")
+    now = balance(runtime, person)
+    assert (now.available_micros, now.held_micros) == (3, 7)
+    assert verify_ledger(runtime).problems == ()
+    with runtime.database.read() as session:
+        keys = session.scalars(text("SELECT idempotency_key FROM ledger_transactions WHERE kind = 'hold'")).all()
+    assert keys == ["hold:run:a:1"]
+
+
 def test_concurrent_holds_never_pass_the_balance(runtime: Runtime, person: Account) -> None:
     set_credits(runtime, person, micros=10)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Header, Query
 from starlette.responses import StreamingResponse
 
 from core.execution import commands, queries
@@ -76,7 +76,6 @@ def get_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[st
 )
 def stream_run(
     run_id: IdPath,
-    request: Request,
     account: AccountDep,
     token: TokenDep,
     runtime: RuntimeDep,
@@ -86,9 +85,9 @@ def stream_run(
 
     `id` is the seq: send it back as `Last-Event-ID` to go on from there. Closes after the final `run_status`.
     """
-    run = queries.get_run(runtime, account.id, run_id)
+    status = queries.run_status(runtime, account.id, run_id)
     after = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
-    events = stream_events(runtime, run, token, min(after, 2**62), request.is_disconnected)
+    events = stream_events(runtime, account.id, run_id, status, token, min(after, 2**62))
     # no-transform and X-Accel-Buffering keep proxies from holding events back.
     headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)

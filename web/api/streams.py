@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import anyio
-from anyio import to_thread
-
 from core.accounts.queries import find_session
-from core.execution.domain import FINAL, RunEvent, RunView
+from core.execution.domain import FINAL, RunEvent
 from core.execution.queries import events_after, run_status
 from core.shared.clock import iso_z
 from core.shared.errors import NotFound
@@ -21,56 +20,76 @@ if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
 HEARTBEAT_SECONDS = 15.0
+# Only for runs that another process advances: one of this process wakes its streams.
 POLL_SECONDS, IDLE_POLL_SECONDS, IDLE_AFTER_SECONDS = 0.05, 0.25, 5.0
 BATCH = 500
 
+# Streams read in threads of their own, so that hundreds of them leave those of the requests free.
+_readers = ThreadPoolExecutor(4, thread_name_prefix="streams")
+
 
 async def stream_events(
-    runtime: Runtime, run: RunView, token: str | None, after: int, is_gone: Callable[[], Awaitable[bool]]
+    runtime: Runtime, owner_id: str, run_id: str, status: str, token: str | None, after: int
 ) -> AsyncIterator[str]:
     """Yield a run's events after a seq until its final `run_status`; heartbeats in between.
 
-    Ends as well when the client is gone, and within a heartbeat when the session ended or the run was erased.
+    The caller has checked whose run it is and read its status. Ends as well within a heartbeat when the session
+    ended or the run was erased; the response cancels it when the client is gone.
     """
-    yield _event("connected", {"run_id": run.id, "status": run.status, "at": iso_z(runtime.clock.now())})
-    ended, seq = run.status in FINAL, after
+    yield _event("connected", {"run_id": run_id, "status": status, "at": iso_z(runtime.clock.now())})
+    ended, seq = status in FINAL, after
     last_news = last_beat = time.monotonic()
-    asked: int | None = None
-    while True:
-        # A hundred open streams would ask the database two thousand times a second: ask when there is news.
-        newest = runtime.dispatcher.newest_event(run.id)
-        batch: tuple[RunEvent, ...] = ()
-        if newest is None or newest != asked:
-            batch = await to_thread.run_sync(partial(events_after, runtime, run.id, seq, BATCH))
-            asked = newest
-        for event in batch:
-            seq = event.seq
-            # A run that is retried in place goes on after a final status: only the newest one counts.
-            if event.kind == "run_status":
-                ended = event.data.get("status") in FINAL
-            yield _event(event.kind, _data(run.id, event), event.seq)
-        if len(batch) == BATCH:
-            asked = None
-            continue
-        if ended or await is_gone():
-            return
-        now = time.monotonic()
-        if batch:
-            last_news = now
-        if now - last_beat >= HEARTBEAT_SECONDS:
-            last_beat = now
-            if not await to_thread.run_sync(_may_go_on, runtime, run, token):
+    asked = 0
+    loop, news = asyncio.get_running_loop(), asyncio.Event()
+    with runtime.dispatcher.listen(run_id, _waker(loop, news)):
+        while True:
+            news.clear()  # before the question: what is committed after it wakes the wait below
+            newest = runtime.dispatcher.newest_event(run_id)
+            batch: tuple[RunEvent, ...] = ()
+            if newest is None or newest > max(asked, seq):
+                batch = await loop.run_in_executor(_readers, events_after, runtime, run_id, seq, BATCH)
+                asked = newest or 0
+            for event in batch:
+                seq = event.seq
+                # A run that is retried in place goes on after a final status: only the newest one counts.
+                if event.kind == "run_status":
+                    ended = event.data.get("status") in FINAL
+                yield _event(event.kind, _data(run_id, event), event.seq)
+            if len(batch) == BATCH:
+                asked = 0
+                continue
+            if ended:
                 return
-            yield _event("heartbeat", {"at": iso_z(runtime.clock.now())})
-        await anyio.sleep(IDLE_POLL_SECONDS if now - last_news > IDLE_AFTER_SECONDS else POLL_SECONDS)
+            now = time.monotonic()
+            if batch:
+                last_news = now
+            if now - last_beat >= HEARTBEAT_SECONDS:
+                last_beat = now
+                if not await loop.run_in_executor(_readers, _may_go_on, runtime, owner_id, run_id, token):
+                    return
+                yield _event("heartbeat", {"at": iso_z(runtime.clock.now())})
+            pause = last_beat + HEARTBEAT_SECONDS - now
+            if newest is None:
+                pause = min(pause, IDLE_POLL_SECONDS if now - last_news > IDLE_AFTER_SECONDS else POLL_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await news.wait()
 
 
-def _may_go_on(runtime: Runtime, run: RunView, token: str | None) -> bool:
+def _waker(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> Callable[[], None]:
+    def wake() -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(news.set)
+
+    return wake
+
+
+def _may_go_on(runtime: Runtime, owner_id: str, run_id: str, token: str | None) -> bool:
     if find_session(runtime, token) is None:
         return False
     try:
         # Covers a resume beyond the last event: its final status was sent before.
-        return run_status(runtime, run.owner_id, run.id) not in FINAL
+        return run_status(runtime, owner_id, run_id) not in FINAL
     except NotFound:
         return False
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from core.execution.kinds import condition, human_review, llm, map, parallel, pipeline, transform
+from core.execution.kinds import condition, human_review, llm, map, parallel, pipeline, transform, webhook
 from core.execution.kinds.port import Prepared, StepContext
 
 PREPARE: dict[str, Callable[[StepContext], Prepared]] = {
@@ -10,6 +10,7 @@ PREPARE: dict[str, Callable[[StepContext], Prepared]] = {
     "transform": transform.prepare,
     "condition": condition.prepare,
     "parallel": parallel.prepare,
+    "webhook": webhook.prepare,
     "human_review": human_review.prepare,
     "map": map.prepare,
     "pipeline": pipeline.prepare,

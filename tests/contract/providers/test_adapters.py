@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from core.providers.adapters.pool import CALLS_A_POOL
 from core.providers.domain import Usage
 from core.shared.errors import ProviderError
 from tests.contract.providers.conftest import KEY, PROMPT, Vendor
@@ -211,7 +214,7 @@ async def test_what_the_listener_raises_is_not_the_vendors_failure(vendor: Vendo
         await vendor.call("", listen)
 
 
-async def test_two_hundred_calls_share_the_pool_and_run_at_once(vendor: Vendor) -> None:
+async def test_two_hundred_calls_share_few_pools_and_run_at_once(vendor: Vendor) -> None:
     vendor.stub.most_running = 0
     vendor.stub.delay_seconds = 0.6
     try:
@@ -220,6 +223,21 @@ async def test_two_hundred_calls_share_the_pool_and_run_at_once(vendor: Vendor) 
         vendor.stub.delay_seconds = 0.0
     assert all(reply.text == ANSWER for reply in replies)
     assert vendor.stub.most_running > 150
+    pools = vendor.providers.pools(vendor.card.provider)._pools
+    assert len(pools) == math.ceil(200 / CALLS_A_POOL) and not any(pool.calls for pool in pools)
+
+
+async def test_calls_one_after_another_share_the_first_pool(vendor: Vendor) -> None:
+    for scenario in ("", "error-500", "", "cut", ""):
+        with suppress(ProviderError):
+            await vendor.call(scenario)
+    slow = asyncio.create_task(vendor.call("slow", lambda piece: None))
+    while not vendor.stub.running:
+        await asyncio.sleep(0)
+    slow.cancel()
+    await asyncio.wait([slow])
+    (pool,) = vendor.providers.pools(vendor.card.provider)._pools
+    assert pool.calls == 0, "whatever became of the calls"
 
 
 async def test_an_own_key_is_used_and_never_replaced(vendor: Vendor) -> None:
