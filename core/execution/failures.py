@@ -31,17 +31,3 @@ def inner_failure(step: Step, problems: dict[int, dict[str, JsonValue]], nested:
         return InnerFailure(str(problem["code"]), str(problem["message"]), str(problem["step_id"]))
     count = f"{len(problems):,} of {nested.count:,} items failed; the others are kept, and a retry repeats only these"
     return InnerFailure("ITEMS_FAILED", f"{count}. Item {first + 1}: {problem['message']}", step.id)
-
-
-class HttpFailure(ProviderError):
-    """A receiver answered with a status that does not count as success. Too busy and broken may pass."""
-
-    def __init__(self, status: int, expected: tuple[int, ...], retry_after: str | None) -> None:
-        wanted = f"; {', '.join(map(str, expected))} is expected" if expected else ""
-        seconds = float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
-        super().__init__(
-            "HTTP_STATUS",
-            f"The receiver answered with status {status}{wanted}. Check the address and what is sent.",
-            retryable=status == 429 or status >= 500,
-            retry_after=seconds,
-        )

@@ -45,6 +45,8 @@ class Recorder:
 
     async def _flush(self) -> None:
         while self._pending:
+            # One turn of the loop: what follows from the change, such as the end of the run, is written with it.
+            await asyncio.sleep(0)
             batch, self._pending = self._pending, []
             try:
                 applied = await self._write(journal.apply, self._runtime, self._claim, [change for change, _ in batch])

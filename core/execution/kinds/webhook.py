@@ -2,14 +2,13 @@
 
 import json
 
-from core.execution.failures import HttpFailure
 from core.execution.kinds.port import Live, Prepared, StepContext, StepResult
 from core.pipelines.kinds.webhook import WebhookStep
 from core.pipelines.outputs import OutputMismatch, read_json
 from core.pipelines.templates import print_value, render, resolve_value
 from core.platform.outbound import OutboundRequest, OutboundResponse
 from core.platform.signatures import DELIVERY
-from core.shared.errors import InvalidInput
+from core.shared.errors import InvalidInput, ProviderError
 from core.shared.types import JsonValue
 
 MAX_BYTES = 2_000_000
@@ -74,3 +73,17 @@ def _body(answer: OutboundResponse) -> JsonValue:
         return read_json(text)
     except OutputMismatch:
         return text
+
+
+class HttpFailure(ProviderError):
+    """A receiver answered with a status that does not count as success. Too busy and broken may pass."""
+
+    def __init__(self, status: int, expected: tuple[int, ...], retry_after: str | None) -> None:
+        wanted = f"; {', '.join(map(str, expected))} is expected" if expected else ""
+        seconds = float(retry_after) if retry_after is not None and retry_after.strip().isdigit() else None
+        super().__init__(
+            "HTTP_STATUS",
+            f"The receiver answered with status {status}{wanted}. Check the address and what is sent.",
+            retryable=status == 429 or status >= 500,
+            retry_after=seconds,
+        )
