@@ -19,12 +19,14 @@ configure_logging(json=runtime.settings.env == "production")
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[None]:
     """Start what runs beside the requests, and stop it cleanly."""
-    runtime.dispatcher.start()
-    scheduler = start_scheduler(runtime)
+    if runtime.settings.has_role("worker"):
+        runtime.dispatcher.start()
+    scheduler = start_scheduler(runtime) if runtime.settings.has_role("scheduler") else None
     try:
         yield
     finally:
-        scheduler.shutdown(wait=False)
+        if scheduler is not None:
+            scheduler.shutdown(wait=False)
         runtime.dispatcher.stop()
 
 

@@ -10,6 +10,7 @@ from alembic.config import Config
 
 from core.accounts.commands import ensure_operator
 from core.execution.local import LocalDispatcher
+from core.execution.queue import QueueDispatcher, apply_queue_schema
 from core.platform.database import Base, Database, undeclared_columns
 from core.platform.keystore import KeyStore
 from core.platform.master_key import master_keys
@@ -43,12 +44,17 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
     keys = KeyStore(settings.key_store, master_keys(settings), clock)
     config = provider_config(settings)
     catalogue = Catalogue(config)
-    dispatcher = LocalDispatcher()
+    database = Database(settings.database)
+    dispatcher = (
+        LocalDispatcher()
+        if database.is_sqlite
+        else QueueDispatcher(settings.worker_concurrency, settings.runs_per_person)
+    )
     runtime = Runtime(
         settings=settings,
         clock=clock,
         ids=ids or Uuid7Ids(),
-        database=Database(settings.database),
+        database=database,
         vault=Vault(keys),
         catalogue=catalogue,
         providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
@@ -66,6 +72,9 @@ def prepare(runtime: Runtime) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["engine"] = runtime.database.engine
     command.upgrade(config, "head")
+    if not runtime.database.is_sqlite:
+        with runtime.database.engine.begin() as connection:
+            apply_queue_schema(connection)
     ensure_operator(runtime)
 
 

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,10 +35,10 @@ app.add_typer(ledger, name="ledger")
 PasswordFlag = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
-def open_runtime() -> Runtime:
-    """The Runtime of this command, with its stores brought up to date."""
+def open_runtime(**overrides: Any) -> Runtime:
+    """The Runtime of this command, with its stores brought up to date. `overrides` stand before the environment."""
     configure_logging(json=False)
-    runtime = build_runtime(load_settings())
+    runtime = build_runtime(load_settings(**overrides))
     prepare(runtime)
     return runtime
 
@@ -48,11 +50,15 @@ def fail(message: str, code: int = 1) -> typer.Exit:
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    roles: Annotated[
+        str | None, typer.Option(help="Some of web,worker,scheduler; all of them where not given.")
+    ] = None,
+) -> None:
     """Serve the site, the app and the API."""
     import uvicorn
 
-    runtime = open_runtime()
+    runtime = open_runtime(**({} if roles is None else {"roles": roles}))
     link = accounts.owner_link(runtime)
     settings = runtime.settings
     typer.echo(f"stepIQ is at {settings.public_url}")
@@ -74,6 +80,24 @@ def serve() -> None:
         access_log=False,
         timeout_graceful_shutdown=5,
     )
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int | None, typer.Option(min=1, help="Runs to advance at once.")] = None,
+) -> None:
+    """Advance runs from the queue, on this machine or another (PostgreSQL)."""
+    runtime = open_runtime(**({} if concurrency is None else {"worker_concurrency": concurrency}))
+    if runtime.database.is_sqlite:
+        raise fail("A worker of its own needs PostgreSQL: set DATABASE_URL. With SQLite the server advances runs.", 2)
+    stopped = threading.Event()
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, lambda *_: stopped.set())
+    runtime.dispatcher.start()
+    typer.echo("The worker takes runs from the queue. Ctrl-C hands them over and stops.")
+    sys.stdout.flush()
+    stopped.wait()
+    runtime.dispatcher.stop()
 
 
 @app.command()

@@ -144,3 +144,11 @@ def installation_overview(runtime: Runtime) -> InstallationOverview:
         )
     counts = dict(by_plan)
     return InstallationOverview(people=sum(counts.values()), admins=admins, by_plan=counts)
+
+
+def secret_names(runtime: Runtime, owner_id: str, pipeline_id: str | None) -> frozenset[str]:
+    return frozenset()
+
+
+def secret_values(runtime: Runtime, owner_id: str, pipeline_id: str | None) -> dict[str, str]:
+    return {}

@@ -33,6 +33,7 @@ from core.pipelines.definition import Step
 from core.pipelines.outputs import format_output, run_output
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, InvalidInput, ProviderError
+from core.shared.masking import Masker, StreamMasker
 from core.shared.types import JsonValue
 
 INTERRUPTED: dict[str, JsonValue] = {
@@ -75,6 +76,7 @@ class ActiveRun:
         self.claim = claim
         self._own_keys = own_keys
         self._secrets = secrets or {}
+        self._masker = Masker(self._secrets)
         self._write = write
         self._hash = runtime.vault.keyed_hash(claim.owner_id, "fingerprint")
         self._recorder = Recorder(runtime, claim, write, self._stop)
@@ -381,13 +383,15 @@ class ActiveRun:
         streamed: list[str] = []
         tell_live = not frame.path or "[" not in frame.path
 
+        masked = StreamMasker(self._masker)
+
         def delta(text: str) -> None:
             streamed.append(text)
             if tell_live:
-                self._live.setdefault(step.id, []).append(text)
+                self._live.setdefault(step.id, []).append(masked.feed(text) if self._masker else text)
 
         def tell(facts: dict[str, JsonValue]) -> None:
-            self._recorder.put(Progress(frame.key(step.id), facts))
+            self._recorder.put(Progress(frame.key(step.id), self._masked(facts)))
 
         call = asyncio.ensure_future(self._bounded(step, prepared, Live(delta, tell)))
         self._calls[call] = frame
@@ -431,7 +435,7 @@ class ActiveRun:
         tried: Try | None = None,
     ) -> Outcome:
         """What a result means: passed on, tried again, or failed."""
-        output, error, goto = result.output, result.error, result.notes.get("goto")
+        output, error, goto = self._mask(result.output), result.error, result.notes.get("goto")
         if error is None:
             try:
                 output = format_output(step, output)
@@ -439,7 +443,7 @@ class ActiveRun:
                     goto = self._jump_after(frame, step, output)
             except InvalidInput as problem:
                 error = problem
-        content: dict[str, JsonValue] = {**prepared.content, "raw": result.raw, "parsed": output}
+        content: dict[str, JsonValue] = {**prepared.content, "raw": result.raw}
         if result.trace:
             content["trace"] = result.trace
         content.update(result.notes)
@@ -454,6 +458,9 @@ class ActiveRun:
                 content["next"] = following.as_json()
         elif goto is not None:
             content["goto"] = goto
+        # What goes on to other steps is what is stored: a secret is masked before either.
+        content = self._masked(content)
+        content["parsed"] = output
         status = "completed" if error is None else "failed"
         fresh = prepared.result is not None or (prepared.quiet and not started.reusable)
         ended = StepEnded(
@@ -523,16 +530,24 @@ class ActiveRun:
             prepared.held_micros,
             step.id in frame.reusable and prepared.fingerprint is not None,
             resumed,
-            prepared.content,
+            self._masked(prepared.content),
         )
 
     def _failed(self, key: StepKey, started: StepStarted, error: AppError) -> StepEnded:
         self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "failed", 0, None)
-        content: dict[str, JsonValue] = {**started.content, "error": error.message}
+        content: dict[str, JsonValue] = {**started.content, "error": self._masker.mask_text(error.message)}
         return StepEnded(
             key, started.row_id, started.attempt, "failed", content, error_code=error.code,
             held_micros=started.held_micros, started=started,
         )  # fmt: skip
+
+    def _mask(self, value: JsonValue) -> JsonValue:
+        return self._masker.mask_json(value) if self._masker else value
+
+    def _masked(self, content: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        masked = self._mask(content)
+        assert isinstance(masked, dict)
+        return masked
 
     # -- steps inside steps -------------------------------------------------
 

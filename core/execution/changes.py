@@ -59,6 +59,11 @@ class Claim:
     budget_lifted: bool = False
     published: int = 0
 
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The secrets that the run uses, those of the pipelines it calls included."""
+        return self.definition.secret_names.union(*(each.secret_names for each in self.pipelines.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:

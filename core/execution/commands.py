@@ -20,6 +20,7 @@ from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import get_run
 from core.execution.quotes import quote
+from core.execution.secrets import check_secrets
 from core.execution.selection import select_steps
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, to_dict
@@ -111,6 +112,7 @@ def cancel_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
             session.execute(asked.values(cancel_requested_at=runtime.clock.now()))
             # One that waits for a person is taken up once more, to be closed.
             session.execute(update(RunRow).where(*mine, RunRow.status == "waiting").values(status="pending"))
+            runtime.dispatcher.enqueue(session, run_id)
     runtime.dispatcher.cancel(run_id)
     return get_run(runtime, owner_id, run_id)
 
@@ -125,6 +127,7 @@ def lift_budget(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
             raise errors.run_not_found()
         if cast(CursorResult[Any], session.execute(update(RunRow).where(*mine, *paused).values(freed))).rowcount != 1:
             raise Conflict("NOT_PAUSED", "This run is not paused by its budget.")
+        runtime.dispatcher.enqueue(session, run_id)
     runtime.dispatcher.submit(run_id)
     return get_run(runtime, owner_id, run_id)
 
@@ -168,6 +171,7 @@ def _create(
 ) -> str:
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
+    check_secrets(runtime, owner, pipeline_id, (definition, *called.values()))
     funding = funding_of(runtime, owner, definition, called.values())
     grant_month(runtime, owner)
     selected = selection or Selection()
@@ -217,6 +221,8 @@ def _create(
         session.connection().execute(ADD_RUN, row)
         if kept is not None:
             _keep_outputs(runtime, session, session.get_one(RunRow, run_id), *kept)
+        if lease is None:
+            runtime.dispatcher.enqueue(session, run_id)
     if lease is None:
         runtime.dispatcher.submit(run_id)
     return run_id

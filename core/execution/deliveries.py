@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import select, update
@@ -63,6 +63,13 @@ async def deliver_due(runtime: Runtime) -> int:
     due = await asyncio.to_thread(_claim, runtime)
     await asyncio.gather(*(_deliver(runtime, each) for each in due))
     return len(due)
+
+
+def next_delivery_at(runtime: Runtime) -> datetime | None:
+    """When the next delivery is due; None when nothing waits."""
+    with runtime.database.read() as session:
+        waiting = select(DeliveryRow.next_attempt_at).where(DeliveryRow.status == "pending")
+        return session.scalar(waiting.order_by(DeliveryRow.next_attempt_at).limit(1))
 
 
 def _claim(runtime: Runtime) -> list[Due]:

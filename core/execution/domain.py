@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from core.credits.domain import Quote
 from core.pipelines.definition import Definition
@@ -191,6 +191,9 @@ class NotebookView:
 
 class Dispatcher(Protocol):
     """Who advances runs. `submit` and `cancel` return at once."""
+
+    def enqueue(self, session: Any, run_id: str, at: datetime | None = None) -> None:
+        """Say in the caller's transaction that a run can go on, now or at a time."""
 
     def submit(self, run_id: str) -> None: ...
 

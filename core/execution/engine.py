@@ -7,12 +7,15 @@ that end together with the next starts. It can die anywhere: the next claim cont
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from core.accounts.queries import own_keys
 from core.execution import journal, leases
 from core.execution.advance import ActiveRun
 from core.execution.changes import LostLease, RunParked
+from core.execution.deliveries import deliver_due, next_delivery_at
+from core.execution.secrets import used_secrets
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 
@@ -20,6 +23,7 @@ T = TypeVar("T")
 FLUSH_SECONDS = 0.1
 WATCH_SECONDS = 0.5
 RENEW_SECONDS = 5.0
+DELIVERY_SCAN_SECONDS = 5.0
 
 log = get_logger("execution")
 
@@ -38,6 +42,7 @@ class Engine:
         # One writer: journal writes keep their order, and never block the loop.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._claiming: set[str] = set()
+        self._owes = asyncio.Event()
 
     async def write(self, function: Callable[..., T], *args: Any) -> T:
         """Run a journal function in the writer thread. A write under way is finished even when cancelled."""
@@ -59,7 +64,8 @@ class Engine:
                 return False
             own = "own_key" in claim.funding.values()
             keys = await self.write(own_keys, self.runtime, claim.owner_id) if own else {}
-            run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self.write)
+            secrets = await self.write(used_secrets, self.runtime, claim) if claim.secret_names else {}
+            run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self.write, secrets)
             self.runtime.dispatcher.tell(run_id)
         finally:
             self._claiming.discard(run_id)
@@ -67,6 +73,8 @@ class Engine:
             parked = await run.proceed()
             if parked is not None:
                 self._parked(run_id, parked)
+            elif run.claim.definition.targets:
+                self._owes.set()
         except LostLease:
             log.warning("run.lease_lost", run_id=run_id)
         except Exception as error:
@@ -108,12 +116,23 @@ class Engine:
         if self.active:
             await self.write(leases.renew, self.runtime, self.worker, list(self.active))
 
+    async def send_deliveries(self) -> None:
+        """Send what ended runs owe: at once after a run of this process, and when an attempt is due."""
+        while await deliver_due(self.runtime):
+            pass
+        due = await asyncio.to_thread(next_delivery_at, self.runtime)
+        seconds = DELIVERY_SCAN_SECONDS if due is None else (due - self.runtime.clock.now()).total_seconds()
+        self._owes.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._owes.wait(), min(max(seconds, 0.01), DELIVERY_SCAN_SECONDS))
+
     async def keep_house(self) -> None:
-        """The three periodic duties, until cancelled."""
+        """The periodic duties, until cancelled."""
         duties = (
             (self.flush_tokens, FLUSH_SECONDS),
             (self.watch_cancels, WATCH_SECONDS),
             (self.renew_leases, RENEW_SECONDS),
+            (self.send_deliveries, 0.0),
         )
         await asyncio.gather(*(self._repeat(duty, seconds) for duty, seconds in duties))
 

@@ -158,7 +158,7 @@ def _apply_one(runtime: Runtime, session: Session, claim: Claim, change: Change,
     if isinstance(change, Progress):
         return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
     if isinstance(change, RunParked):
-        return _park(session, claim, change, applied)
+        return _park(runtime, session, claim, change, applied)
     _add_deliveries(runtime, session, claim, change)
     if any(attempt.status == "waiting" for attempt in claim.attempts.values()):
         still_open = (ReviewRow.run_id == claim.run_id, ReviewRow.status == "open")
@@ -226,14 +226,17 @@ def _add_deliveries(runtime: Runtime, session: Session, claim: Claim, ended: Run
         )
 
 
-def _park(session: Session, claim: Claim, change: RunParked, applied: Applied) -> list[Event]:
+def _park(runtime: Runtime, session: Session, claim: Claim, change: RunParked, applied: Applied) -> list[Event]:
     # The fence holds the run's row, and so does a decision: it was either counted here, or finds the run waiting.
     waiting = (StepRunRow.run_id == claim.run_id, StepRunRow.status == "waiting")
     count = session.scalar(select(func.count()).where(*waiting)) or 0
     if count < change.waiting:
         applied.decided = True
         session.execute(update(RunRow).where(RunRow.id == claim.run_id).values(status="pending", wake_at=None))
+        runtime.dispatcher.enqueue(session, claim.run_id)
         return []
+    if change.wake_at is not None:
+        runtime.dispatcher.enqueue(session, claim.run_id, change.wake_at)
     return [("run_status", None, {"status": "waiting"})] if change.waiting or change.paused else []
 
 

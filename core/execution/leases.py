@@ -6,13 +6,14 @@ A lease is taken by `journal.claim`; here it is lengthened, given back, and foun
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 
 from core.execution.domain import ADVANCING
 from core.execution.models import RunRow
 from core.platform.runtime import Runtime
 
 LEASE = timedelta(seconds=15)
+LOST_AFTER = timedelta(minutes=1)
 
 
 def renew(runtime: Runtime, worker: str, run_ids: Sequence[str]) -> None:
@@ -48,10 +49,34 @@ def drop_leases_of_dead_servers(runtime: Runtime) -> None:
 
 
 def hand_over(runtime: Runtime, worker: str) -> None:
-    """Free this process's leases at a graceful stop."""
+    """Free this process's leases at a graceful stop: others may go on at once."""
+    mine = (RunRow.lease_owner == worker, RunRow.status.in_(ADVANCING))
     with runtime.database.write() as session:
-        mine = (RunRow.lease_owner == worker, RunRow.status.in_(ADVANCING))
-        session.execute(update(RunRow).where(*mine).values(lease_owner=None, lease_until=None))
+        freed = update(RunRow).where(*mine).values(lease_owner=None, lease_until=None).returning(RunRow.id)
+        for run_id in session.scalars(freed).all():
+            runtime.dispatcher.enqueue(session, run_id)
+
+
+def may_begin(runtime: Runtime, run_id: str, per_person: int) -> bool:
+    """Whether a run's owner has fewer runs under way than one person may have."""
+    owner = select(RunRow.owner_id).where(RunRow.id == run_id).scalar_subquery()
+    under_way = (RunRow.owner_id == owner, RunRow.status == "running", RunRow.lease_until > runtime.clock.now())
+    with runtime.database.read() as session:
+        return (session.scalar(select(func.count()).where(*under_way, RunRow.id != run_id)) or 0) < per_person
+
+
+def abandoned_runs(runtime: Runtime, limit: int) -> list[str]:
+    """Runs whose worker died: their lease is over. And runs whose job was lost, which nobody took up for a minute."""
+    now = runtime.clock.now()
+    dead = RunRow.lease_until < now
+    late = now - LOST_AFTER
+    lost = and_(
+        RunRow.lease_until.is_(None),
+        or_(and_(RunRow.wake_at.is_(None), RunRow.created_at < late, RunRow.last_seq == 0), RunRow.wake_at < late),
+    )
+    query = select(RunRow.id).where(RunRow.status.in_(ADVANCING), or_(dead, lost)).order_by(RunRow.id).limit(limit)
+    with runtime.database.read() as session:
+        return list(session.scalars(query))
 
 
 def wake_time(runtime: Runtime, run_id: str) -> datetime | None:

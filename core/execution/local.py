@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from datetime import datetime
+
+from sqlalchemy.orm import Session
 
 from core.execution import leases
 from core.execution.changes import RunParked
@@ -51,6 +54,9 @@ class LocalDispatcher:
         self._thread = threading.Thread(target=self._guarded, args=(runtime, ready), name="engine", daemon=True)
         self._thread.start()
         ready.result()
+
+    def enqueue(self, session: Session, run_id: str, at: datetime | None = None) -> None:
+        """Nothing to write: the run's own row says it, and `submit` follows the commit."""
 
     def submit(self, run_id: str) -> None:
         """Advance a run as soon as may be."""

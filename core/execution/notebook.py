@@ -32,7 +32,7 @@ def notebook(
     runtime: Runtime, owner: Account, pipeline_id: str, *, text: str, input_data: dict[str, Any]
 ) -> NotebookView:
     """What the notebook shows of a text, valid or not. While a run is active its cells show that run."""
-    checked = validate_source(runtime, owner, text)
+    checked = validate_source(runtime, owner, text, pipeline_id)
     last = next(iter(list_runs(runtime, owner.id, pipeline_id=pipeline_id, limit=1).items), None)
     active = active_run_id(runtime, owner.id, pipeline_id)
     errors, warnings = tuple(checked.errors), tuple(checked.warnings)

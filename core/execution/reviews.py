@@ -150,3 +150,5 @@ def _decide(
     )
     if run.status == "waiting":
         run.status, run.wake_at = "pending", None
+        session.flush()
+        runtime.dispatcher.enqueue(session, run.id)

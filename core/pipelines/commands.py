@@ -1,5 +1,6 @@
 """Making pipelines, saving drafts and versions."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.queries import secret_names
 from core.pipelines import errors
 from core.pipelines.definition import Definition, resolve_models, to_dict
 from core.pipelines.domain import DraftView, PipelineView
@@ -25,13 +27,16 @@ MAX_BYTES = 256 * 1024
 EXAMPLE = Path(__file__).with_name("example.yaml")
 
 
-def validate_source(runtime: Runtime, owner: Account, source: str | dict[str, Any]) -> Validated:
+def validate_source(
+    runtime: Runtime, owner: Account, source: str | dict[str, Any], pipeline_id: str | None = None
+) -> Validated:
     """Check a definition as text or as parsed JSON, within the limits of the person's plan."""
     return validate(
         source,
         models=runtime.catalogue,
         step_limit=limits_of(owner.plan).steps,
         default_model=runtime.catalogue.default_model(),
+        secrets=lambda: os.environ if owner.is_operator else secret_names(runtime, owner.id, pipeline_id),
     )
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,12 +55,22 @@ class Validated:
         return not self.errors
 
 
-def validate(source: Source, *, models: ModelLookup, step_limit: int, default_model: str) -> Validated:
-    """Check a definition within a plan's number of steps. Never raises for what the source holds."""
+def validate(
+    source: Source,
+    *,
+    models: ModelLookup,
+    step_limit: int,
+    default_model: str,
+    secrets: Callable[[], Collection[str]] | None = None,
+) -> Validated:
+    """Check a definition within a plan's number of steps. Never raises for what the source holds.
+
+    `secrets` gives the names of those that exist, and is asked only when some are used.
+    """
     parsed = parse(source)
     issues = list(parsed.issues)
     if parsed.partial is not None:
-        check = _Check(parsed, parsed.partial, models, step_limit, default_model)
+        check = _Check(parsed, parsed.partial, models, step_limit, default_model, secrets)
         issues += check.issues()
     issues.sort(key=lambda issue: (issue.line or 0, issue.column or 0))
     issues = list(dict.fromkeys(issues))
@@ -114,8 +124,15 @@ class _Check:
     """One validation: each method yields the issues of one matter."""
 
     def __init__(
-        self, parsed: Parsed, definition: Definition, models: ModelLookup, step_limit: int, default_model: str
+        self,
+        parsed: Parsed,
+        definition: Definition,
+        models: ModelLookup,
+        step_limit: int,
+        default_model: str,
+        secrets: Callable[[], Collection[str]] | None,
     ) -> None:
+        self.secrets = secrets
         self.definition = definition
         self.places: SourceMap = parsed.source_map
         self.models = models
@@ -127,7 +144,7 @@ class _Check:
         """All of them."""
         matters = (self._limits, self._ids, self._steps, self._output, self._targets)
         found = [issue for matter in (*matters, self._models, self._expressions, self._inputs) for issue in matter()]
-        return found + list(self._unused())
+        return found + list(self._unused()) + list(self._missing_secrets())
 
     def _limits(self) -> Iterator[Issue]:
         places = [path for path, _ in walk_steps(self.definition.steps)]
@@ -309,6 +326,22 @@ class _Check:
         for name, field in self.definition.input.fields.items():
             for place, message in declared_problems(name, field):
                 yield self.places.issue(("input", "schema", name, *place), "INVALID_DEFAULT", message)
+
+    def _missing_secrets(self) -> Iterator[Issue]:
+        names = self.definition.secret_names
+        if not names or self.secrets is None:
+            return
+        for name in sorted(names - set(self.secrets())):
+            path = next((path for path, text in self._secret_texts() if f"env.{name}" in text or text == name), ())
+            message = f"There is no secret {name} yet: save it before this runs."
+            yield self.places.issue(path, "MISSING_SECRET", message, severity="warning")
+
+    def _secret_texts(self) -> Iterator[tuple[Path, str]]:
+        for path, step in walk_steps(self.definition.steps):
+            yield from (((*path, *written.path), written.text) for written in step.written() if written.secrets)
+        for path, target in self.definition.targets:
+            yield (*path, "signing_secret_name"), target.signing_secret_name or ""
+            yield from (((*path, *written.path), written.text) for written in target.written() if written.secrets)
 
     def _unused(self) -> Iterator[Issue]:
         for name in self.references.unused("input", self.definition.input.fields):

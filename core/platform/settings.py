@@ -55,6 +55,15 @@ class Settings(BaseSettings):
     demo_pace_ms: int = Field(
         12, alias="STEPIQ_DEMO_PACE_MS", ge=0, description="pause between words of the demo model"
     )
+    worker_concurrency: int = Field(
+        50, alias="STEPIQ_WORKER_CONCURRENCY", ge=1, le=1000, description="runs a worker advances at once (PostgreSQL)"
+    )
+    runs_per_person: int = Field(
+        50, alias="STEPIQ_RUNS_PER_PERSON", ge=1, description="runs of one person under way at once (PostgreSQL)"
+    )
+    roles: str = Field(
+        "web,worker,scheduler", alias="STEPIQ_ROLES", description="what this process does: web, worker, scheduler"
+    )
     anthropic_api_key: str = Field("", repr=False, alias="ANTHROPIC_API_KEY", description="platform key for Claude")
     anthropic_base_url: str = Field("", alias="ANTHROPIC_BASE_URL", description="another address of the Anthropic API")
     openai_api_key: str = Field("", repr=False, alias="OPENAI_API_KEY", description="platform key for GPT")
@@ -68,6 +77,14 @@ class Settings(BaseSettings):
     stripe_secret_key: str = Field(
         "", repr=False, alias="STRIPE_SECRET_KEY", description="set where payment is configured"
     )
+
+    @field_validator("roles")
+    @classmethod
+    def _names_roles(cls, value: str) -> str:
+        unknown = {name.strip() for name in value.split(",")} - {"web", "worker", "scheduler"}
+        if unknown:
+            raise ValueError("must be some of web, worker, scheduler, with commas between")
+        return value
 
     @field_validator("data_dir")
     @classmethod
@@ -127,6 +144,10 @@ class Settings(BaseSettings):
     def public_url(self) -> str:
         """The address people use, without a slash at the end."""
         return self.app_url or f"http://{self.host}:{self.port}"
+
+    def has_role(self, name: str) -> bool:
+        """Whether this process does a part of the work."""
+        return name in {each.strip() for each in self.roles.split(",")}
 
     @property
     def is_https(self) -> bool:

@@ -15,7 +15,7 @@ def prepare(context: StepContext) -> Prepared:
         runtime.catalogue,
         context.definition,
         step,
-        context.scope,
+        {**context.scope, "env": dict(context.secrets)},
         funding=claim.funding,
         plan=claim.plan,
         hash_=context.hash_,

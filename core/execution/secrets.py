@@ -1,0 +1,36 @@
+"""The secrets of a run: which it uses, whether they exist, and their values for the length of its calls."""
+
+import os
+from collections.abc import Iterable
+
+from core.accounts.domain import Account
+from core.accounts.queries import get_operator, secret_values
+from core.execution.changes import Claim
+from core.pipelines.definition import Definition
+from core.platform.runtime import Runtime
+from core.shared.errors import InvalidInput
+
+
+def check_secrets(runtime: Runtime, owner: Account, pipeline_id: str | None, definitions: Iterable[Definition]) -> None:
+    """Raise InvalidInput MISSING_SECRET, with every name, when a run would use a secret that does not exist."""
+    names: frozenset[str] = frozenset().union(*(each.secret_names for each in definitions))
+    if not names:
+        return
+    missing = sorted(names - _values(runtime, owner.id, pipeline_id, operator=owner.is_operator).keys())
+    if missing:
+        where = "in the environment" if owner.is_operator else "under Secrets in your account"
+        details = [{"path": name, "code": "MISSING_SECRET", "message": "There is no such secret."} for name in missing]
+        message = f"This run uses {', '.join(missing)}, which does not exist. Save it {where}, then run again."
+        raise InvalidInput("MISSING_SECRET", message, details=details)
+
+
+def used_secrets(runtime: Runtime, claim: Claim) -> dict[str, str]:
+    """The values of the secrets that a claimed run uses."""
+    operator = claim.owner_id == get_operator(runtime).id
+    values = _values(runtime, claim.owner_id, claim.pipeline_id, operator=operator)
+    return {name: values[name] for name in claim.secret_names if name in values}
+
+
+def _values(runtime: Runtime, owner_id: str, pipeline_id: str | None, *, operator: bool) -> dict[str, str]:
+    # The command line runs for whoever may set the environment of this process.
+    return dict(os.environ) if operator else secret_values(runtime, owner_id, pipeline_id)
