@@ -68,14 +68,19 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
 
 def prepare(runtime: Runtime) -> None:
     """Bring the database to the newest schema and make the system's own account. Safe to repeat."""
+    migrate(runtime.database)
+    ensure_operator(runtime)
+
+
+def migrate(database: Database) -> None:
+    """Bring a database to the newest schema; on PostgreSQL with the queue's tables."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["engine"] = runtime.database.engine
+    config.attributes["engine"] = database.engine
     command.upgrade(config, "head")
-    if not runtime.database.is_sqlite:
-        with runtime.database.engine.begin() as connection:
+    if not database.is_sqlite:
+        with database.engine.begin() as connection:
             apply_queue_schema(connection)
-    ensure_operator(runtime)
 
 
 def provider_config(settings: Settings) -> ProviderConfig:

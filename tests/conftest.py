@@ -14,7 +14,7 @@ from core.accounts.domain import Account
 from core.bootstrap import build_runtime, prepare
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
-from tests.support.postgres import new_database
+from tests.support.postgres import new_database, new_migrated_database
 
 PASSWORD = "correct horse battery staple"
 
@@ -55,7 +55,7 @@ def database_settings(request: pytest.FixtureRequest) -> dict[str, str]:
     """The settings that choose a database: every test that asks runs on both."""
     if request.param == "sqlite":
         return {}
-    return {"database_url": new_database(), "key_store_url": new_database()}
+    return {"database_url": new_migrated_database(), "key_store_url": new_database()}
 
 
 @pytest.fixture

