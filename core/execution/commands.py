@@ -91,6 +91,55 @@ def run_cells(
     return get_run(runtime, owner.id, run_id)
 
 
+def fork_run(
+    runtime: Runtime,
+    owner: Account,
+    pipeline_id: str,
+    from_run: str,
+    from_step: str | None = None,
+    *,
+    text: str | None = None,
+    version: int | None = None,
+    input_data: dict[str, Any] | None = None,
+    pinned: dict[str, JsonValue] | None = None,
+    trigger: str = "api",
+    idempotency_key: str | None = None,
+) -> RunView:
+    """Run again with the outputs of an earlier run wherever they still hold.
+
+    What stands before `from_step` and would do just what it did in `from_run` is reused; the rest is executed, and
+    so is everything that acts outside. `pinned` outputs stand in for their steps as they are. `text` is an edited
+    definition; `input_data` None means the earlier run's.
+    """
+    before = get_run(runtime, owner.id, from_run)
+    number: int | None = None
+    if text is not None:
+        definition, _ = accept(runtime, owner, text)
+    else:
+        saved = runnable_version(runtime, owner.id, pipeline_id, version)
+        definition, number = Definition.model_validate(saved.definition), saved.number
+    fixed = pinned or {}
+    for name in (*fixed, *([from_step] if from_step is not None else [])):
+        if name not in definition.step_ids:
+            raise InvalidInput("UNKNOWN_STEP", f"There is no step {name} to begin from or to pin.", field="from_step")
+    again: frozenset[str] = frozenset()
+    if from_step is not None:
+        again = frozenset(definition.step_ids[definition.step_ids.index(from_step) :])
+    new_id = _create(
+        runtime,
+        owner,
+        definition,
+        before.input_data if input_data is None else input_data,
+        pipeline_id=pipeline_id,
+        version=number,
+        trigger=trigger,
+        selection=Selection(None, frozenset(definition.step_ids) - again - fixed.keys(), from_run),
+        key=idempotency_key,
+        pinned=fixed,
+    )
+    return get_run(runtime, owner.id, new_id)
+
+
 def run_definition(
     runtime: Runtime, owner: Account, definition: Definition, input_data: dict[str, Any], *, lease: str
 ) -> str:
@@ -168,6 +217,7 @@ def _create(
     key: str | None = None,
     lease: str | None = None,
     kept: tuple[str, list[str]] | None = None,
+    pinned: dict[str, JsonValue] | None = None,
 ) -> str:
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
@@ -186,7 +236,7 @@ def _create(
     }
     if called:
         request["pipelines"] = {name: to_dict(each) for name, each in called.items()}
-    if kept is not None:
+    if kept is not None or pinned:
         request["kept"] = True
     row = {
         "id": run_id,
@@ -221,6 +271,8 @@ def _create(
         session.connection().execute(ADD_RUN, row)
         if kept is not None:
             _keep_outputs(runtime, session, session.get_one(RunRow, run_id), *kept)
+        for step_id, output in (pinned or {}).items():
+            _pin_output(runtime, session, session.get_one(RunRow, run_id), definition, step_id, output)
         if lease is None:
             runtime.dispatcher.enqueue(session, run_id)
     if lease is None:
@@ -266,27 +318,51 @@ def _keep_outputs(runtime: Runtime, session: Session, run: RunRow, source_id: st
         if row.frame and re.split(r"[@\[/]", row.frame)[0] not in step_ids:
             continue
         content = journal.open_content(runtime, row)
-        new_id = runtime.ids.new()
+        content["saved_micros"] = row.credit_micros or content.get("saved_micros") or 0
         names = (
             "frame", "step_id", "visit", "step_index", "type", "model", "provider", "fingerprint", "stop_reason",
             "error_code",
         )  # fmt: skip
-        session.add(
-            StepRunRow(
-                id=new_id,
-                run_id=run.id,
-                owner_id=run.owner_id,
-                pipeline_id=run.pipeline_id,
-                attempt=1,
-                status="reused" if row.status in WITH_OUTPUT else row.status,
-                content=runtime.vault.seal_json(run.owner_id, f"step_runs.content:{new_id}", content),
-                input_tokens=0,
-                output_tokens=0,
-                held_micros=0,
-                credit_micros=0,
-                cost_micro_cents=0,
-                started_at=run.created_at,
-                completed_at=run.created_at,
-                **{name: getattr(row, name) for name in names},
-            )
+        status = "reused" if row.status in WITH_OUTPUT else row.status
+        _add_done(runtime, session, run, status, content, {name: getattr(row, name) for name in names})
+
+
+def _pin_output(
+    runtime: Runtime, session: Session, run: RunRow, definition: Definition, step_id: str, output: JsonValue
+) -> None:
+    """Let a given output stand for a step."""
+    step = definition.step(step_id)
+    assert step is not None
+    facts = {"frame": "", "step_id": step_id, "visit": 1, "step_index": definition.step_ids.index(step_id)}
+    _add_done(runtime, session, run, "reused", {"parsed": output, "pinned": True}, {**facts, "type": step.type})
+
+
+def _add_done(
+    runtime: Runtime,
+    session: Session,
+    run: RunRow,
+    status: str,
+    content: dict[str, JsonValue],
+    facts: dict[str, Any],
+) -> None:
+    """A step that is done before its run begins, and costs nothing."""
+    new_id = runtime.ids.new()
+    session.add(
+        StepRunRow(
+            id=new_id,
+            run_id=run.id,
+            owner_id=run.owner_id,
+            pipeline_id=run.pipeline_id,
+            attempt=1,
+            status=status,
+            content=runtime.vault.seal_json(run.owner_id, f"step_runs.content:{new_id}", content),
+            input_tokens=0,
+            output_tokens=0,
+            held_micros=0,
+            credit_micros=0,
+            cost_micro_cents=0,
+            started_at=run.created_at,
+            completed_at=run.created_at,
+            **facts,
         )
+    )

@@ -23,10 +23,14 @@ WITH_OUTPUT: tuple[str, ...] = ("completed", "reused")
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which steps a run executes. `steps` None: all. Of those in `reusable` a stored output may stand in."""
+    """Which steps a run executes. `steps` None: all. Of those in `reusable` a stored output may stand in.
+
+    `source`: only outputs of this run may.
+    """
 
     steps: frozenset[str] | None = None
     reusable: frozenset[str] = frozenset()
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ class AttemptView:
 
 @dataclass(frozen=True, slots=True)
 class StepRunView:
-    """A step of a run: its newest attempt. `reason` says why it was skipped; `depth` how deep it is nested."""
+    """A step of a run: its newest attempt.
+
+    `reason` says why it was skipped; `saved_micros` what a reused output had cost; `depth` how deep it is nested.
+    """
 
     step_id: str
     step_index: int
@@ -65,6 +72,7 @@ class StepRunView:
     completed_at: datetime | None = None
     attempts: tuple[AttemptView, ...] = ()
     reason: str | None = None
+    saved_micros: int = 0
     depth: int = 0
     trace: tuple[JsonValue, ...] = ()
 
@@ -101,6 +109,12 @@ class RunView:
     def credit_micros(self) -> int:
         """Micro-credits charged."""
         return sum(step.credit_micros for step in self.steps)
+
+    @property
+    def reused(self) -> tuple[int, int]:
+        """How many outputs were reused, and the micro-credits they had cost."""
+        again = [step for step in self.steps if step.status == "reused"]
+        return len(again), sum(step.saved_micros for step in again)
 
     @property
     def cost_micro_cents(self) -> int:

@@ -274,9 +274,10 @@ def _in_an_item(key: StepKey) -> bool:
 
 def _start(runtime: Runtime, session: Session, claim: Claim, change: StepStarted, applied: Applied) -> list[Event]:
     if change.reusable and change.fingerprint is not None:
-        stored = find_reusable(session, claim.owner_id, change.fingerprint)
+        stored = find_reusable(session, claim.owner_id, change.fingerprint, claim.selection.source)
         if stored is not None:
             content = open_content(runtime, stored)
+            content["saved_micros"] = stored.credit_micros or content.get("saved_micros") or 0
             applied.reused[change.row_id] = content.get("parsed"), content
             copy = StepEnded(
                 change.key,
@@ -374,9 +375,11 @@ def _row(runtime: Runtime, claim: Claim, change: StepStarted) -> dict[str, Any]:
     }
 
 
-def find_reusable(session: Session, owner_id: str, fingerprint: bytes) -> StepRunRow | None:
-    """The newest stored output of this person's with a fingerprint."""
-    same = (StepRunRow.owner_id == owner_id, StepRunRow.fingerprint == fingerprint)
+def find_reusable(session: Session, owner_id: str, fingerprint: bytes, source: str | None = None) -> StepRunRow | None:
+    """The newest stored output of this person's with a fingerprint; with `source`, of that run."""
+    same = [StepRunRow.owner_id == owner_id, StepRunRow.fingerprint == fingerprint]
+    if source is not None:
+        same.append(StepRunRow.run_id == source)
     kept = StepRunRow.status.in_(("completed", "reused"))
     return session.scalar(select(StepRunRow).where(*same, kept).order_by(StepRunRow.id.desc()).limit(1))
 
@@ -391,14 +394,14 @@ def open_content(runtime: Runtime, row: StepRunRow | AnyRow) -> dict[str, JsonVa
 
 def seal_selection(selection: Selection) -> dict[str, JsonValue]:
     """A selection as JSON."""
-    steps = selection.steps
-    return {"steps": None if steps is None else sorted(steps), "reusable": sorted(selection.reusable)}  # type: ignore[dict-item]
+    steps: JsonValue = None if selection.steps is None else [*sorted(selection.steps)]
+    return {"steps": steps, "reusable": [*sorted(selection.reusable)], "source": selection.source}
 
 
 def open_selection(value: dict[str, Any]) -> Selection:
     """A selection from JSON."""
     steps = value["steps"]
-    return Selection(None if steps is None else frozenset(steps), frozenset(value["reusable"]))
+    return Selection(None if steps is None else frozenset(steps), frozenset(value["reusable"]), value.get("source"))
 
 
 def _attempt(runtime: Runtime, row: StepRunRow) -> Attempt:

@@ -254,6 +254,7 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow | AnyRow], *, active: 
         completed_at=newest.completed_at,
         attempts=attempts,
         reason=cast(str | None, content.get("reason")),
+        saved_micros=int(cast(int, content.get("saved_micros") or 0)),
         trace=tuple(cast(list[JsonValue], content.get("trace") or [])),
     )
 

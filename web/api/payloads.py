@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Item = TypeVar("Item")
 Number = int | float
+ID = r"^[A-Za-z0-9_-]{1,64}$"
 Responses = dict[int | str, dict[str, Any]]
 
 
@@ -47,6 +48,18 @@ class RunRequest(Inward):
 
     input_data: dict[str, Any] = Field(default_factory=dict, description="Values of the declared inputs.")
     version: int | None = Field(None, ge=1, description="A saved version; the newest when left out.")
+    from_run: str | None = Field(
+        None, pattern=ID, description="Reuse what an earlier run of yours did, wherever it still holds."
+    )
+    from_step: str | None = Field(None, max_length=200, description="With `from_run`: execute from this step on.")
+
+
+class ReviewRequest(Inward):
+    """An answer to a review."""
+
+    decision: Literal["approve", "reject"]
+    output: Any = Field(None, description="Replaces what was shown, where the step is `editable`.")
+    comment: str = Field("", max_length=5000)
 
 
 class EstimateRequest(Inward):
@@ -216,6 +229,26 @@ class RunAnswer(BaseModel):
     completed_at: datetime | None
     created_at: datetime
     steps: list[StepAnswer]
+
+
+class ReviewAnswer(BaseModel):
+    """A question to a person, and the answer where there is one."""
+
+    run_id: str
+    step_id: str
+    pipeline_name: str
+    status: Literal["open", "decided", "closed"]
+    message: str
+    output: Any
+    editable: bool
+    on_timeout: Literal["approve", "reject"]
+    due_at: datetime
+    created_at: datetime
+    decision: Literal["approve", "reject"] | None
+    decided_output: Any
+    comment: str
+    decided_by: str | None
+    decided_at: datetime | None
 
 
 class RunItem(BaseModel):

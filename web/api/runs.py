@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import StreamingResponse
 
-from core.execution import commands, queries
-from core.execution.domain import RunSummary
+from core.execution import commands, queries, review_queries, reviews
+from core.execution.domain import ReviewView, RunSummary
 from core.shared.clock import iso_z
+from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
 from web.api.context import AccountDep, CursorQuery, IdempotencyKey, IdPath, LimitQuery, RuntimeDep, TokenDep
-from web.api.payloads import Listing, RetryRequest, RunAnswer, RunItem, RunRequest, answers, file_answer
+from web.api.payloads import (
+    Listing,
+    RetryRequest,
+    ReviewAnswer,
+    ReviewRequest,
+    RunAnswer,
+    RunItem,
+    RunRequest,
+    answers,
+    file_answer,
+)
 from web.api.streams import stream_events
 from web.api.strict_json import StrictJsonRoute
 
@@ -36,7 +48,22 @@ def start_run(
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Start a run; follow it at `runs/{id}/stream`."""
-    asked = body or RunRequest(version=None)
+    asked = body or RunRequest(version=None, from_run=None, from_step=None)
+    if asked.from_step is not None and asked.from_run is None:
+        raise InvalidInput("MISSING_FIELD", "`from_step` says where in `from_run` to begin: add it.", field="from_run")
+    if asked.from_run is not None:
+        given = asked.input_data if "input_data" in asked.model_fields_set else None
+        fork = commands.fork_run(
+            runtime,
+            account,
+            pipeline_id,
+            asked.from_run,
+            asked.from_step,
+            version=asked.version,
+            input_data=given,
+            idempotency_key=idempotency_key,
+        )
+        return queries.run_as_dict(fork)
     view = commands.start_run(
         runtime,
         account,
@@ -111,6 +138,47 @@ def retry_run(
     """Run again from the failed step, or from a step of choice; what came before is reused."""
     from_step = body.from_step if body else None
     return queries.run_as_dict(commands.retry_run(runtime, account, run_id, from_step=from_step))
+
+
+@router.post("/runs/{run_id}/resume", response_model=None, responses=answers(200, RunAnswer, *REFUSED, 409))
+def resume_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+    """Let a run go on that its budget paused; the budget does not hold for it any more."""
+    return queries.run_as_dict(commands.lift_budget(runtime, account.id, run_id))
+
+
+@router.get("/reviews", response_model=None, responses=answers(200, Listing[ReviewAnswer], *REFUSED))
+def list_reviews(
+    account: AccountDep,
+    runtime: RuntimeDep,
+    status: Literal["open", "decided", "closed"] = "open",
+    limit: LimitQuery = 50,
+    cursor: CursorQuery = None,
+) -> dict[str, Any]:
+    """What your runs wait for, newest first."""
+    page = review_queries.list_reviews(runtime, account.id, status=status, limit=limit, cursor=cursor)
+    return {"items": [_review(review) for review in page.items], "next_cursor": page.next_cursor}
+
+
+@router.post(
+    "/runs/{run_id}/reviews/{step_id}", response_model=None, responses=answers(200, ReviewAnswer, *REFUSED, 409)
+)
+def decide_review(
+    run_id: IdPath,
+    step_id: Annotated[str, Path(pattern=r"^[a-z0-9_]{1,100}$")],
+    body: ReviewRequest,
+    account: AccountDep,
+    runtime: RuntimeDep,
+) -> dict[str, Any]:
+    """Approve, edit or reject what a step asks; the run goes on."""
+    edited = {"output": body.output} if "output" in body.model_fields_set else {}
+    return _review(
+        reviews.decide_review(runtime, account, run_id, step_id, body.decision, comment=body.comment, **edited)
+    )
+
+
+def _review(review: ReviewView) -> dict[str, Any]:
+    facts = {name: getattr(review, name) for name in ReviewAnswer.model_fields}
+    return {name: iso_z(value) if isinstance(value, datetime) else value for name, value in facts.items()}
 
 
 def _item(run: RunSummary) -> dict[str, Any]:
