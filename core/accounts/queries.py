@@ -3,7 +3,14 @@
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.accounts.domain import Account, InstallationOverview, OwnKeyView, SessionView, clean_email
+from core.accounts.domain import (
+    CONFIRM_ABOVE_MICROS,
+    Account,
+    InstallationOverview,
+    OwnKeyView,
+    SessionView,
+    clean_email,
+)
 from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
 from core.accounts.tokens import read_token
 from core.platform.runtime import Runtime
@@ -21,6 +28,7 @@ def account_view(runtime: Runtime, row: AccountRow) -> Account:
         email=vault.open_text(row.id, f"accounts.email:{row.id}", row.email) if row.email else "",
         created_at=row.created_at,
         is_operator=row.is_operator,
+        confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
     )
 
 

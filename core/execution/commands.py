@@ -1,5 +1,6 @@
 """Starting, cancelling and repeating runs."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from core.credits.domain import PLANS, InsufficientCredits
 from core.credits.models import CreditAccount
 from core.credits.postings import lock_account
 from core.execution import errors, journal, leases
-from core.execution.domain import ACTIVE, WITH_OUTPUT, Mode, RunView, Selection
+from core.execution.domain import ACTIVE, WITH_OUTPUT, BulkRetry, Mode, RunView, Selection
 from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import get_run
@@ -24,7 +25,7 @@ from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline, get_version
 from core.platform.runtime import Runtime
-from core.shared.errors import Conflict, InvalidInput
+from core.shared.errors import AppError, Conflict, InvalidInput
 from core.shared.money import format_credits
 from core.shared.types import JsonValue
 
@@ -129,6 +130,17 @@ def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | No
         kept=(run_id, kept),
     )
     return get_run(runtime, owner.id, new_id)
+
+
+def retry_runs(runtime: Runtime, owner: Account, run_ids: Sequence[str]) -> BulkRetry:
+    """Retry several ended runs, each from its failed step. One that is refused does not stop the others."""
+    started, refused = [], []
+    for run_id in run_ids:
+        try:
+            started.append(retry_run(runtime, owner, run_id).id)
+        except AppError as error:
+            refused.append((run_id, error.message))
+    return BulkRetry(tuple(started), tuple(refused))
 
 
 def _create(

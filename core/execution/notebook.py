@@ -8,13 +8,14 @@ from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.credits.domain import Quote
-from core.execution.domain import WITH_OUTPUT, CellView, NotebookView, RunView, StepRunView
+from core.execution.domain import WITH_OUTPUT, CellView, Mode, NotebookView, RunView, StepRunView
 from core.execution.funding import funding_of
 from core.execution.journal import find_reusable
 from core.execution.models import StepRunRow
 from core.execution.preparation import Hash, prepare_call, prepare_transform, scope_of
 from core.execution.queries import active_run_id, get_run, list_runs, live_texts, step_view
 from core.execution.quotes import quote, try_quote
+from core.execution.selection import select_steps
 from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, LlmStep, TransformStep, resolve_models
 from core.pipelines.graph import dependencies, order
@@ -61,6 +62,15 @@ def quote_pipeline(runtime: Runtime, owner: Account, pipeline_id: str, input_dat
     definition = Definition.model_validate(get_pipeline(runtime, owner.id, pipeline_id).definition)
     checked = check_input(definition, input_data)
     return quote(runtime, owner, definition, checked, funding=funding_of(runtime, owner, definition))
+
+
+def quoted_most(view: NotebookView, mode: Mode, step_id: str | None = None) -> int:
+    """The most micro-credits that running these cells may cost; a fresh output that stands in costs nothing."""
+    if view.definition is None:
+        return 0
+    selection = select_steps(view.definition, mode, step_id)
+    wanted = [cell for cell in view.cells if selection.steps is None or cell.step_id in selection.steps]
+    return sum(cell.quote[2] for cell in wanted if cell.state != "fresh" or cell.step_id not in selection.reusable)
 
 
 def _cells(

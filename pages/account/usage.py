@@ -8,8 +8,8 @@ from core.bootstrap import get_runtime
 from core.credits.queries import balance
 from core.execution.queries import list_runs
 from core.shared.money import format_credits
+from pages.ui.run_table import run_table
 from pages.ui.session import current_session
-from pages.workspace.runs import runs_table
 
 RECENT = 20
 
@@ -28,6 +28,6 @@ def usage_page() -> None:
     runs = list_runs(runtime, session.account.id, limit=RECENT).items
     st.html('<h2 class="sq-id">Recent runs</h2>')
     if runs:
-        st.html(runs_table(runs, runtime.clock.now()))
+        st.html(run_table(runs, runtime.clock.now()))
     else:
         st.html('<div class="sq-empty">Nothing has run yet. Runs on the demo model cost nothing.</div>')

@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.accounts.queries import list_own_keys
-from core.pipelines.definition import Definition, LlmStep, TransformStep
+from core.pipelines.definition import BaseStep, Definition, LlmStep
 from core.pipelines.parsing import Issue
 from pages.ui.editor import Suggestion
+from pages.ui.kinds import STARTERS
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
-
-KINDS = {
-    "llm": ("Model call", "Sends a prompt to a model. Costs credits, or your own key.", "auto_awesome"),
-    "template": ("Template", "Builds a text from input and earlier steps. Free.", "text_snippet"),
-    "extract": ("JMESPath", "Picks values out of JSON. Free.", "data_object"),
-    "regex": ("Regular expression", "Finds a pattern in a text. Free.", "find_in_page"),
-}
 
 
 def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> None:
@@ -29,12 +23,13 @@ def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> N
         st.container(key="add-step", horizontal=True, horizontal_alignment="center"),
         st.popover("Add a step", icon=":material/add:", type="tertiary", key="add-step-kinds"),
     ):
-        for kind, (name, what, icon) in KINDS.items():
-            with st.container(gap="xxsmall"):
+        for kind, starter in STARTERS.items():
+            with st.container(gap=None, key=f"starter-{kind}"):
                 st.button(
-                    name, key=f"add-{kind}", icon=f":material/{icon}:", width="stretch", on_click=add, args=(kind, last)
-                )
-                st.html(f'<div class="sq-facts">{what}</div>')
+                    starter.name, key=f"add-{kind}", icon=f":material/{starter.icon}:", type="tertiary",
+                    width="stretch", on_click=add, args=(kind, last),
+                )  # fmt: skip
+                st.html(f'<div class="sq-facts">{starter.what}</div>')
 
 
 def between_cells(after: str, add: Callable[[str, str | None], None], *, disabled: bool) -> None:
@@ -43,13 +38,13 @@ def between_cells(after: str, add: Callable[[str, str | None], None], *, disable
 
     def chosen() -> None:
         kind = st.session_state.get(key)
-        if kind in KINDS:
+        if kind in STARTERS:
             add(kind, after)
 
     with st.container(key=f"between-{after}", horizontal=True, horizontal_alignment="center"):
         st.menu_button(
-            f"Add a step after {after}", list(KINDS), key=key, icon=":material/add:", type="tertiary",
-            format_func=lambda kind: f":material/{KINDS[kind][2]}: {KINDS[kind][0]}",
+            f"Add a step after {after}", list(STARTERS), key=key, icon=":material/add:", type="tertiary",
+            format_func=lambda kind: f":material/{STARTERS[kind].icon}: {STARTERS[kind].name}",
             on_click=chosen, disabled=disabled,
         )  # fmt: skip
 
@@ -106,7 +101,7 @@ def payer_of(runtime: Runtime, definition: Definition | None, own_providers: set
     return "your own key and credits" if paid & own_providers else "credits"
 
 
-def distinct_steps(definition: Definition) -> tuple[LlmStep | TransformStep, ...]:
+def distinct_steps(definition: Definition) -> tuple[BaseStep, ...]:
     """The steps to draw: of two with one id (an error that is shown) only the first."""
     return tuple(
         {step.id: step for step in reversed(definition.steps)}[step_id]
