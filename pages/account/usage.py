@@ -19,8 +19,9 @@ def usage_page() -> None:
     runtime = get_runtime()
     session = current_session(runtime)
     credits = balance(runtime, session.account)
-    st.html(f'<h1 class="sq-title">Usage</h1><p class="sq-facts">Plan: {session.account.plan}</p>')
-    left, held, spent, granted = st.columns(4)
+    st.html(f'<h1 class="sq-title">Usage</h1><p class="sq-facts">{session.account.plan.capitalize()} plan</p>')
+    with st.container(key="figures"):
+        left, held, spent, granted = st.columns(4)
     left.metric("Left", "Unlimited" if credits.unlimited else format_credits(credits.available_micros), border=True)
     held.metric("Held by runs", format_credits(credits.held_micros), border=True)
     spent.metric("Spent", format_credits(credits.spent_micros), border=True)
@@ -30,4 +31,4 @@ def usage_page() -> None:
     if runs:
         st.html(run_table(runs, runtime.clock.now()))
     else:
-        st.html('<div class="sq-empty">Nothing has run yet. Runs on the demo model cost nothing.</div>')
+        st.html('<div class="sq-blank"><b>Nothing has run yet.</b> Runs on the demo model cost nothing.</div>')

@@ -86,19 +86,19 @@ def region_of(runtime: Runtime, model: str | None) -> str | None:
 
 
 def payer_of(runtime: Runtime, definition: Definition | None, own_providers: set[str]) -> str:
-    """Who pays for a run, in a few words beside its price."""
+    """Who pays for a run, in a few words beside its price; nothing where the credits do."""
     steps = definition.steps if definition else ()
     default = runtime.catalogue.default_model()
     cards = [runtime.catalogue.find(step.model or default) for step in steps if isinstance(step, LlmStep)]
     known = [card for card in cards if card is not None]
     if not known:
-        return "no model"
+        return "calls no model"
     if all(card.free for card in known):
         return "demo model"
     paid = {card.provider for card in known if not card.free}
     if paid <= own_providers:
         return "your own key"
-    return "your own key and credits" if paid & own_providers else "credits"
+    return "partly on your own key" if paid & own_providers else ""
 
 
 def distinct_steps(definition: Definition) -> tuple[BaseStep, ...]:

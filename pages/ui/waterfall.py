@@ -15,6 +15,10 @@ from pages.ui.badges import look_of, step_state
 from pages.ui.words import count, duration, joined
 
 TICKS = 4
+_KEY = (
+    '<div class="sq-facts sq-line"><span><span class="sq-key"></span>waiting</span>'
+    '<span><span class="sq-key sq-ran"></span>running, its cost on hover</span></div>'
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def bars_of(
 
 def draw_waterfall(bars: Sequence[Bar], *, created_at: datetime, now: datetime) -> None:
     """Draws the bars over the time from the run's making to its last end (or now)."""
-    st.html(waterfall_html(bars, created_at=created_at, now=now))
+    st.html(waterfall_html(bars, created_at=created_at, now=now) + _KEY)
 
 
 def waterfall_html(bars: Sequence[Bar], *, created_at: datetime, now: datetime) -> str:
@@ -79,7 +83,9 @@ def waterfall_html(bars: Sequence[Bar], *, created_at: datetime, now: datetime) 
         return min(max((moment - created_at).total_seconds() / span * 100, 0), 100)
 
     rows = "".join(_row(bar, share, now) for bar in bars)
-    ticks = "".join(f"<span>{duration(span * 1000 * tick / TICKS) or '0 s'}</span>" for tick in range(TICKS + 1))
+    ticks = "".join(
+        f"<span>{duration(span * 1000 * tick / TICKS) if tick else '0 s'}</span>" for tick in range(TICKS + 1)
+    )
     return (
         f'<div class="sq-fall" role="list" aria-label="Time line of {count(len(bars), "step")}">{rows}'
         f'<div></div><div class="sq-ticks" aria-hidden="true">{ticks}</div><div class="sq-end"></div></div>'

@@ -6,7 +6,7 @@ import pytest
 
 from core.execution.domain import AttemptView, StepRunView
 from pages.ui.badges import state_badge
-from pages.ui.dag import Node, dag_svg, layers_of
+from pages.ui.dag import BOX_HEIGHT, Node, dag_svg, layers_of
 from pages.ui.dialogs import file_name
 from pages.ui.outputs import is_table, safe_markdown
 from pages.ui.prompts import highlight, prompt_html
@@ -98,6 +98,14 @@ def test_the_graph_names_each_cell_and_its_state() -> None:
 
 def _after(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
+
+
+def test_a_long_edge_passes_beside_the_boxes_between() -> None:
+    nodes = [Node(name, "llm", "fresh", "#") for name in "abc"]
+    straight = dag_svg(nodes, {"b": ["a"], "c": ["b"]})
+    passing = dag_svg(nodes, {"b": ["a"], "c": ["b", "a"]})
+    assert passing.count('class="edge"') == 3 and f" v{BOX_HEIGHT}" in passing and f" v{BOX_HEIGHT}" not in straight
+    assert "undefined" not in dag_svg([], {}) and dag_svg([], {}).count("<a ") == 0
 
 
 def test_the_waterfall_tells_waiting_from_running() -> None:
