@@ -62,7 +62,7 @@ def sign_in_person(
 @pytest.fixture
 def slow_person(runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Ada, where the demo model takes its time."""
-    yield sign_in_person(runtime_with(demo_pace_ms=300), monkeypatch, roles=())
+    yield sign_in_person(runtime_with(demo_pace_ms=2000), monkeypatch, roles=())
     set_runtime(None)
 
 

@@ -61,7 +61,7 @@ def test_the_confirm_limit_is_the_persons_own(person: Person) -> None:
 
 def test_usage_shows_the_plan_and_what_is_left(person: Person) -> None:
     app = page_test("pages.account.usage", "usage_page")
-    assert "enterprise" in text_of(app)
+    assert "Enterprise plan" in text_of(app)
     assert {metric.label: metric.value for metric in app.metric}["Left"] == "Unlimited"
 
 
