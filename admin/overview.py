@@ -15,15 +15,17 @@ def overview_page() -> None:
     require_role(runtime, "admin")
     overview = installation_overview(runtime)
     st.html('<h1 class="sq-title">Overview</h1><p class="sq-facts">This installation, now.</p>')
-    people, admins = st.columns(2)
+    with st.container(key="figures"):
+        people, admins, _, _ = st.columns(4)
     people.metric("People", f"{overview.people:,}", border=True)
     admins.metric("Admins", f"{overview.admins:,}", border=True)
-    if overview.by_plan:
+    plans = overview.by_plan.items()
+    if plans:
         rows = "".join(
-            f'<tr><td>{plan}</td><td class="sq-num">{number:,}</td></tr>' for plan, number in overview.by_plan.items()
+            f'<tr><td>{plan.capitalize()}</td><td class="sq-num">{number:,}</td></tr>' for plan, number in plans
         )
         st.html(
-            '<table class="sq-table"><thead><tr><th>Plan</th><th class="sq-num">People</th></tr></thead>'
+            '<table class="sq-table sq-slim"><thead><tr><th>Plan</th><th class="sq-num">People</th></tr></thead>'
             f"<tbody>{rows}</tbody></table>"
         )
 

@@ -20,6 +20,7 @@ from core.accounts.domain import (
     SignedIn,
     check_password,
     clean_email,
+    confirm_limit,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
 from core.accounts.queries import account_view, find_account, people_exist
@@ -154,6 +155,13 @@ def set_password(runtime: Runtime, *, email: str, password: str) -> None:
         session.execute(update(AccountRow).where(AccountRow.id == account.id).values(password_hash=hashed))
         live = (SessionRow.account_id == account.id, SessionRow.ended_at.is_(None))
         session.execute(update(SessionRow).where(*live).values(ended_at=runtime.clock.now()))
+
+
+def set_confirm_limit(runtime: Runtime, owner_id: str, credits: float) -> None:
+    """Keep the cost in credits above which a run asks before it starts; 0 asks whenever a run may cost anything."""
+    micros = confirm_limit(credits)
+    with runtime.database.write() as session:
+        session.execute(update(AccountRow).where(AccountRow.id == owner_id).values(confirm_above_micros=micros))
 
 
 def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str) -> None:

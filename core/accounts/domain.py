@@ -7,6 +7,7 @@ from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
 from core.shared.errors import InvalidInput
+from core.shared.money import MICROS, micros_from_credits
 
 PLANS = ("free", "starter", "pro", "enterprise")
 ROLES = ("admin", "privacy_admin", "accounting")
@@ -14,6 +15,9 @@ SESSION_LIFE = timedelta(days=14)
 SETUP_LIFE = timedelta(hours=24)
 PASSWORD_MIN = 8
 PASSWORD_MAX_BYTES = 72  # bcrypt reads no further
+CONFIRM_ABOVE_MICROS = 25 * MICROS
+"""Until a person says otherwise, a run that may cost more than this is confirmed first."""
+CONFIRM_LIMIT_MAX = 1_000_000  # credits
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Account:
     email: str
     created_at: datetime
     is_operator: bool = False
+    confirm_above_micros: int = CONFIRM_ABOVE_MICROS
+    """A run whose quoted maximum is above this is confirmed before it starts."""
 
     @property
     def is_admin(self) -> bool:
@@ -105,3 +111,12 @@ def check_password(password: str, *, hints: tuple[str, ...] = ()) -> None:
             "This is among the first passwords a guesser tries. Choose another.",
             field="password",
         )
+
+
+def confirm_limit(credits: float) -> int:
+    """The confirm limit in micro-credits. Raises InvalidInput for what is no amount of credits."""
+    if not 0 <= credits <= CONFIRM_LIMIT_MAX:
+        raise InvalidInput(
+            "INVALID_LIMIT", f"Enter a number of credits between 0 and {CONFIRM_LIMIT_MAX:,}.", field="confirm_limit"
+        )
+    return micros_from_credits(str(credits))

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -40,6 +40,9 @@ class AccountRow(Base):
         String(100), info=personal("user.account.settings", ACCOUNT, "Roles", origin="derived")
     )
     is_operator: Mapped[bool] = mapped_column(Boolean, info=not_personal("marks the system's own account"))
+    confirm_above_micros: Mapped[int | None] = mapped_column(
+        BigInteger, info=personal("user.account.settings", ACCOUNT, "Cost above which a run asks first")
+    )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", ACCOUNT, "Account made", origin="observed")
     )

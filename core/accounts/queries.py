@@ -5,7 +5,14 @@ from typing import cast
 from sqlalchemy import Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from core.accounts.domain import Account, InstallationOverview, OwnKeyView, SessionView, clean_email
+from core.accounts.domain import (
+    CONFIRM_ABOVE_MICROS,
+    Account,
+    InstallationOverview,
+    OwnKeyView,
+    SessionView,
+    clean_email,
+)
 from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
 from core.accounts.tokens import read_token
 from core.platform.database import AnyRow, UtcDateTime
@@ -38,6 +45,7 @@ def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
         email=vault.open_text(row.id, f"accounts.email:{row.id}", row.email) if row.email else "",
         created_at=row.created_at,
         is_operator=row.is_operator,
+        confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
     )
 
 

@@ -1,6 +1,7 @@
 """Starting, cancelling and repeating runs."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from core.credits.models import CreditAccount
 from core.credits.postings import lock_account
 from core.execution import errors, journal, leases
 from core.execution.called import called_definitions
-from core.execution.domain import ACTIVE, WITH_OUTPUT, Mode, RunView, Selection
+from core.execution.domain import ACTIVE, WITH_OUTPUT, BulkRetry, Mode, RunView, Selection
 from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import get_run
@@ -28,7 +29,7 @@ from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline, runnable_version
 from core.platform.runtime import Runtime
-from core.shared.errors import Conflict, InvalidInput
+from core.shared.errors import AppError, Conflict, InvalidInput
 from core.shared.money import format_credits
 from core.shared.types import JsonValue
 
@@ -202,6 +203,17 @@ def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | No
         kept=(run_id, kept),
     )
     return get_run(runtime, owner.id, new_id)
+
+
+def retry_runs(runtime: Runtime, owner: Account, run_ids: Sequence[str]) -> BulkRetry:
+    """Retry several ended runs, each from its failed step. One that is refused does not stop the others."""
+    started, refused = [], []
+    for run_id in run_ids:
+        try:
+            started.append(retry_run(runtime, owner, run_id).id)
+        except AppError as error:
+            refused.append((run_id, error.message))
+    return BulkRetry(tuple(started), tuple(refused))
 
 
 def _create(

@@ -42,6 +42,13 @@ class AttemptView:
     error: dict[str, JsonValue] | None
     duration_ms: int | None
     started_at: datetime
+    completed_at: datetime | None = None
+    prompt_sent: str | None = None
+    raw_output: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    credit_micros: int = 0
+    stop_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,15 @@ class RunSummary:
     created_at: datetime
     duration_ms: int | None
     credits_micros: int
+    quote_max_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BulkRetry:
+    """What became of several retries: the new runs, and for each refused one its id and the reason."""
+
+    started: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,8 +244,8 @@ class Dispatcher(Protocol):
 
 
 def milliseconds(start: datetime | None, end: datetime | None) -> int | None:
-    """Whole milliseconds between two moments, None when one is missing."""
-    return None if start is None or end is None else int((end - start).total_seconds() * 1000)
+    """Whole milliseconds between two moments, None when one is missing; 0 where two clocks disagree."""
+    return None if start is None or end is None else max(int((end - start).total_seconds() * 1000), 0)
 
 
 def backoff_ms(base_ms: int, attempt: int, retry_after: float | None) -> int:

@@ -306,7 +306,6 @@ def _start(runtime: Runtime, session: Session, claim: Claim, change: StepStarted
 
 
 def _end(runtime: Runtime, session: Session, claim: Claim, change: StepEnded) -> list[Event]:
-    now = runtime.clock.now()
     values = {
         "status": change.status,
         "content": runtime.vault.seal_json(claim.owner_id, f"step_runs.content:{change.row_id}", change.content),
@@ -317,13 +316,13 @@ def _end(runtime: Runtime, session: Session, claim: Claim, change: StepEnded) ->
         "stop_reason": change.stop_reason,
         "error_code": change.error_code,
         "retry_at": change.retry_at,
-        "completed_at": now,
     }
     if change.started is not None and not change.started.resumed:
-        row = _row(runtime, claim, change.started) | values | {"held_micros": 0}
+        row = _row(runtime, claim, change.started) | values | {"held_micros": 0, "completed_at": runtime.clock.now()}
         session.connection().execute(START_STEP, row)
     else:
-        session.connection().execute(END_STEP, values | {"b_step": change.row_id})
+        ended = {"b_step": change.row_id, "completed_at": runtime.clock.now()}
+        session.connection().execute(END_STEP, values | ended)
         if change.streamed:
             session.connection().execute(FOLD_TOKENS, {"b_run": claim.run_id, "b_step": change.key.step_id})
     cause = cause_of(claim.run_id, change.key, change.attempt)

@@ -10,7 +10,7 @@ from core.accounts.domain import Account
 from core.credits.domain import Quote
 from core.execution.called import called_definitions
 from core.execution.changes import Claim
-from core.execution.domain import WITH_OUTPUT, CellView, NotebookView, RunView, Selection, StepRunView
+from core.execution.domain import WITH_OUTPUT, CellView, Mode, NotebookView, RunView, Selection, StepRunView
 from core.execution.frames import Frame, FramePlan
 from core.execution.funding import funding_of
 from core.execution.journal import find_reusable
@@ -18,6 +18,7 @@ from core.execution.kinds import PREPARE, StepContext
 from core.execution.models import StepRunRow
 from core.execution.queries import active_run_id, get_run, list_runs, live_texts, step_view
 from core.execution.quotes import quote, try_quote
+from core.execution.selection import select_steps
 from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, Step, resolve_models
 from core.pipelines.graph import order
@@ -74,6 +75,15 @@ def _called(runtime: Runtime, owner: Account, definition: Definition, pipeline_i
         return called_definitions(runtime, owner.id, definition, pipeline_id)
     except InvalidInput:  # the run says so
         return {}
+
+
+def quoted_most(view: NotebookView, mode: Mode, step_id: str | None = None) -> int:
+    """The most micro-credits that running these cells may cost; a fresh output that stands in costs nothing."""
+    if view.definition is None:
+        return 0
+    selection = select_steps(view.definition, mode, step_id)
+    wanted = [cell for cell in view.cells if selection.steps is None or cell.step_id in selection.steps]
+    return sum(cell.quote[2] for cell in wanted if cell.state != "fresh" or cell.step_id not in selection.reusable)
 
 
 def _cells(
@@ -176,6 +186,7 @@ def _newest(session: Session, owner_id: str, pipeline_id: str, definition: Defin
         StepRunRow.owner_id == owner_id,
         StepRunRow.pipeline_id == pipeline_id,
         StepRunRow.step_id.in_(definition.step_ids),
+        StepRunRow.frame == "",
     )
     ids = select(func.max(StepRunRow.id)).where(*mine).group_by(StepRunRow.step_id)
     return {row.step_id: row for row in session.scalars(select(StepRunRow).where(StepRunRow.id.in_(ids)))}

@@ -11,6 +11,7 @@ from core.credits.domain import Quote
 from core.execution import errors
 from core.execution.domain import (
     ACTIVE,
+    FINAL,
     AttemptView,
     RunEvent,
     RunSummary,
@@ -103,15 +104,19 @@ def list_runs(
     pipeline_id: str | None = None,
     status: str | None = None,
     text: str | None = None,
+    active: bool | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[RunSummary]:
-    """A person's runs, newest first. `text` is looked for in pipeline names."""
+    """A person's runs, newest first. `text` is looked for in pipeline names; `active` True leaves the ended ones
+    out, False the others."""
     query = select(RunRow).where(RunRow.owner_id == owner_id)
     if pipeline_id:
         query = query.where(RunRow.pipeline_id == pipeline_id)
     if status:
         query = query.where(RunRow.status == status)
+    if active is not None:
+        query = query.where(RunRow.status.in_(ACTIVE if active else FINAL))
     if text:
         query = query.where(RunRow.pipeline_id.in_(find_pipeline_ids(runtime, owner_id, text)))
     if cursor:
@@ -228,6 +233,13 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow | AnyRow], *, active: 
             _error(row, contents[row.id]),
             milliseconds(row.started_at, row.completed_at),
             row.started_at,
+            completed_at=row.completed_at,
+            prompt_sent=cast(str | None, contents[row.id].get("prompt")),
+            raw_output=cast(str | None, contents[row.id].get("raw")),
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            credit_micros=row.credit_micros,
+            stop_reason=row.stop_reason,
         )
         for row in rows
     )
@@ -339,4 +351,5 @@ def _summary(row: RunRow, names: dict[str, str], credits: dict[str, int]) -> Run
         created_at=row.created_at,
         duration_ms=milliseconds(row.started_at, row.completed_at),
         credits_micros=credits.get(row.id, 0),
+        quote_max_micros=row.quote_max,
     )

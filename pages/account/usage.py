@@ -8,8 +8,8 @@ from core.bootstrap import get_runtime
 from core.credits.queries import balance
 from core.execution.queries import list_runs
 from core.shared.money import format_credits
+from pages.ui.run_table import run_table
 from pages.ui.session import current_session
-from pages.workspace.runs import runs_table
 
 RECENT = 20
 
@@ -19,8 +19,9 @@ def usage_page() -> None:
     runtime = get_runtime()
     session = current_session(runtime)
     credits = balance(runtime, session.account)
-    st.html(f'<h1 class="sq-title">Usage</h1><p class="sq-facts">Plan: {session.account.plan}</p>')
-    left, held, spent, granted = st.columns(4)
+    st.html(f'<h1 class="sq-title">Usage</h1><p class="sq-facts">{session.account.plan.capitalize()} plan</p>')
+    with st.container(key="figures"):
+        left, held, spent, granted = st.columns(4)
     left.metric("Left", "Unlimited" if credits.unlimited else format_credits(credits.available_micros), border=True)
     held.metric("Held by runs", format_credits(credits.held_micros), border=True)
     spent.metric("Spent", format_credits(credits.spent_micros), border=True)
@@ -28,6 +29,6 @@ def usage_page() -> None:
     runs = list_runs(runtime, session.account.id, limit=RECENT).items
     st.html('<h2 class="sq-id">Recent runs</h2>')
     if runs:
-        st.html(runs_table(runs, runtime.clock.now()))
+        st.html(run_table(runs, runtime.clock.now()))
     else:
-        st.html('<div class="sq-empty">Nothing has run yet. Runs on the demo model cost nothing.</div>')
+        st.html('<div class="sq-blank"><b>Nothing has run yet.</b> Runs on the demo model cost nothing.</div>')

@@ -8,11 +8,12 @@ from html import escape
 
 import streamlit as st
 
-from core.execution.domain import CellView, StepRunView
-from core.pipelines.definition import LlmStep, TransformStep
+from core.execution.domain import AttemptView, CellView, StepRunView
+from core.pipelines.definition import BaseStep
 from core.pipelines.parsing import Issue
 from core.shared.money import format_credits
-from pages.ui.badges import state_badge, step_state
+from pages.ui.badges import look_of, state_badge, step_state
+from pages.ui.kinds import kind_of, reads_as_markdown, source_text
 from pages.ui.outputs import draw_output
 from pages.ui.prompts import prompt_html, with_code
 from pages.ui.words import credits_range, duration, joined, tokens
@@ -31,7 +32,7 @@ MENU = {
 class CellFace:
     """A cell with what the page knows about it."""
 
-    step: LlmStep | TransformStep
+    step: BaseStep
     cell: CellView
     model: str | None
     region: str | None
@@ -42,6 +43,8 @@ class CellFace:
     """What is wrong with the step as it is written."""
     runs: bool = True
     """Whether the definition has no errors, so that something can be run."""
+    most: int = 0
+    """Micro-credits that running it may cost, with the stale cells it needs."""
 
     @property
     def state(self) -> str:
@@ -72,7 +75,7 @@ def draw_cell_head(face: CellFace, actions: CellActions) -> None:
             key=f"run-{step.id}",
             icon=":material/play_arrow:",
             type="tertiary",
-            help=f"Run this cell · max {format_credits(face.cell.quote[2])}" if face.runs else "Fix the errors first",
+            help=f"Run this cell · max {format_credits(face.most)}" if face.runs else "Fix the errors first",
             disabled=face.running or not face.runs,
             on_click=actions.run,
             args=(step.id,),
@@ -107,63 +110,39 @@ def draw_cell_issues(face: CellFace) -> None:
         st.html(f'<ul class="sq-error sq-list" role="alert">{rows}</ul>')
 
 
-def draw_result(cell: CellView, step: LlmStep | TransformStep, *, key: str) -> None:
+def draw_result(cell: CellView, step: BaseStep, *, key: str) -> None:
     """What the cell last said: live text while it runs, the error, or its output."""
     run = cell.step_run
     if cell.state == "running":
         _draw_live(cell)
-    elif run is not None and run.error:
+    elif run is not None and run.error and run.status != "skipped":
         draw_step_error(run)
     elif run is not None and run.status in ("completed", "reused"):
         draw_output(run.parsed_output, markdown=reads_as_markdown(step), key=key, file_name=step.id)
     elif run is not None and run.status == "skipped":
-        st.html('<div class="sq-empty">Skipped in the last run.</div>')
+        why = str((run.error or {}).get("message") or "Skipped in the last run.")
+        st.html(f'<div class="sq-empty">{escape(why)}</div>')
 
 
-def draw_step_error(run: StepRunView) -> None:
-    """The error of a step with what to do about it."""
+def draw_step_error(run: StepRunView | AttemptView) -> None:
+    """The error of a step, or of one attempt of it, with what to do about it."""
     error = run.error or {}
     if step_state(run.status, error) == "cancelled":
         st.html(f'<div class="sq-empty">{escape(str(error.get("message", "Stopped.")))}</div>')
         return
     code = escape(str(error.get("code", "FAILED")))
-    tries = f" after {run.retry_count + 1} attempts" if run.retry_count else ""
+    tries = f" after {run.retry_count + 1} attempts" if isinstance(run, StepRunView) and run.retry_count else ""
     st.html(
         f'<div class="sq-error" role="alert"><b>Failed{tries}</b> <code>{code}</code>'
         f"<p>{with_code(str(error.get('message', 'The step failed.')))}</p></div>"
     )
 
 
-def reads_as_markdown(step: LlmStep | TransformStep) -> bool:
-    """Whether a text output is Markdown: said so, or a model's text with nothing said."""
-    return step.output_format == "markdown" or (isinstance(step, LlmStep) and step.output_format is None)
-
-
-def source_text(step: LlmStep | TransformStep) -> str:
-    """What the cell is made of, in one text: the prompt, template or expression."""
-    if isinstance(step, LlmStep):
-        return step.prompt
-    if step.text_template is not None:
-        return step.text_template
-    if step.extract is not None:
-        return f"{step.extract}\nfrom {step.source}"
-    return f"/{step.regex.pattern}/\nfrom {step.source}" if step.regex else ""
-
-
-def kind_of(step: LlmStep | TransformStep) -> str:
-    """What the step does, in a word or two."""
-    if isinstance(step, LlmStep):
-        return "llm"
-    if step.extract is not None:
-        return "JMESPath"
-    return "regex" if step.regex is not None else "template"
-
-
 def _left(face: CellFace) -> str:
     step = face.step
-    facts = joined(step.type, None if isinstance(step, LlmStep) else kind_of(step), face.model, face.region, step.name)
+    facts = joined(kind_of(step), face.model, face.region, step.name)
     return (
-        f'<div class="sq-row sq-is-{escape(face.state)}">'
+        f'<div class="sq-row sq-edge-{look_of(face.state).colour}">'
         f'<a class="sq-id" data-cell="{step.id}" href="{escape(face.href)}" target="_self">{step.id}</a>'
         f'<span class="sq-facts">{escape(facts)}</span></div>'
     )
@@ -177,9 +156,9 @@ def _right(face: CellFace) -> str:
 def _cell_facts(cell: CellView) -> str:
     run = cell.step_run
     if run is not None and run.status in ("completed", "reused", "failed") and cell.state != "running":
-        return joined(
-            duration(run.duration_ms), tokens(run.input_tokens + run.output_tokens), format_credits(run.credit_micros)
-        )
+        # A step that calls no model never costs anything: its price is left out.
+        cost = format_credits(run.credit_micros) if run.model or run.credit_micros else None
+        return joined(duration(run.duration_ms), tokens(run.input_tokens + run.output_tokens), cost)
     low, _, high = cell.quote
     return credits_range(low, high) if high else ""
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import streamlit as st
 
-from core.pipelines.definition import LlmStep, RegexRule, TransformStep
+from core.pipelines.definition import BaseStep, LlmStep, RegexRule, TransformStep
 from pages.ui.cell import CellActions, CellFace, draw_cell_head, draw_cell_issues, draw_result
 from pages.ui.editor import Suggestion, code_editor
-from pages.ui.step_tabs import draw_step_tabs
+from pages.ui.fields import fields_of, parts_html
+from pages.ui.step_tabs import draw_prompt, draw_raw, draw_tabs
 
 _NOTHING = object()
 _FORMATS = {"": "Default", "text": "Text", "markdown": "Markdown", "json": "JSON"}
@@ -60,18 +61,21 @@ def draw_open_cell(
     *,
     models: tuple[str, ...],
     scope: tuple[Suggestion, ...],
+    look_back: Callable[[str], None],
     focus: bool = False,
 ) -> None:
-    """Draws the selected cell with its editor."""
+    """Draws the selected cell with its editor. `look_back` draws the earlier runs of a step."""
     with st.container(key=f"cell-{face.step.id}"):
         draw_cell_head(face, actions)
         with st.container(key=f"edit-{face.step.id}"):
             if isinstance(face.step, LlmStep):
                 _draw_llm(face.step, edits, models=models, scope=scope, focus=focus)
-            else:
+            elif isinstance(face.step, TransformStep):
                 _draw_transform(face.step, edits, scope=scope, focus=focus)
+            else:
+                _draw_fields(face.step, edits, scope=scope, focus=focus)
             draw_cell_issues(face)
-        _draw_tabs(face)
+        _draw_tabs(face, look_back)
 
 
 def _draw_llm(
@@ -114,6 +118,34 @@ def _draw_transform(step: TransformStep, edits: EditActions, *, scope: tuple[Sug
         _draw_common(step, edits, setting)
 
 
+def _draw_fields(step: BaseStep, edits: EditActions, *, scope: tuple[Suggestion, ...], focus: bool) -> None:
+    """Any other kind of step, by the types of its fields."""
+    setting = Settings(step.id, edits)
+    for field in fields_of(step):
+        if field.form == "text":
+            _editor(step.id, field.name, field.label, field.value or "", edits, scope=scope, focus=focus)
+            focus = False
+        elif field.form == "choice":
+            options = [*([""] if field.optional else []), *field.choices]
+            setting(field.name, st.selectbox, field.label, field.value or "", options=options, format_func=_or_default)
+        elif field.form == "switch":
+            setting(field.name, st.toggle, field.label, bool(field.value))
+        elif field.form == "parts":
+            st.html(parts_html(field))
+        else:
+            kind = int if field.form == "integer" else float
+            bounds = {"min_value": field.least, "max_value": field.most}
+            limits = {name: kind(bound) for name, bound in bounds.items() if bound is not None}
+            number = None if field.value is None else kind(field.value)
+            setting(field.name, st.number_input, field.label, number, value=None, placeholder="Default", **limits)
+    with st.expander("More settings", icon=":material/tune:"):
+        _draw_common(step, edits, setting)
+
+
+def _or_default(choice: str) -> str:
+    return choice or "Default"
+
+
 def _draw_regex(
     step: TransformStep, regex: RegexRule, edits: EditActions, scope: tuple[Suggestion, ...], focus: bool
 ) -> None:
@@ -131,7 +163,7 @@ def _draw_regex(
     _bare_editor(step.id, "from", "From", step.source or "", edits, save_source, scope, False)
 
 
-def _draw_common(step: LlmStep | TransformStep, edits: EditActions, setting: Settings) -> None:
+def _draw_common(step: BaseStep, edits: EditActions, setting: Settings) -> None:
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     with left:
         key = f"set-{step.id}-id"
@@ -149,7 +181,7 @@ def _draw_common(step: LlmStep | TransformStep, edits: EditActions, setting: Set
         setting("timeout_seconds", st.number_input, "Time limit (s)", step.timeout_seconds, value=None, **bounds)
 
 
-def _draw_format(step: LlmStep | TransformStep, setting: Settings) -> None:
+def _draw_format(step: BaseStep, setting: Settings) -> None:
     by_schema = isinstance(step, LlmStep) and step.output_schema is not None
     setting(
         "output_format",
@@ -192,9 +224,17 @@ def _bare_editor(
     )
 
 
-def _draw_tabs(face: CellFace) -> None:
+def _draw_tabs(face: CellFace, look_back: Callable[[str], None]) -> None:
     run, key = face.cell.step_run, f"out-{face.step.id}"
     if run is None or face.cell.state == "running":
         draw_result(face.cell, face.step, key=key)
-    else:
-        draw_step_tabs(run, lambda: draw_result(face.cell, face.step, key=key), key=key, last="History")
+        return
+    draw_tabs(
+        [
+            ("Output", lambda: draw_result(face.cell, face.step, key=key)),
+            ("Prompt sent", lambda: draw_prompt(run, face.step.id, key=key)),
+            ("Raw", lambda: draw_raw(run, face.step.id, key=key)),
+            ("History", lambda: look_back(face.step.id)),
+        ],
+        key=key,
+    )

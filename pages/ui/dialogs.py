@@ -9,11 +9,12 @@ from html import escape
 
 import streamlit as st
 
+from core.execution.domain import RunSummary
 from core.pipelines.domain import VersionView
 from core.shared.money import format_credits
 from pages.ui.download import download_button
-from pages.ui.navigator import COMMANDS
-from pages.ui.words import ago
+from pages.ui.navigator import COMMANDS, base_path
+from pages.ui.words import ago, count
 
 
 @st.dialog("Versions", width="large", icon=":material/history:")
@@ -69,11 +70,15 @@ def keys_dialog() -> None:
 
 
 @st.dialog("Confirm the cost", icon=":material/payments:")
-def confirm_dialog(maximum_micros: int, start: Callable[[], None]) -> None:
+def confirm_dialog(maximum_micros: int, limit_micros: int, start: Callable[[], None]) -> None:
     """Asks before a run whose quoted maximum is above the person's limit."""
     st.markdown(
         f"This run may cost up to **{format_credits(maximum_micros)}**. "
         "It is held while the run goes on; what is not used returns."
+    )
+    st.html(
+        f'<div class="sq-facts">You are asked above {format_credits(limit_micros)}: '
+        f'<a class="sq-link" href="{base_path()}preferences" target="_self">change the limit</a>.</div>'
     )
     with st.container(horizontal=True):
         label = f"Run for up to {format_credits(maximum_micros)}"
@@ -81,6 +86,10 @@ def confirm_dialog(maximum_micros: int, start: Callable[[], None]) -> None:
             st.rerun()
         if st.button("Not now", key="confirm-no"):
             st.rerun()
+
+
+def _chosen_runs() -> list[str]:
+    return list(st.session_state["retry-choice"])
 
 
 def diff_html(lines: Sequence[str]) -> str:
@@ -94,3 +103,24 @@ def file_name(name: str) -> str:
     """A file name of a pipeline's name: letters and digits with dashes."""
     kept = "".join(letter if letter.isalnum() else "-" for letter in name.lower())
     return "-".join(filter(None, kept.split("-"))) + ".yaml" if kept.strip("-") else "pipeline.yaml"
+
+
+@st.dialog("Retry failed runs", width="large", icon=":material/replay:")
+def retry_dialog(runs: Sequence[RunSummary], start: Callable[[list[str]], None], *, now: datetime) -> None:
+    """Chooses among failed runs; each goes on from its failed step, and what had completed is reused."""
+    by_id = {run.id: run for run in runs}
+    chosen = st.multiselect(
+        "Runs",
+        list(by_id),
+        default=list(by_id),
+        key="retry-choice",
+        format_func=lambda run_id: f"{by_id[run_id].pipeline_name} · {ago(by_id[run_id].created_at, now)}",
+    )
+    most = format_credits(sum(by_id[run_id].quote_max_micros for run_id in chosen))
+    st.html(
+        '<div class="sq-facts">Each goes on from its failed step in a new run. What had completed is reused and '
+        f"costs nothing again. Together they may cost up to <b>{most}</b>.</div>"
+    )
+    label = f"Retry {count(len(chosen), 'run')} for up to {most}"
+    if st.button(label, type="primary", key="retry-go", disabled=not chosen, on_click=lambda: start(_chosen_runs())):
+        st.rerun()

@@ -16,7 +16,7 @@ from core.shared.types import JsonValue
 from pages.ui.words import count
 
 _EMPTY = (None, "")
-NARROW = 290
+NARROW = 280
 """Pixels of a choice or number."""
 
 
@@ -46,7 +46,7 @@ def draw_input(pipeline_id: str, fields: Mapping[str, InputField]) -> None:
         texts = {name: field for name, field in fields.items() if field.type == "string" and not field.enum}
         for name, field in texts.items():
             _draw_field(pipeline_id, name, field)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.container(horizontal=True, vertical_alignment="top"):
             for name, field in fields.items():
                 if name not in texts:
                     _draw_field(pipeline_id, name, field)
@@ -54,7 +54,7 @@ def draw_input(pipeline_id: str, fields: Mapping[str, InputField]) -> None:
 
 
 def _draw_field(pipeline_id: str, name: str, field: InputField) -> None:
-    narrow = field.enum is not None or field.type in ("integer", "number")
+    narrow = field.enum is not None or field.type in ("integer", "number", "boolean")
     with st.container(key=f"field-{name}", gap=None, width=NARROW if narrow else "stretch"):
         # The label is drawn here to have room for the description; the widget keeps it for those who hear the page.
         st.html(_label(name, field))

@@ -103,6 +103,11 @@ def widget_text(key: str) -> str:
     return str(st.session_state.get(key) or "")
 
 
+def widget_number(key: str) -> float:
+    """What is in a number widget now; 0 when it is empty."""
+    return float(st.session_state.get(key) or 0)
+
+
 def forget_widgets(*keys: str) -> None:
     """Lets widgets start anew."""
     for key in keys:

@@ -98,23 +98,24 @@ def draw_facts(
     notebook: NotebookView, balance: Balance, *, payer: str, cells: int, now: datetime, editable: bool
 ) -> None:
     """One line of facts, and on the right what the button may cost."""
-    facts = [count(cells, "cell")]
+    facts = []
     last = notebook.last_run
     if last is not None:
-        facts.append(
-            f"{state_badge(last.status, run=True)} "
-            + (time_html(last.created_at, now) if last.duration_ms is not None or last.status == "cancelled" else "")
-        )
+        facts.append(f"<span>{state_badge(last.status, run=True)}</span>")
+        if last.duration_ms is not None or last.status == "cancelled":
+            facts.append(f"<span>{time_html(last.created_at, now)}</span>")
         if last.duration_ms is not None:
-            facts.append(f"{duration(last.duration_ms)}, {format_credits(last.credits_micros)}")
-    facts.append("unlimited credits" if balance.unlimited else f"{format_credits(balance.available_micros)} left")
-    left = '<span aria-hidden="true">·</span>'.join(f"<span>{fact}</span>" for fact in facts)
+            facts.append(f"<span>{duration(last.duration_ms)}</span><span>{format_credits(last.credits_micros)}</span>")
+    left = "unlimited credits" if balance.unlimited else f"{format_credits(balance.available_micros)} left"
+    # A phone has no room for what the sidebar and the cells themselves say.
+    facts += [f'<span class="sq-hide-narrow">{fact}</span>' for fact in (count(cells, "cell"), left)]
     right = ""
     if editable and notebook.active_run_id is None:
         quote = offer_of(notebook).quote
         likely = f"likely {credits_range(quote.low_micros, quote.likely_micros)}, " if quote.max_micros else ""
-        right = f"<span>{likely}<b>max {format_credits(quote.max_micros)}</b> · {escape(payer)}</span>"
-    st.html(f'<div class="sq-row sq-facts sq-apart"><span class="sq-row">{left}</span>{right}</div>')
+        who = f" · {escape(payer)}" if payer else ""
+        right = f"<span>{likely}<b>max {format_credits(quote.max_micros)}</b>{who}</span>"
+    st.html(f'<div class="sq-row sq-facts sq-apart"><span class="sq-line">{"".join(facts)}</span>{right}</div>')
 
 
 def _title(pipeline: PipelineView) -> str:

@@ -8,19 +8,13 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.accounts.queries import list_own_keys
-from core.pipelines.definition import Definition, LlmStep, TransformStep
+from core.pipelines.definition import BaseStep, Definition, LlmStep
 from core.pipelines.parsing import Issue
 from pages.ui.editor import Suggestion
+from pages.ui.kinds import STARTERS
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
-
-KINDS = {
-    "llm": ("Model call", "Sends a prompt to a model. Costs credits, or your own key.", "auto_awesome"),
-    "template": ("Template", "Builds a text from input and earlier steps. Free.", "text_snippet"),
-    "extract": ("JMESPath", "Picks values out of JSON. Free.", "data_object"),
-    "regex": ("Regular expression", "Finds a pattern in a text. Free.", "find_in_page"),
-}
 
 
 def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> None:
@@ -29,12 +23,13 @@ def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> N
         st.container(key="add-step", horizontal=True, horizontal_alignment="center"),
         st.popover("Add a step", icon=":material/add:", type="tertiary", key="add-step-kinds"),
     ):
-        for kind, (name, what, icon) in KINDS.items():
-            with st.container(gap="xxsmall"):
+        for kind, starter in STARTERS.items():
+            with st.container(gap=None, key=f"starter-{kind}"):
                 st.button(
-                    name, key=f"add-{kind}", icon=f":material/{icon}:", width="stretch", on_click=add, args=(kind, last)
-                )
-                st.html(f'<div class="sq-facts">{what}</div>')
+                    starter.name, key=f"add-{kind}", icon=f":material/{starter.icon}:", type="tertiary",
+                    width="stretch", on_click=add, args=(kind, last),
+                )  # fmt: skip
+                st.html(f'<div class="sq-facts">{starter.what}</div>')
 
 
 def between_cells(after: str, add: Callable[[str, str | None], None], *, disabled: bool) -> None:
@@ -43,13 +38,13 @@ def between_cells(after: str, add: Callable[[str, str | None], None], *, disable
 
     def chosen() -> None:
         kind = st.session_state.get(key)
-        if kind in KINDS:
+        if kind in STARTERS:
             add(kind, after)
 
     with st.container(key=f"between-{after}", horizontal=True, horizontal_alignment="center"):
         st.menu_button(
-            f"Add a step after {after}", list(KINDS), key=key, icon=":material/add:", type="tertiary",
-            format_func=lambda kind: f":material/{KINDS[kind][2]}: {KINDS[kind][0]}",
+            f"Add a step after {after}", list(STARTERS), key=key, icon=":material/add:", type="tertiary",
+            format_func=lambda kind: f":material/{STARTERS[kind].icon}: {STARTERS[kind].name}",
             on_click=chosen, disabled=disabled,
         )  # fmt: skip
 
@@ -91,22 +86,22 @@ def region_of(runtime: Runtime, model: str | None) -> str | None:
 
 
 def payer_of(runtime: Runtime, definition: Definition | None, own_providers: set[str]) -> str:
-    """Who pays for a run, in a few words beside its price."""
+    """Who pays for a run, in a few words beside its price; nothing where the credits do."""
     steps = definition.steps if definition else ()
     default = runtime.catalogue.default_model()
     cards = [runtime.catalogue.find(step.model or default) for step in steps if isinstance(step, LlmStep)]
     known = [card for card in cards if card is not None]
     if not known:
-        return "no model"
+        return "calls no model"
     if all(card.free for card in known):
         return "demo model"
     paid = {card.provider for card in known if not card.free}
     if paid <= own_providers:
         return "your own key"
-    return "your own key and credits" if paid & own_providers else "credits"
+    return "partly on your own key" if paid & own_providers else ""
 
 
-def distinct_steps(definition: Definition) -> tuple[LlmStep | TransformStep, ...]:
+def distinct_steps(definition: Definition) -> tuple[BaseStep, ...]:
     """The steps to draw: of two with one id (an error that is shown) only the first."""
     return tuple(
         {step.id: step for step in reversed(definition.steps)}[step_id]

@@ -8,6 +8,8 @@ from html import escape
 from core.shared.money import format_credits
 
 _PLURALS = {"entry": "entries"}
+_TRIGGERS = {"manual": "By hand", "api": "API", "cron": "Schedule", "webhook": "Webhook", "retry": "Retry"}
+_VENDORS = {"anthropic": "Anthropic", "openai": "OpenAI", "demo": "Demo model"}
 
 
 def count(number: int, noun: str) -> str:
@@ -91,3 +93,13 @@ def size(characters: int) -> str:
 def joined(*parts: str | None) -> str:
     """The non-empty parts with a middle dot between."""
     return " · ".join(part for part in parts if part)
+
+
+def trigger(name: str) -> str:
+    """What started a run: `By hand`, `Schedule`, ...; an unknown one by its own name."""
+    return _TRIGGERS.get(name, name)
+
+
+def vendor(name: str) -> str:
+    """A provider as it writes itself; a partner by the name its operator gave it."""
+    return _VENDORS.get(name, name)

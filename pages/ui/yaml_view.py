@@ -52,7 +52,7 @@ def draw_issues(errors: Sequence[Issue], warnings: Sequence[Issue]) -> None:
     rows += "".join(_row(issue, "amber", "warning") for issue in warnings)
     kept = " Your text is kept; nothing runs until the errors are fixed." if errors else ""
     st.html(
-        f'<div class="sq-issues" role="status"><p><b>{" and ".join(said)}.</b>{kept}</p>'
+        f'<div class="sq-issues{" sq-wrong" if errors else ""}" role="status"><p><b>{" and ".join(said)}.</b>{kept}</p>'
         f'<ul class="sq-list">{rows}</ul></div>'
     )
 

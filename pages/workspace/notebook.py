@@ -13,7 +13,8 @@ from core.accounts.queries import list_own_keys
 from core.bootstrap import get_runtime
 from core.credits.queries import balance
 from core.execution.domain import CellView, Mode, NotebookView
-from core.execution.notebook import notebook
+from core.execution.history import cell_runs
+from core.execution.notebook import notebook, quoted_most
 from core.execution.queries import get_run, list_runs
 from core.pipelines.commands import ensure_example
 from core.pipelines.definition import Definition, InputField, LlmStep
@@ -23,15 +24,17 @@ from core.pipelines.parsing import parse
 from core.pipelines.queries import get_pipeline, list_versions
 from core.shared.errors import NotFound
 from pages.ui import dialogs
-from pages.ui.cell import CellActions, CellFace, draw_light_cell, kind_of
+from pages.ui.cell import CellActions, CellFace, draw_light_cell
 from pages.ui.cell_editor import EditActions, draw_open_cell
 from pages.ui.dag import Node, draw_dag
 from pages.ui.inputs import draw_input, has_input, read_input, remember_input
+from pages.ui.kinds import kind_of
 from pages.ui.memory import NotebookMemory, ask_dialog, take_dialog
 from pages.ui.navigator import base_path, take_command
 from pages.ui.notebook_header import VIEWS, HeaderActions, draw_facts, draw_header, offer_of
 from pages.ui.notices import draw_notices, say
 from pages.ui.session import current_session
+from pages.ui.step_tabs import draw_history
 from pages.ui.steps import (
     between_cells,
     distinct_steps,
@@ -43,7 +46,7 @@ from pages.ui.steps import (
     scope_of,
 )
 from pages.ui.yaml_view import draw_issues, draw_yaml
-from pages.workspace.notebook_actions import CONFIRM_ABOVE_MICROS, Notebook
+from pages.workspace.notebook_actions import Notebook
 
 POLL_SECONDS = 0.3
 COMMANDS = ("run_cell", "run_next", "run_stale", "save_version", "next", "previous", "help")
@@ -153,7 +156,7 @@ def _obey(shown: Shown, command: str | None) -> bool:
     elif command == "save_version":
         hands.save()
     elif command == "run_stale":
-        _run(shown, offer_of(shown.notebook).mode)
+        hands.run(_mode(offer_of(shown.notebook).mode))
     elif command in ("run_cell", "run_next") and shown.open_cell:
         hands.command(shown.open_cell, command)
     return command is not None
@@ -164,14 +167,14 @@ def _draw_top(shown: Shown) -> None:
 
     def choose(choice: str) -> None:
         if choice == "run_all":
-            _run(shown, "all")
+            hands.run("all")
         elif choice in ("versions", "export", "keys"):
             ask_dialog(choice)
         else:
             {"save_version": hands.save, "duplicate": hands.duplicate, "archive": hands.archive}[choice]()
 
     actions = HeaderActions(
-        run=lambda mode: _run(shown, mode),
+        run=lambda mode: hands.run(_mode(mode)),
         cancel=lambda: hands.cancel(active or ""),
         choose=choose,
         view=lambda name: st.query_params.update({"view": name}),
@@ -184,17 +187,6 @@ def _draw_top(shown: Shown) -> None:
     draw_facts(
         shown.notebook, balance(runtime, owner), payer=payer, cells=cells, now=runtime.clock.now(), editable=editable
     )
-
-
-def _run(shown: Shown, mode: str, step_id: str | None = None) -> None:
-    """Starts at once below the confirm limit, otherwise asks first."""
-    quotes = {cell.step_id: cell.quote[2] for cell in shown.notebook.cells}
-    known = {"stale": shown.notebook.stale_quote.max_micros, "cell": quotes.get(step_id or "", 0)}
-    most = known.get(mode, shown.notebook.quote.max_micros)
-    if most > CONFIRM_ABOVE_MICROS:
-        ask_dialog("confirm", mode=mode, step_id=step_id, most=most)
-    else:
-        shown.hands.run(_mode(mode), step_id)
 
 
 def _mode(name: str) -> Mode:
@@ -224,7 +216,7 @@ def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
 def _draw_cells(shown: Shown) -> None:
     assert shown.definition is not None
     hands = shown.hands
-    actions = CellActions(run=lambda step_id: _run(shown, "cell", step_id), choose=hands.choose)
+    actions = CellActions(run=lambda step_id: hands.run("cell", step_id), choose=hands.choose)
     edits = EditActions(fields=hands.set_fields, rename=hands.rename, command=hands.command, typed=hands.memory.typed)
     steps = distinct_steps(shown.definition)
     for place, step in enumerate(steps):
@@ -234,6 +226,7 @@ def _draw_cells(shown: Shown) -> None:
                 face, actions, edits,
                 models=models_of(get_runtime(), shown.session.account.id),
                 scope=scope_of(shown.definition, step.id),
+                look_back=lambda step_id: _draw_history(shown, step_id),
             )  # fmt: skip
         else:
             draw_light_cell(face, actions)
@@ -241,6 +234,16 @@ def _draw_cells(shown: Shown) -> None:
             # Drawn during a run as well: a cell that changed its place would lose the editor's focus.
             between_cells(step.id, hands.add, disabled=face.running)
     draw_add_step(steps[-1].id, hands.add)
+
+
+def _draw_history(shown: Shown, step_id: str) -> None:
+    runtime = get_runtime()
+    runs = cell_runs(runtime, shown.session.account.id, shown.pipeline.id, step_id)
+
+    def href(run_id: str) -> str:
+        return f"{base_path()}run?{urlencode({'run': run_id, 'step': step_id})}"
+
+    draw_history(runs, href, now=runtime.clock.now())
 
 
 def _face(shown: Shown, step_id: str) -> CellFace:
@@ -257,6 +260,7 @@ def _face(shown: Shown, step_id: str) -> CellFace:
         running=shown.notebook.active_run_id is not None,
         issues=issues_of(shown.definition, step_id, shown.notebook.errors),
         runs=shown.notebook.definition is not None,
+        most=quoted_most(shown.notebook, "cell", step_id),
     )
 
 
@@ -304,4 +308,4 @@ def _open_dialog(shown: Shown) -> None:
         dialogs.keys_dialog()
     elif dialog == "confirm":
         mode, step_id = _mode(details["mode"]), details["step_id"]
-        dialogs.confirm_dialog(details["most"], lambda: shown.hands.run(mode, step_id))
+        dialogs.confirm_dialog(details["most"], owner.confirm_above_micros, lambda: shown.hands.start(mode, step_id))

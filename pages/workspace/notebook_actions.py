@@ -15,6 +15,7 @@ import streamlit as st
 from core.accounts.domain import Account
 from core.execution.commands import cancel_run, run_cells
 from core.execution.domain import Mode
+from core.execution.notebook import notebook, quoted_most
 from core.pipelines import editing
 from core.pipelines.commands import (
     archive_pipeline,
@@ -26,17 +27,16 @@ from core.pipelines.commands import (
 )
 from core.pipelines.definition import Definition
 from core.pipelines.queries import get_pipeline
+from core.shared.types import JsonValue
 from pages.ui.inputs import read_input
-from pages.ui.memory import NotebookMemory
+from pages.ui.kinds import STARTERS
+from pages.ui.memory import NotebookMemory, ask_dialog
 from pages.ui.navigator import scroll_to
 from pages.ui.notices import attempt, forget_undo, offer_undo, say
 from pages.ui.session import guarded
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
-
-CONFIRM_ABOVE_MICROS = 25_000_000
-"""A run that may cost more than this many micro-credits is confirmed first."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,18 @@ class Notebook:
 
     @guarded
     def run(self, mode: Mode, step_id: str | None = None) -> None:
+        """Starts a run at once below the person's confirm limit, otherwise asks first."""
+        view = notebook(self.runtime, self.owner, self.pipeline_id, text=self._text(), input_data=self._input())
+        most = quoted_most(view, mode, step_id)
+        if most > self.owner.confirm_above_micros:
+            ask_dialog("confirm", mode=mode, step_id=step_id, most=most)
+        else:
+            self.start(mode, step_id)
+
+    @guarded
+    def start(self, mode: Mode, step_id: str | None = None) -> None:
         """Starts a run of the stored draft with what is in the input form."""
-        fields = self.definition.input.fields if self.definition else {}
-        values = read_input(self.pipeline_id, fields)
-        text = self._text()
+        text, values = self._text(), self._input()
 
         def start() -> None:
             run_cells(
@@ -197,6 +205,9 @@ class Notebook:
         place = ids.index(step_id) + by if step_id in ids else -1
         return ids[place] if 0 <= place < len(ids) else None
 
+    def _input(self) -> dict[str, JsonValue]:
+        return read_input(self.pipeline_id, self.definition.input.fields if self.definition else {})
+
     def _text(self) -> str:
         pipeline = get_pipeline(self.runtime, self.owner.id, self.pipeline_id)
         return pipeline.draft.text if pipeline.draft else pipeline.text
@@ -224,14 +235,8 @@ def new_step(kind: str, taken: tuple[str, ...], before: str | None, definition: 
     """A valid step of a kind, reading from the step before it or from the input."""
     names = list(definition.input.fields) if definition else []
     source = f"{{{{steps.{before}.output}}}}" if before else (f"{{{{input.{names[0]}}}}}" if names else "")
-    step_id = _free_id({"llm": "answer", "template": "text", "extract": "pick", "regex": "find"}[kind], taken)
-    if kind == "llm":
-        return {"id": step_id, "type": "llm", "prompt": f"Say what the model should do.\n\n{source}".rstrip() + "\n"}
-    if kind == "template":
-        return {"id": step_id, "type": "transform", "template": source or "Write the text here."}
-    if kind == "extract":
-        return {"id": step_id, "type": "transform", "extract": "@", "from": source or "{{input}}"}
-    return {"id": step_id, "type": "transform", "regex": {"pattern": "\\d+", "from": source or "{{input}}"}}
+    starter = STARTERS[kind]
+    return {"id": _free_id(starter.step_id, taken), **starter.fields(source)}
 
 
 def _free_id(name: str, taken: tuple[str, ...]) -> str:

@@ -41,7 +41,7 @@ def pipelines_page() -> None:
     page = list_pipelines(runtime, session.account.id, PAGE_SIZE, st.query_params.get("after"))
     if not page.items:
         st.html(
-            f'<div class="sq-empty">No pipelines yet. <a class="sq-link" href="{base_path()}" target="_self">'
+            f'<div class="sq-blank"><b>No pipelines yet.</b> <a class="sq-link" href="{base_path()}" target="_self">'
             "Open the example</a> to change it into your own.</div>"
         )
         return

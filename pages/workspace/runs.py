@@ -1,27 +1,29 @@
-"""The runs of a person, newest first, with filters and pages in the address."""
+"""The runs of a person: those under way on top, then the ended ones, with filters and pages in the address."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from html import escape
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.bootstrap import get_runtime
-from core.execution.domain import ACTIVE, RunSummary
+from core.execution.commands import retry_runs
+from core.execution.domain import BulkRetry, RunSummary
 from core.execution.queries import list_runs
-from core.shared.money import format_credits
+from core.pipelines.queries import list_pipelines
 from core.shared.pages import Page
-from pages.ui.badges import state_badge
-from pages.ui.memory import forget_widgets, widget_text
+from pages.ui.dialogs import retry_dialog
+from pages.ui.memory import ask_dialog, forget_widgets, keep, take, take_dialog, widget_text
 from pages.ui.navigator import base_path
-from pages.ui.notices import draw_notices
-from pages.ui.session import current_session
-from pages.ui.words import duration, time_html
+from pages.ui.notices import attempt, draw_notices, say
+from pages.ui.run_table import run_table
+from pages.ui.session import current_session, guarded
+from pages.ui.words import count
 
 PAGE_SIZE = 50
 LIVE_SECONDS = 2.0
+RETRY_AT_MOST = 20
 STATUSES = {
     "": "Any status",
     "running": "Running",
@@ -30,22 +32,33 @@ STATUSES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
+_LIVE = "runs-live"
+_FILTERS = ("runs-status", "runs-pipeline", "runs-text")
 
 
 def runs_page() -> None:
     """Filters, the table, and older runs."""
     session = current_session(get_runtime())
-    st.html('<h1 class="sq-title">Runs</h1>')
+    with st.container(horizontal=True, vertical_alignment="center", key="runs-header"):
+        st.html('<h1 class="sq-title">Runs</h1>')
+        page = _load(session.account.id, active=False)
+        failed = [run for run in page.items if run.status == "failed"][:RETRY_AT_MOST]
+        if failed:
+            st.button(
+                f"Retry {count(len(failed), 'failed run')}…", key="runs-retry", icon=":material/replay:",
+                help="Choose which, and see what it may cost.", on_click=ask_dialog, args=("retry",),
+            )  # fmt: skip
     draw_notices()
-    _draw_filters()
-    page = _load(session.account.id)
-    if any(run.status in ACTIVE for run in page.items):
-        st.fragment(_draw_again, run_every=LIVE_SECONDS)()
-    else:
-        _draw_page(page)
+    _draw_filters(session.account.id)
+    live = _live(session.account.id)
+    if live:
+        st.fragment(_draw_live, run_every=LIVE_SECONDS)()
+    _draw_ended(page, alone=not live)
+    if take_dialog()[0] == "retry" and failed:
+        retry_dialog(failed, _retry, now=get_runtime().clock.now())
 
 
-def _load(owner_id: str) -> Page[RunSummary]:
+def _load(owner_id: str, *, active: bool) -> Page[RunSummary]:
     asked = st.query_params
     return list_runs(
         get_runtime(),
@@ -53,42 +66,58 @@ def _load(owner_id: str) -> Page[RunSummary]:
         pipeline_id=asked.get("pipeline"),
         status=asked.get("status"),
         text=asked.get("text"),
+        active=active,
         limit=PAGE_SIZE,
-        cursor=asked.get("after"),
+        cursor=None if active else asked.get("after"),
     )
 
 
-def _draw_again() -> None:
-    page = _load(current_session(get_runtime()).account.id)
-    _draw_page(page)
-    if not any(run.status in ACTIVE for run in page.items):
+def _live(owner_id: str) -> tuple[RunSummary, ...]:
+    """The runs under way; on the first page only."""
+    return () if "after" in st.query_params else _load(owner_id, active=True).items
+
+
+def _draw_live() -> None:
+    """The runs under way, drawn anew until one has ended: then it belongs below."""
+    live = _live(current_session(get_runtime()).account.id)
+    before, now = take(_LIVE) or frozenset(), frozenset(run.id for run in live)
+    if not now or before - now:
         st.rerun()
+    keep(_LIVE, now)
+    st.html(f'<h2 class="sq-label">Under way</h2>{run_table(live, get_runtime().clock.now())}')
 
 
-def _draw_filters() -> None:
+def _draw_filters(owner_id: str) -> None:
     asked = st.query_params.to_dict()
+    names = {pipeline.id: pipeline.name for pipeline in list_pipelines(get_runtime(), owner_id, PAGE_SIZE).items}
     with st.container(horizontal=True, vertical_alignment="bottom", key="run-filters"):
-        options = list(STATUSES)
-        status = asked.get("status", "")
-        st.selectbox(
-            "Status",
-            options,
-            index=options.index(status) if status in options else 0,
-            key="runs-status",
-            width=180,
-            format_func=lambda name: STATUSES[name],
-            on_change=lambda: _filter("status", "runs-status"),
-        )
+        _draw_choice("Status", "status", STATUSES, width=170)
+        _draw_choice("Pipeline", "pipeline", {"": "Any pipeline"} | names, width=240)
         st.text_input(
-            "Pipeline name",
+            "Name contains",
             value=asked.get("text", ""),
             key="runs-text",
-            width=260,
+            width=220,
             icon=":material/search:",
             on_change=lambda: _filter("text", "runs-text"),
         )
         if asked:
             st.button("Clear filters", key="runs-clear", type="tertiary", icon=":material/close:", on_click=_clear)
+
+
+def _draw_choice(label: str, name: str, words: dict[str, str], *, width: int) -> None:
+    asked = st.query_params.get(name, "")
+    # A pipeline that is not among the newest is still a filter that is on.
+    known = words if asked in words else words | {asked: "One pipeline"}
+    st.selectbox(
+        label,
+        list(known),
+        index=list(known).index(asked),
+        key=f"runs-{name}",
+        width=width,
+        format_func=lambda value: known[value],
+        on_change=lambda: _filter(name, f"runs-{name}"),
+    )
 
 
 def _filter(name: str, key: str) -> None:
@@ -98,52 +127,45 @@ def _filter(name: str, key: str) -> None:
 
 
 def _clear() -> None:
-    forget_widgets("runs-status", "runs-text")
+    forget_widgets(*_FILTERS)
     st.query_params.clear()
 
 
-def _draw_page(page: Page[RunSummary]) -> None:
+def _draw_ended(page: Page[RunSummary], *, alone: bool) -> None:
     asked = st.query_params.to_dict()
     if not page.items:
-        start = base_path()
-        st.html(
-            '<div class="sq-empty">No run fits these filters.</div>'
-            if asked
-            else f'<div class="sq-empty">Nothing has run yet. <a class="sq-link" href="{start}" target="_self">'
-            "Open the notebook</a> and press Run all.</div>"
-        )
+        if alone:
+            _draw_nothing(bool(asked))
         return
-    st.html(runs_table(page.items, get_runtime().clock.now()))
+    title = "" if alone else '<h2 class="sq-label">Ended</h2>'
+    st.html(title + run_table(page.items, get_runtime().clock.now()))
     links = []
     if "after" in asked:
         links.append(_link({k: v for k, v in asked.items() if k != "after"}, "Newest"))
     if page.next_cursor:
         links.append(_link(asked | {"after": page.next_cursor}, "Older"))
-    st.html(f'<div class="sq-row sq-facts">{"".join(links)}</div>')
+    if links:
+        st.html(f'<div class="sq-row sq-facts">{"".join(links)}</div>')
 
 
-def runs_table(runs: tuple[RunSummary, ...], now: datetime) -> str:
-    """The table as HTML: real links, exact times on hover."""
-    head = (
-        '<th>Status</th><th>Pipeline</th><th class="sq-hide-narrow">Trigger</th><th>Started</th>'
-        '<th class="sq-num sq-hide-narrow">Duration</th><th class="sq-num">Credits</th>'
-    )
-    rows = "".join(_row(run, now) for run in runs)
-    return f'<table class="sq-table"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-
-
-def _row(run: RunSummary, now: datetime) -> str:
-    version = f" v{run.pipeline_version}" if run.pipeline_version else " draft"
-    return (
-        f"<tr><td>{state_badge(run.status, run=True)}</td>"
-        f'<td><a href="{base_path()}run?run={run.id}" target="_self">{escape(run.pipeline_name)}</a>'
-        f'<span class="sq-facts">{version}</span></td>'
-        f'<td class="sq-hide-narrow">{escape(run.trigger_type)}</td>'
-        f"<td>{time_html(run.started_at or run.created_at, now)}</td>"
-        f'<td class="sq-num sq-hide-narrow">{duration(run.duration_ms)}</td>'
-        f'<td class="sq-num">{format_credits(run.credits_micros)}</td></tr>'
+def _draw_nothing(filtered: bool) -> None:
+    st.html(
+        '<div class="sq-blank"><b>No run fits these filters.</b> Clear them to see every run.</div>'
+        if filtered
+        else f'<div class="sq-blank"><b>Nothing has run yet.</b> <a class="sq-link" href="{base_path()}" '
+        'target="_self">Open the notebook</a> and press Run all. The demo model costs nothing.</div>'
     )
 
 
 def _link(query: dict[str, str], word: str) -> str:
     return f'<a class="sq-link" href="{escape(f"{base_path()}runs?{urlencode(query)}")}" target="_self">{word}</a>'
+
+
+@guarded
+def _retry(run_ids: list[str]) -> None:
+    runtime = get_runtime()
+    owner = current_session(runtime).account
+    done: list[BulkRetry] = []
+    if attempt(lambda: done.append(retry_runs(runtime, owner, run_ids))):
+        refused = "".join(f" {message}" for message in dict.fromkeys(why for _, why in done[0].refused))
+        say(f"Started {count(len(done[0].started), 'run')}.{refused}")

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,6 +17,7 @@ PACE_MS = "600"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PICTURES = ROOT / "docs" / "screenshots" if os.environ.get("STEPIQ_SCREENSHOTS") == "1" else None
 
+expect.set_options(timeout=20_000)  # the machine may be busy with other tests
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
 
 
@@ -139,6 +141,17 @@ def test_edit_run_watch_cancel_and_find_again(context: BrowserContext, server: S
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
     _picture(page, "run")
 
+    # What happened, and what differs from the run before.
+    page.locator(".sq-steps a").filter(has_text="summary").click()
+    page.wait_for_url("**step=summary*")
+    page.get_by_role("tab", name="Trace").click()
+    expect(page.get_by_role("tabpanel").get_by_text("attempt 1").first).to_be_visible()
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("combobox", name="With the run of").click()
+    page.get_by_role("option").last.click()
+    page.wait_for_url("**compare=*")
+    expect(page.get_by_role("link", name="Back to this run alone")).to_be_visible()
+
 
 def test_keys_views_and_the_way_back(context: BrowserContext, server: ServerProcess) -> None:
     page = _open(context, server)
@@ -190,18 +203,48 @@ def test_versions_come_back_and_a_deleted_step_too(context: BrowserContext, serv
     expect(page.locator(".st-key-cell-note_2")).to_have_count(0)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_phone_has_everything_within_its_width(
-    browser: Browser, context: BrowserContext, server: ServerProcess
+    browser: Browser, context: BrowserContext, server: ServerProcess, scheme: Literal["light", "dark"]
 ) -> None:
     phone = browser.new_context(
-        viewport={"width": 390, "height": 844}, color_scheme="dark", storage_state=context.storage_state()
+        viewport={"width": 390, "height": 844}, color_scheme=scheme, storage_state=context.storage_state()
     )
     page = _open(phone, server, "?view=cells")
     expect(page.get_by_role("button", name=re.compile("Run (all|[0-9]+ stale)"))).to_be_visible()
-    width = page.evaluate("[document.querySelector('.stMain').scrollWidth, window.innerWidth]")
-    assert width[0] <= width[1]
-    _picture(page, "notebook-phone-dark")
+    _picture(page, "notebook-phone-dark" if scheme == "dark" else "notebook-phone")
+    for path in ("?view=cells&cell=summary", "?view=graph", "?view=yaml", "pipelines", "runs", "usage", "preferences"):
+        page.goto(f"{server.url}/app/{path}")
+        expect(page.locator("h1").first).to_be_visible()
+        width = page.evaluate("[document.querySelector('.stMain').scrollWidth, window.innerWidth]")
+        assert width[0] <= width[1], path
     phone.close()
+
+
+def test_dialogs_can_be_read_in_the_dark(browser: Browser, context: BrowserContext, server: ServerProcess) -> None:
+    dark = browser.new_context(
+        viewport={"width": 1360, "height": 960}, color_scheme="dark", storage_state=context.storage_state()
+    )
+    page = _open(dark, server, "?view=cells")
+    expect(page.get_by_role("button", name=re.compile("Run (all|[0-9]+ stale)"))).to_be_visible()
+    _picture(page, "notebook-dark")
+    page.locator(".sq-title").click()
+    page.keyboard.press("?")
+    cell = page.get_by_role("dialog").get_by_text("Run the open cell", exact=True)
+    expect(cell).to_be_visible()
+    ink = cell.evaluate("element => getComputedStyle(element).color.match(/\\d+/g).slice(0, 3).map(Number)")
+    assert min(ink) > 180, "light letters on a dark ground"
+    dark.close()
+
+
+def test_the_confirm_limit_is_kept(context: BrowserContext, server: ServerProcess) -> None:
+    page = _open(context, server, "preferences")
+    field = page.get_by_label("Ask above (credits)")
+    field.fill("3")
+    field.press("Enter")
+    expect(page.get_by_text("Saved: runs above 3 cr ask first.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Ask above (credits)")).to_have_value("3")
 
 
 def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: ServerProcess) -> None:

@@ -6,7 +6,15 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from core.accounts.commands import create_account, owner_link, set_password, set_up_owner, sign_in, sign_out
+from core.accounts.commands import (
+    create_account,
+    owner_link,
+    set_confirm_limit,
+    set_password,
+    set_up_owner,
+    sign_in,
+    sign_out,
+)
 from core.accounts.domain import Account
 from core.accounts.queries import find_account, find_session, needs_setup, setup_token_valid
 from core.platform.runtime import Runtime
@@ -96,3 +104,14 @@ def test_an_address_has_one_account_and_is_stored_encrypted(runtime: Runtime, ow
         hashed = session.execute(text("SELECT password_hash FROM accounts WHERE email IS NOT NULL")).scalar_one()
     assert b"ada" not in stored.lower()
     assert hashed.startswith("$2b$04$")
+
+
+def test_the_confirm_limit_is_kept_in_whole_micro_credits(runtime: Runtime, owner: Account) -> None:
+    assert owner.confirm_above_micros == 25_000_000
+    for credits, micros in ((0, 0), (0.1, 100_000), (1_000_000, 1_000_000_000_000)):
+        set_confirm_limit(runtime, owner.id, credits)
+        found = find_account(runtime, owner.email)
+        assert found is not None and found.confirm_above_micros == micros
+    for wrong in (-1, 1_000_001, float("nan"), float("inf")):
+        with pytest.raises(InvalidInput):
+            set_confirm_limit(runtime, owner.id, wrong)

@@ -34,7 +34,7 @@ def _card(name: str, price: int | None) -> PlanCard:
         runs="Runs as agreed" if plan.runs_a_day is None else f"{plan.runs_a_day} runs a day",
         pipelines="Unlimited pipelines" if limits.pipelines is None else f"{limits.pipelines} pipelines",
         steps=f"{limits.steps} steps a pipeline",
-        triggers="No cron, webhooks or API keys" if free else "Cron, webhooks and API keys",
+        triggers="No schedules, webhooks or keys" if free else "Schedules, webhooks, API keys",
         logs="Logs kept 90 days" if free else "Logs kept 1 year",
     )
 

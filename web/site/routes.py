@@ -24,11 +24,21 @@ MEDIA_TYPES = {".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png",
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image with its size, so that the page does not jump when it arrives."""
+    """An image with its size, so that the page does not jump when it arrives, and the screens it is for."""
 
     src: str
     width: int
     height: int
+    media: str = ""
+
+
+PICTURES = {
+    "notebook-phone-dark.png": "(max-width: 40rem) and (prefers-color-scheme: dark)",
+    "notebook-phone.png": "(max-width: 40rem)",
+    "notebook-dark.png": "(prefers-color-scheme: dark)",
+    "notebook.png": "",
+}
+"""The pictures of a notebook, each for the screens it fits; the first that fits is shown, the last fits all."""
 
 
 def site_routes() -> list[BaseRoute]:
@@ -44,7 +54,7 @@ def site_routes() -> list[BaseRoute]:
 
 def landing(request: Request) -> Response:
     """What it is, a picture, three proofs, prices, start."""
-    return page("landing.html", headers=KEEP_SHORTLY, plans=PLAN_CARDS, picture=notebook_picture())
+    return page("landing.html", headers=KEEP_SHORTLY, plans=PLAN_CARDS, pictures=notebook_pictures())
 
 
 def privacy(request: Request) -> Response:
@@ -63,17 +73,19 @@ def robots(request: Request) -> Response:
     return PlainTextResponse(text, headers=KEEP_A_DAY)
 
 
-def notebook_picture() -> Picture | None:
-    """The picture of a notebook, where there is one. A PNG's size is in its bytes 16 to 24."""
-    path = STATIC / "notebook.png"
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        head = file.read(24)
-    if len(head) < 24 or not head.startswith(b"\x89PNG"):
-        return None
-    width, height = struct.unpack(">II", head[16:24])
-    return Picture("/static/site/notebook.png", width, height)
+def notebook_pictures() -> list[Picture]:
+    """The pictures there are, the one for every screen last. A PNG's size is in its bytes 16 to 24."""
+    found = []
+    for name, media in PICTURES.items():
+        path = STATIC / name
+        if not path.is_file():
+            continue
+        with path.open("rb") as file:
+            head = file.read(24)
+        if len(head) == 24 and head.startswith(b"\x89PNG"):
+            width, height = struct.unpack(">II", head[16:24])
+            found.append(Picture(f"/static/site/{name}", width, height, media))
+    return found if found and not found[-1].media else []
 
 
 def _files() -> dict[str, Path]:

@@ -13,10 +13,23 @@ function commandOf(event) {
   if (event.shiftKey && event.key !== "?") return null;
   return { j: "next", k: "previous", "?": "help" }[event.key] || null;
 }
+// Dialogs and menus are drawn beside the app's own element, so the scheme the app chose is set on the whole page.
+function followScheme(state) {
+  const app = document.querySelector(".stApp");
+  if (!app || state.followed === app) return;
+  state.followed = app;
+  const follow = () => {
+    const scheme = getComputedStyle(app).colorScheme;
+    if (document.documentElement.style.colorScheme !== scheme) document.documentElement.style.colorScheme = scheme;
+  };
+  follow();
+  new MutationObserver(follow).observe(app, { attributes: true, attributeFilter: ["class"] });
+}
 export default function ({ data, setTriggerValue }) {
   const state = (window[KEY] = window[KEY] || {});
   state.send = (value) => setTriggerValue("event", value);
   state.data = data;
+  followScheme(state);
   if (!state.listening) {
     state.listening = true;
     document.addEventListener("keydown", (event) => {

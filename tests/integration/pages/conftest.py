@@ -62,23 +62,32 @@ def sign_in_person(
 @pytest.fixture
 def slow_person(runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
     """Ada, where the demo model takes its time."""
-    yield sign_in_person(runtime_with(demo_pace_ms=300), monkeypatch, roles=())
+    yield sign_in_person(runtime_with(demo_pace_ms=2000), monkeypatch, roles=())
+    set_runtime(None)
+
+
+@pytest.fixture
+def payer(runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Ada, where a vendor's model costs credits and cannot be reached."""
+    runtime = runtime_with(anthropic_api_key="sk-ant-test-key", anthropic_base_url="http://127.0.0.1:9")
+    yield sign_in_person(runtime, monkeypatch)
     set_runtime(None)
 
 
 @pytest.fixture
 def open_app(person: Person) -> Callable[..., AppTest]:
     """Opens the app as the signed-in person, with a query."""
-    return _open
+    return open_shell
 
 
 @pytest.fixture
 def open_slow_app(slow_person: Person) -> Callable[..., AppTest]:
     """As `open_app`, where the demo model takes its time."""
-    return _open
+    return open_shell
 
 
-def _open(**query: str) -> AppTest:
+def open_shell(**query: str) -> AppTest:
+    """The whole app as the person whose cookies are set, with a query."""
     app = AppTest.from_file(str(SHELL), default_timeout=TIMEOUT)
     for name, value in query.items():
         app.query_params[name] = value

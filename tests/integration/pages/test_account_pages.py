@@ -4,7 +4,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.accounts.queries import list_own_keys
+from core.accounts.queries import find_account, list_own_keys
 from core.bootstrap import set_runtime
 from core.credits.queries import balance
 from core.pipelines.commands import ensure_example
@@ -48,9 +48,20 @@ def test_a_key_is_saved_shown_by_its_end_and_deleted(person: Person) -> None:
     assert not list_own_keys(person.runtime, person.account.id)
 
 
+def test_the_confirm_limit_is_the_persons_own(person: Person) -> None:
+    app = page_test("pages.account.preferences", "preferences_page")
+    assert app.number_input(key="preferences-limit").value == 25
+    app.number_input(key="preferences-limit").set_value(2.5).run()
+    assert not app.exception
+    found = find_account(person.runtime, "ada@example.org")
+    assert found is not None and found.confirm_above_micros == 2_500_000
+    app = page_test("pages.account.preferences", "preferences_page")
+    assert app.number_input(key="preferences-limit").value == 2.5
+
+
 def test_usage_shows_the_plan_and_what_is_left(person: Person) -> None:
     app = page_test("pages.account.usage", "usage_page")
-    assert "enterprise" in text_of(app)
+    assert "Enterprise plan" in text_of(app)
     assert {metric.label: metric.value for metric in app.metric}["Left"] == "Unlimited"
 
 
@@ -72,6 +83,7 @@ def test_every_page_is_closed_without_a_session(person: Person) -> None:
         ("pages.workspace.runs", "runs_page"),
         ("pages.workspace.run_detail", "run_page"),
         ("pages.account.keys", "keys_page"),
+        ("pages.account.preferences", "preferences_page"),
         ("pages.account.usage", "usage_page"),
         ("admin.overview", "overview_page"),
     ]

@@ -1,14 +1,18 @@
 """The notebook page, driven as a person drives it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from core.accounts.commands import set_confirm_limit
+from core.execution.notebook import notebook, quoted_most
 from core.execution.queries import list_runs
-from core.pipelines.commands import save_draft
+from core.pipelines.commands import create_pipeline, save_draft
 from core.pipelines.queries import get_pipeline, list_pipelines, list_versions
-from tests.integration.pages.conftest import Person, text_of, wait_for_end
+from pages.ui.kinds import STARTERS
+from tests.integration.pages.conftest import Person, open_shell, text_of, wait_for_end
 
 Open = Callable[..., AppTest]
 
@@ -130,14 +134,85 @@ def test_every_view_draws(open_app: Open, person: Person) -> None:
         assert not app.exception and not app.error
 
 
-def test_a_run_above_the_limit_asks_first(open_app: Open, person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pages.workspace.notebook.CONFIRM_ABOVE_MICROS", -1)
-    app = open_app()
+PAID = {
+    "name": "Paid",
+    "version": 1,
+    "steps": [
+        {"id": "first", "type": "llm", "model": "claude-sonnet-4-5", "prompt": "One sentence.", "max_tokens": 1000},
+        {"id": "second", "type": "llm", "model": "claude-sonnet-4-5", "prompt": "{{steps.first.output}}"},
+    ],
+}
+
+
+def test_a_run_above_the_persons_limit_asks_first(payer: Person) -> None:
+    create_pipeline(payer.runtime, payer.account, PAID)
+    set_confirm_limit(payer.runtime, payer.account.id, 0)
+    app = open_shell()
     app.button(key="run-primary").click().run()
-    assert not list_runs(person.runtime, person.account.id).items
-    assert app.button(key="confirm-run").label == "Run for up to 0 cr"
+    assert not list_runs(payer.runtime, payer.account.id).items
+    assert app.button(key="confirm-run").label.startswith("Run for up to ")
+    assert "You are asked above 0 cr" in text_of(app)
     app.button(key="confirm-run").click().run()
-    assert len(list_runs(person.runtime, person.account.id).items) == 1
+    assert len(list_runs(payer.runtime, payer.account.id).items) == 1
+
+
+def test_keys_and_menus_ask_as_well(payer: Person) -> None:
+    create_pipeline(payer.runtime, payer.account, PAID)
+    set_confirm_limit(payer.runtime, payer.account.id, 0)
+    app = open_shell()
+    app.session_state["navigator-event"] = {"command": "run_stale"}
+    app.run()
+    assert app.button(key="confirm-run") and not list_runs(payer.runtime, payer.account.id).items
+    app = open_shell(cell="first")
+    app.session_state["navigator-event"] = {"command": "run_cell"}
+    app.run()
+    assert app.button(key="confirm-run") and not list_runs(payer.runtime, payer.account.id).items
+
+
+def test_a_run_below_the_limit_starts_at_once(payer: Person) -> None:
+    create_pipeline(payer.runtime, payer.account, PAID)
+    set_confirm_limit(payer.runtime, payer.account.id, 1_000_000)
+    open_shell().button(key="run-primary").click().run()
+    assert len(list_runs(payer.runtime, payer.account.id).items) == 1
+
+
+def test_a_cells_price_has_the_stale_cells_it_needs_in_it(payer: Person) -> None:
+    made = create_pipeline(payer.runtime, payer.account, PAID)
+    view = notebook(payer.runtime, payer.account, made.id, text=made.text, input_data={})
+    first, second = (cell.quote[2] for cell in view.cells)
+    assert first > 0 and second > 0
+    assert quoted_most(view, "cell", "first") == first
+    assert quoted_most(view, "cell", "second") == first + second == quoted_most(view, "all")
+    cells = (replace(view.cells[0], state="fresh"), view.cells[1])
+    assert quoted_most(replace(view, cells=cells), "cell", "second") == second
+    assert quoted_most(replace(view, cells=cells), "cell", "first") == first, "a cell asked for runs again"
+
+
+def test_the_history_of_a_cell_shows_its_earlier_runs(open_app: Open, person: Person) -> None:
+    app = _run_all(open_app(cell="summary"), person)
+    _run_all(app, person)
+    app = open_app(cell="summary")
+    app.session_state["tabs-out-summary"] = "History"
+    app.run()
+    said = text_of(app)
+    runs = list_runs(person.runtime, person.account.id).items
+    assert len(runs) == 2 and all(f"run={run.id}&amp;step=summary" in said for run in runs)
+    assert "What it left" in said
+
+
+def test_a_new_model_cell_has_a_limit_that_keeps_its_price_low(open_app: Open, person: Person) -> None:
+    app = open_app()
+    app.button(key="add-llm").click().run()
+    pipeline = get_pipeline(person.runtime, person.account.id, _pipeline_id(person))
+    assert pipeline.draft is not None and "max_tokens: 1024" in pipeline.draft.text
+
+
+@pytest.mark.parametrize("kind", list(STARTERS))
+def test_every_step_that_can_be_added_is_valid(kind: str, open_app: Open, person: Person) -> None:
+    app = open_app()
+    app.button(key=f"add-{kind}").click().run()
+    assert not app.exception and "4 cells" in text_of(app)
+    assert not app.button(key="run-primary").disabled
 
 
 def test_a_draft_with_errors_keeps_its_cells_and_runs_nothing(open_app: Open, person: Person) -> None:

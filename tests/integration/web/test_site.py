@@ -56,6 +56,12 @@ def test_the_picture_replaces_the_diagram_once_it_is_there(client: TestClient, m
     monkeypatch.setattr("web.site.routes.STATIC", tmp_path)
     page = client.get("/").text
     assert 'src="/static/site/notebook.png" width="1360" height="960"' in page and "<svg" not in page
+    assert "<source" not in page
+    (tmp_path / "notebook-phone-dark.png").write_bytes(head)
+    page = client.get("/").text
+    assert '<source media="(max-width: 40rem) and (prefers-color-scheme: dark)" srcset="/static/site/note' in page
+    (tmp_path / "notebook.png").unlink()
+    assert "<source" not in client.get("/").text, "none but for some screens"
 
 
 def test_unknown_addresses_are_404_for_every_method(client: TestClient) -> None:

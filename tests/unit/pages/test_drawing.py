@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.execution.domain import AttemptView, StepRunView
 from pages.ui.badges import state_badge
-from pages.ui.dag import Node, dag_svg, layers_of
+from pages.ui.dag import BOX_HEIGHT, Node, dag_svg, layers_of
 from pages.ui.dialogs import file_name
 from pages.ui.outputs import is_table, safe_markdown
 from pages.ui.prompts import highlight, prompt_html
-from pages.ui.waterfall import Bar, waterfall_html
+from pages.ui.waterfall import Bar, Spell, bars_of, waterfall_html
 from pages.ui.words import ago, count, credits_range, duration, exact, joined, size, time_html, tokens
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -95,13 +96,46 @@ def test_the_graph_names_each_cell_and_its_state() -> None:
     assert 'aria-current="true"' in svg and "b, llm, failed. Open this cell." in svg
 
 
+def _after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_a_long_edge_passes_beside_the_boxes_between() -> None:
+    nodes = [Node(name, "llm", "fresh", "#") for name in "abc"]
+    straight = dag_svg(nodes, {"b": ["a"], "c": ["b"]})
+    passing = dag_svg(nodes, {"b": ["a"], "c": ["b", "a"]})
+    assert passing.count('class="edge"') == 3 and f" v{BOX_HEIGHT}" in passing and f" v{BOX_HEIGHT}" not in straight
+    assert "undefined" not in dag_svg([], {}) and dag_svg([], {}).count("<a ") == 0
+
+
 def test_the_waterfall_tells_waiting_from_running() -> None:
-    bar = Bar("a", "completed", NOW + timedelta(seconds=1), NOW + timedelta(seconds=3), 380_000, "/app/run?step=a")
-    waits = Bar("b", "pending", None, None, 0, "#")
-    shown = waterfall_html([bar, waits], created_at=NOW, now=NOW + timedelta(seconds=4))
+    spell = Spell(_after(1), _after(3), "completed")
+    bar = Bar("a", "completed", NOW, (spell,), 380_000, "/app/run?step=a")
+    shown = waterfall_html([bar, Bar("b", "pending", NOW, (), 0, "#")], created_at=NOW, now=_after(4))
     assert "waited 1.0 s, ran 2.0 s, completed, 0.38 cr" in shown
-    assert 'class="sq-wait" style="left:0;width:33.33%"' in shown
+    assert 'class="sq-wait" style="left:0.00%;width:33.33%"' in shown
     assert "left:33.33%;width:66.67%" in shown and "queued" in shown
+
+
+def test_a_bar_waits_only_for_what_it_needs_and_shows_each_attempt() -> None:
+    def attempt(number: int, start: float, end: float, status: str) -> AttemptView:
+        return AttemptView(number, status, None, None, _after(start), completed_at=_after(end))
+
+    def step(name: str, *attempts: AttemptView) -> StepRunView:
+        start, end = attempts[0].started_at, attempts[-1].completed_at
+        status = attempts[-1].status
+        return StepRunView(name, 0, "llm", None, None, status, started_at=start, completed_at=end, attempts=attempts)
+
+    steps = [
+        step("a", attempt(1, 0, 2, "completed")),
+        step("b", attempt(1, 2, 3, "failed"), attempt(2, 5, 6, "completed")),
+    ]
+    bars = bars_of(steps, {"a": frozenset(), "b": frozenset({"a"})}, created_at=NOW, href=lambda name: f"#{name}")
+    assert [bar.ready_at for bar in bars] == [NOW, _after(2)]
+    assert [spell.state for spell in bars[1].spells] == ["failed", "completed"]
+    shown = waterfall_html(bars, created_at=NOW, now=_after(9))
+    assert "b: waited 2.0 s, ran 2.0 s" in shown and "2 attempts" in shown
+    assert shown.count("sq-wait") == 1, "between its attempts, not while it waited for a"
 
 
 def test_file_names_are_plain() -> None:
