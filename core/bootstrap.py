@@ -11,6 +11,7 @@ from alembic.config import Config
 from core.accounts.commands import ensure_operator
 from core.execution.local import LocalDispatcher
 from core.platform.database import Base, Database, undeclared_columns
+from core.platform.files.blobs import FolderBlobs
 from core.platform.keystore import KeyStore
 from core.platform.master_key import master_keys
 from core.platform.registry import load_models
@@ -49,6 +50,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         ids=ids or Uuid7Ids(),
         database=Database(settings.database),
         vault=Vault(keys),
+        blobs=FolderBlobs(settings.blobs),
         catalogue=catalogue,
         providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
         dispatcher=dispatcher,

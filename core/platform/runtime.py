@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.platform.database import Database
+from core.platform.files.blobs import BlobStore
 from core.platform.settings import Settings
 from core.platform.vault import Vault
 from core.shared.clock import Clock
@@ -26,6 +27,7 @@ class Runtime:
     ids: Ids
     database: Database
     vault: Vault
+    blobs: BlobStore
     catalogue: Catalogue
     providers: Providers
     dispatcher: Dispatcher
