@@ -12,6 +12,7 @@ from core.accounts.commands import ensure_operator
 from core.execution.local import LocalDispatcher
 from core.execution.queue import QueueDispatcher, apply_queue_schema
 from core.platform.database import Base, Database, undeclared_columns
+from core.platform.files.blobs import FolderBlobs
 from core.platform.keystore import KeyStore
 from core.platform.master_key import master_keys
 from core.platform.outbound import Outbound, parse_allowlist
@@ -56,6 +57,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         ids=ids or Uuid7Ids(),
         database=database,
         vault=Vault(keys),
+        blobs=FolderBlobs(settings.blobs),
         catalogue=catalogue,
         providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
         outbound=Outbound(parse_allowlist(settings.outbound_allowlist)),

@@ -1,6 +1,7 @@
 """A limit on request bodies, counted while they arrive: a length can be left out or lie."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -8,6 +9,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 256 * 1024
 DRAIN = 8 * MAX_BODY  # what is still read and dropped, so that a client hears the answer before a reset
+MEGABYTE = 1024 * 1024
+FILE_OVERHEAD = 64 * 1024  # what multipart puts around a file
+FILE_PATHS = ("/api/files", "/v1/api/files")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How much is taken, how much is read at all, and what is answered above it."""
+
+    most: int
+    drain: int
+    code: str
+    text: str
 
 
 class _TooLarge(Exception):
@@ -15,20 +29,30 @@ class _TooLarge(Exception):
 
 
 class BodyLimit:
-    """Answers 413 to bodies above 256 KB, but not in the app, whose uploads Streamlit limits itself."""
+    """Answers 413 to bodies above 256 KB, and above the size of a file where files are sent.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Not in the app, whose uploads Streamlit limits itself.
+    """
+
+    def __init__(self, app: ASGIApp, *, largest_file: int) -> None:
+        """`largest_file`: bytes."""
         self._app = app
+        text = "A request may have 256 KB. Make it shorter, then send it again."
+        self._usual = _Limit(MAX_BODY, DRAIN, "BODY_TOO_LARGE", text)
+        text = f"A file may have {largest_file // MEGABYTE} MB. Make it smaller or split it, then send it again."
+        most = largest_file + FILE_OVERHEAD
+        self._file = _Limit(most, 2 * most, "FILE_TOO_LARGE", text)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/app/"):
             await self._app(scope, receive, send)
             return
+        limit = self._file if scope["method"] == "POST" and scope["path"] in FILE_PATHS else self._usual
         declared = Headers(scope=scope).get("content-length", "0")
-        if declared.isdigit() and int(declared) > MAX_BODY:
-            if int(declared) <= DRAIN:
-                await _drain(receive, 0)
-            await _answer(scope, receive, send)
+        if declared.isdigit() and int(declared) > limit.most:
+            if int(declared) <= limit.drain:
+                await _drain(receive, 0, limit.drain)
+            await _answer(limit, scope, receive, send)
             return
         read, refused, started = 0, False, False
 
@@ -36,10 +60,10 @@ class BodyLimit:
             nonlocal read, refused
             message = await receive()
             read += len(message.get("body", b""))
-            if read > MAX_BODY:
+            if read > limit.most:
                 refused = True
                 if message.get("more_body"):
-                    await _drain(receive, read)
+                    await _drain(receive, read, limit.drain)
                 raise _TooLarge
             return message
 
@@ -53,18 +77,17 @@ class BodyLimit:
         with suppress(_TooLarge):
             await self._app(scope, counted, send_unless_refused)
         if refused and not started:
-            await _answer(scope, receive, send)
+            await _answer(limit, scope, receive, send)
 
 
-async def _drain(receive: Receive, read: int) -> None:
-    while read <= DRAIN:
+async def _drain(receive: Receive, read: int, most: int) -> None:
+    while read <= most:
         message = await receive()
         read += len(message.get("body", b""))
         if message["type"] != "http.request" or not message.get("more_body"):
             return
 
 
-async def _answer(scope: Scope, receive: Receive, send: Send) -> None:
-    text = "A request may have 256 KB. Make it shorter, then send it again."
-    answer = JSONResponse({"error": text, "code": "BODY_TOO_LARGE"}, 413, headers={"Connection": "close"})
-    await answer(scope, receive, send)
+async def _answer(limit: _Limit, scope: Scope, receive: Receive, send: Send) -> None:
+    body = {"error": limit.text, "code": limit.code}
+    await JSONResponse(body, 413, headers={"Connection": "close"})(scope, receive, send)

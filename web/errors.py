@@ -18,8 +18,12 @@ _BY_CODE = {
     "INVALID_CREDENTIALS": 401,
     "UNAUTHENTICATED": 401,
     "INSUFFICIENT_CREDITS": 402,
+    "MALFORMED_UPLOAD": 400,
+    "UPLOAD_TIMEOUT": 408,
     "BODY_TOO_LARGE": 413,
+    "FILE_TOO_LARGE": 413,
     "TOO_LARGE": 413,
+    "FILE_TYPE_UNSUPPORTED": 415,
 }
 _BY_KIND: tuple[tuple[type[AppError], int], ...] = (
     (InvalidInput, 422),

@@ -19,5 +19,5 @@ def build_middleware(runtime: Runtime) -> list[Middleware]:
     return [
         Middleware(SecurityHeaders, https=runtime.settings.is_https),
         Middleware(Gate, runtime=runtime),
-        Middleware(BodyLimit),
+        Middleware(BodyLimit, largest_file=runtime.settings.file_max_bytes),
     ]

@@ -1,5 +1,6 @@
 """Reading people and their sessions."""
 
+from collections.abc import Collection
 from typing import cast
 
 from sqlalchemy import Table, bindparam, func, select
@@ -78,6 +79,13 @@ def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
             select(AccountRow).where(AccountRow.is_operator.is_(False)).order_by(AccountRow.id)
         ).all()
     return tuple(account_view(runtime, row) for row in rows)
+
+
+def plans_of(runtime: Runtime, account_ids: Collection[str]) -> dict[str, str]:
+    """The plans of people, by account id."""
+    with runtime.database.read() as session:
+        rows = session.execute(select(AccountRow.id, AccountRow.plan).where(AccountRow.id.in_(list(account_ids))))
+        return dict(rows.tuples().all())
 
 
 def get_operator(runtime: Runtime) -> Account:

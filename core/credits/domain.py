@@ -15,19 +15,23 @@ class InsufficientCredits(LimitExceeded):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a plan allows. None is unlimited. `credit_value_cents`: US cents of usage that a credit buys."""
+    """What a plan allows. None is unlimited.
+
+    `credit_value_cents`: US cents of usage that a credit buys. `log_days`: how long runs and their files are kept.
+    """
 
     name: str
     monthly_credits: int | None
     runs_a_day: int | None
     credit_value_cents: Decimal
+    log_days: int
 
 
 PLANS: dict[str, Plan] = {
-    "free": Plan("free", 100, 10, Decimal("1")),
-    "starter": Plan("starter", 2_000, 100, Decimal("1")),
-    "pro": Plan("pro", 8_000, 500, Decimal("0.8")),
-    "enterprise": Plan("enterprise", None, None, Decimal("0.8")),
+    "free": Plan("free", 100, 10, Decimal("1"), 90),
+    "starter": Plan("starter", 2_000, 100, Decimal("1"), 365),
+    "pro": Plan("pro", 8_000, 500, Decimal("0.8"), 365),
+    "enterprise": Plan("enterprise", None, None, Decimal("0.8"), 365),
 }
 
 

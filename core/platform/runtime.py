@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.platform.database import Database
+from core.platform.files.blobs import BlobStore
 from core.platform.outbound import Outbound
 from core.platform.settings import Settings
 from core.platform.vault import Vault
@@ -27,6 +28,7 @@ class Runtime:
     ids: Ids
     database: Database
     vault: Vault
+    blobs: BlobStore
     catalogue: Catalogue
     providers: Providers
     outbound: Outbound

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -40,6 +40,13 @@ class Settings(BaseSettings):
     )
     database_url: str = Field("", repr=False, alias="DATABASE_URL", description="empty: SQLite in the data folder")
     key_store_url: str = Field("", repr=False, alias="KEY_STORE_URL", description="another database than DATABASE_URL")
+    blob_url: str = Field(
+        "", alias="BLOB_URL", description="folder of uploaded files, as a path or file:// address; empty: data/blobs"
+    )
+    file_max_mb: int = Field(20, alias="STEPIQ_FILE_MAX_MB", ge=1, le=1024, description="largest file, in MB")
+    files_max_mb: int = Field(
+        1000, alias="STEPIQ_FILES_MAX_MB", ge=1, description="how much all files of one person may have, in MB"
+    )
     host: str = Field("127.0.0.1", alias="HOST", description="address to listen on")
     port: int = Field(8501, alias="PORT", ge=1, le=65535, description="port to listen on")
     app_url: str = Field("", alias="APP_URL", description="public address; empty: http://HOST:PORT")
@@ -114,6 +121,14 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql:// or sqlite://")
         return value
 
+    @field_validator("blob_url")
+    @classmethod
+    def _is_a_folder(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("", "file") or (parts.scheme and (parts.netloc or not parts.path.startswith("/"))):
+            raise ValueError("must be a folder, as a path or as file:///path")
+        return unquote(parts.path) if parts.scheme else value
+
     @field_validator("app_url")
     @classmethod
     def _is_an_origin(cls, value: str) -> str:
@@ -163,6 +178,21 @@ class Settings(BaseSettings):
     def key_store(self) -> str:
         """SQLAlchemy URL of the key store."""
         return self.key_store_url or f"sqlite:///{self.data_dir / 'keys' / 'keys.db'}"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of uploaded files."""
+        return Path(self.blob_url).resolve() if self.blob_url else self.data_dir / "blobs"
+
+    @property
+    def file_max_bytes(self) -> int:
+        """The largest file."""
+        return self.file_max_mb * 1024 * 1024
+
+    @property
+    def files_max_bytes(self) -> int:
+        """What all files of one person may have together."""
+        return self.files_max_mb * 1024 * 1024
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -2,7 +2,8 @@
 
 Layout of a ciphertext: one version byte, 12 bytes of nonce, then the sealed text with its 16-byte tag
 (NIST SP 800-38D). The associated data names table, column and row, so a value moved to another row
-does not open. Text above a few hundred bytes is compressed first.
+does not open; it also covers the version byte, so that compressed text is never taken for plain. Text above
+a few hundred bytes is compressed first.
 """
 
 import hashlib
@@ -20,7 +21,8 @@ from core.platform.keystore import KeyStore
 from core.shared.errors import InvariantViolated
 from core.shared.types import JsonValue
 
-PLAIN, DEFLATED = 1, 2
+PLAIN, DEFLATED = 3, 4
+FORMER = {1: PLAIN, 2: DEFLATED}  # written before the version was covered; still read
 COMPRESS_FROM = 512
 INSTALLATION = "installation"
 
@@ -42,15 +44,17 @@ class Vault:
         if len(value) >= COMPRESS_FROM:
             value, version = zlib.compress(value, 1), DEFLATED
         nonce = os.urandom(12)
-        return bytes([version]) + nonce + self._cipher(owner_id).encrypt(nonce, value, where.encode())
+        return bytes([version]) + nonce + self._cipher(owner_id).encrypt(nonce, value, _covered(where, version))
 
     def open(self, owner_id: str, where: str, sealed: bytes) -> bytes:
         """Decrypt what `seal` made. Raises InvariantViolated when it was altered or moved."""
+        version = sealed[0] if sealed else 0
+        covered = where.encode() if version in FORMER else _covered(where, version)
         try:
-            value = self._cipher(owner_id).decrypt(sealed[1:13], sealed[13:], where.encode())
-        except InvalidTag:
+            value = self._cipher(owner_id).decrypt(sealed[1:13], sealed[13:], covered)
+        except (InvalidTag, ValueError):  # ValueError: too short for a nonce
             raise InvariantViolated("SEAL_BROKEN", "Stored content does not open with its owner's key.") from None
-        return zlib.decompress(value) if sealed[0] == DEFLATED else value
+        return zlib.decompress(value) if FORMER.get(version, version) == DEFLATED else value
 
     def seal_json(self, owner_id: str, where: str, value: JsonValue) -> bytes:
         """Encrypt a JSON value."""
@@ -86,3 +90,7 @@ class Vault:
         if cipher is None:
             cipher = self._ciphers[owner_id] = AESGCM(self._keys.key(owner_id))
         return cipher
+
+
+def _covered(where: str, version: int) -> bytes:
+    return f"{where}#{version}".encode()

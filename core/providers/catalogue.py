@@ -23,6 +23,7 @@ from core.providers.domain import (
     ProviderConfig,
     Usage,
 )
+from core.providers.images import sees
 from core.providers.prices import (
     ONE_MILLION,
     find_vendor,
@@ -200,6 +201,7 @@ class Catalogue:
             label=model,
             api="chat",
             vendor_model=model,
+            vision=sees(partner.name, model),
         )
 
 
@@ -241,6 +243,7 @@ def _vendor_card(vendor: str, info: ModelInfo, model_id: str, now: datetime) -> 
         label=info.name or model_id,
         api=api,
         vendor_model=model_id,
+        vision=sees(vendor, model_id),
     )
 
 

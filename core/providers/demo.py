@@ -30,6 +30,7 @@ from core.providers.tokens import estimate_text_tokens
 DEFAULT_PACE_SECONDS = 0.004
 LONG_PROMPT = 20_000  # characters: longer ones take tens of milliseconds and more, which others would wait for
 CANNOT_TRANSLATE = "The demo model cannot translate. The main sentences of the text are:"
+CANNOT_SEE = "The demo model cannot see images; it works from the text alone."
 CANNOT_WRITE = (
     "The demo model only picks sentences and facts out of the text it is given; it writes no new text. "
     "Choose a language model for this step."
@@ -84,7 +85,8 @@ def answer(request: ModelRequest) -> tuple[str, bool]:
         schema = schema_from_words(instruction)
     if schema is not None:
         return json.dumps(fill_schema(schema, text), ensure_ascii=False, indent=2), True
-    return _write(instruction, Asked(asked.instruction, asked.text)), False
+    written = _write(instruction, Asked(asked.instruction, asked.text))
+    return f"{CANNOT_SEE}\n\n{written}" if request.images else written, False
 
 
 def _write(instruction: str, asked: Asked) -> str:

@@ -30,6 +30,7 @@ MALFORMED = "MALFORMED"
 REFUSED = "REFUSED"
 NO_KEY = "NO_KEY"
 NO_PRICE = "NO_PRICE"
+CANNOT_SEE = "CANNOT_SEE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,16 @@ class ProviderConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture for a model that sees: PNG, JPEG, WebP or still GIF. Sizes in pixels, as tokens are counted by them."""
+
+    media_type: str
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call of a model. `timeout_seconds` bounds the whole call, streaming included."""
 
@@ -74,6 +85,7 @@ class ModelRequest:
     json_output: bool = False
     idempotency_key: str = ""
     timeout_seconds: float = 60.0
+    images: tuple[ImagePart, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +174,7 @@ class ModelCard:
     """A model people can name in a pipeline.
 
     `max_output_tokens` is also what is asked of the vendor when a step sets no `max_tokens`, so that a
-    quoted maximum is a true one. `vendor_model` is the name sent to the vendor.
+    quoted maximum is a true one. `vendor_model` is the name sent to the vendor. `vision`: it looks at images.
     """
 
     id: str
@@ -177,6 +189,7 @@ class ModelCard:
     label: str = ""
     api: ModelApi = "chat"
     vendor_model: str = ""
+    vision: bool = False
 
 
 def no_key(provider: str, *, own: bool) -> ProviderError:
@@ -192,3 +205,8 @@ def no_price(model: str) -> ProviderError:
         f"The price of {model} is unknown, so it cannot run on platform keys. Use your own key or another model.",
         retryable=False,
     )
+
+
+def cannot_see(model: str) -> ProviderError:
+    """The error of images for a model that looks at none."""
+    return ProviderError(CANNOT_SEE, f"{model} cannot see images. Choose a model that can.", retryable=False)

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Literal, Protocol, cast
 
 from core.providers.domain import ANTHROPIC, OPENAI, ModelCard, ModelRequest
+from core.providers.images import image_upper_bound
 
 
 class _Tokenizer(Protocol):
@@ -60,8 +61,9 @@ def upper_bound_tokens(text: str, card: ModelCard) -> int:
 
 
 def request_upper_bound(request: ModelRequest, card: ModelCard) -> int:
-    """A number of input tokens a whole request cannot exceed: prompt, system prompt and schema."""
+    """A number of input tokens a whole request cannot exceed: prompt, images, system prompt and schema."""
     total = upper_bound_tokens(request.prompt, card)
+    total += sum(image_upper_bound(image, card) for image in request.images)
     if request.system_prompt:
         total += upper_bound_tokens(request.system_prompt, card)
     if request.output_schema is not None:

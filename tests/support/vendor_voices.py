@@ -70,13 +70,20 @@ class Voice:
         return {"error": {"type": _ERROR_TYPES.get(status, "api_error"), "message": message, "code": None}}
 
 
+def _text_of(content: Any, kind: str) -> str:
+    """The text of a message, which is a list of parts where pictures come with it."""
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] for part in content if part["type"] == kind)
+
+
 def _event(name: str, data: dict[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n"
 
 
 class Anthropic(Voice):
     def prompt(self) -> str:
-        return str(self.body["messages"][-1]["content"])
+        return _text_of(self.body["messages"][-1]["content"], "text")
 
     def schema(self) -> dict[str, Any] | None:
         form = (self.body.get("output_config") or {}).get("format")
@@ -141,7 +148,8 @@ class Anthropic(Voice):
 
 class Responses(Voice):
     def prompt(self) -> str:
-        return str(self.body["input"])
+        given = self.body["input"]
+        return given if isinstance(given, str) else _text_of(given[-1]["content"], "input_text")
 
     def _form(self) -> dict[str, Any]:
         return (self.body.get("text") or {}).get("format") or {}
@@ -210,7 +218,7 @@ class Responses(Voice):
 
 class Chat(Voice):
     def prompt(self) -> str:
-        return str(self.body["messages"][-1]["content"])
+        return _text_of(self.body["messages"][-1]["content"], "text")
 
     def _form(self) -> dict[str, Any]:
         return self.body.get("response_format") or {}

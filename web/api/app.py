@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
-from web.api import accounts, pipelines, runs, system
+from core.platform.files.inspection import AT_ONCE
+from web.api import accounts, files, pipelines, runs, system
 from web.api.errors import install_error_handlers
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def build_api(runtime: Runtime) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api.state.runtime = runtime
-    for resource in (system, accounts, pipelines, runs):
+    api.state.judging = CapacityLimiter(AT_ONCE)
+    for resource in (system, accounts, pipelines, runs, files):
         api.include_router(resource.router)
     install_error_handlers(api)
     return api

@@ -266,6 +266,17 @@ class RunItem(BaseModel):
     created_at: datetime
 
 
+class FileAnswer(BaseModel):
+    """A stored file."""
+
+    id: str
+    name: str
+    kind: Literal["csv", "json", "parquet", "text", "pdf", "image"]
+    media_type: str
+    size: int
+    created_at: datetime
+
+
 class ModelPrices(BaseModel):
     """US dollars a million tokens, our markup included."""
 
@@ -287,7 +298,10 @@ class ModelTerms(BaseModel):
 
 
 class ModelAnswer(BaseModel):
-    """A model that steps can name. `prices` is null where none is known: then only with your own key."""
+    """A model that steps can name. `vision`: it looks at images.
+
+    `prices` is null where none is known: then only with your own key.
+    """
 
     id: str
     provider: str
@@ -297,6 +311,7 @@ class ModelAnswer(BaseModel):
     context_tokens: int | None
     max_output_tokens: int | None
     json_output: bool = Field(alias="json")
+    vision: bool
     region: str
     data_terms: ModelTerms
 

@@ -21,6 +21,7 @@ from core.providers.adapters.port import (
     truncated,
 )
 from core.providers.domain import ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, Usage
+from core.providers.images import encoded
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 HIGHEST_TEMPERATURE = 1.0
@@ -87,7 +88,7 @@ class AnthropicPort(SdkPort):
         body: dict[str, Any] = {
             "model": self.card.vendor_model,
             "max_tokens": self.output_cap(request) or limits.PARTNER_OUTPUT_TOKENS,
-            "messages": [{"role": "user", "content": request.prompt}],
+            "messages": [{"role": "user", "content": _content(request)}],
             "extra_headers": self.headers(request),
             "timeout": httpx2.Timeout(request.timeout_seconds, connect=CONNECT_SECONDS),
         }
@@ -140,6 +141,17 @@ class AnthropicPort(SdkPort):
 
     def _made(self, text: str, usage: Usage, stop: str, model: str) -> ModelReply:
         return ModelReply(text, usage, _STOPS.get(stop, "other"), model or self.card.id, self.card.provider)
+
+
+def _content(request: ModelRequest) -> str | list[dict[str, Any]]:
+    if not request.images:
+        return request.prompt
+    # Images before the text, as the vendor advises ("Images and vision").
+    blocks: list[dict[str, Any]] = [
+        {"type": "image", "source": {"type": "base64", "media_type": image.media_type, "data": encoded(image)}}
+        for image in request.images
+    ]
+    return [*blocks, {"type": "text", "text": request.prompt}]
 
 
 def _usage(reported: Any) -> Usage:

@@ -23,6 +23,7 @@ from core.providers.adapters.port import (
     truncated,
 )
 from core.providers.domain import ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, Usage
+from core.providers.images import DETAIL, data_url
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 __all__ = ["OPENAI_ERRORS", "DefaultAsyncHttpxClient", "OpenAIPort", "make_client", "output_format"]
@@ -92,9 +93,9 @@ class OpenAIPort(SdkPort):
     def _body(self, request: ModelRequest, without: frozenset[str]) -> dict[str, Any]:
         form = output_format(self.card, request, without)
         system = instructions(request, spell_out=form is None or form["type"] != "json_schema")
+        text = request.prompt
         body: dict[str, Any] = {
             "model": self.card.vendor_model,
-            "input": request.prompt,
             "store": False,
             "extra_headers": self.headers(request),
             "timeout": httpx2.Timeout(request.timeout_seconds, connect=CONNECT_SECONDS),
@@ -104,14 +105,15 @@ class OpenAIPort(SdkPort):
         if system and limits.takes_system_prompt(self.card.vendor_model):
             body["instructions"] = system
         elif system:
-            body["input"] = f"{system}\n\n{request.prompt}"
+            text = f"{system}\n\n{text}"
         if self.takes_temperature(request, without):
             body["temperature"] = request.temperature
         if form is not None:
             body["text"] = {"format": form}
-            if form["type"] == "json_object" and "json" not in str(body["input"]).lower():
+            if form["type"] == "json_object" and "json" not in text.lower():
                 # The API wants the word in the input itself, not only in the instructions.
-                body["input"] = f"{body['input']}\n\n(Answer as JSON.)"
+                text = f"{text}\n\n(Answer as JSON.)"
+        body["input"] = _input(text, request)
         return body
 
     def _reply(self, response: Any, progress: Progress) -> ModelReply:
@@ -138,6 +140,15 @@ class OpenAIPort(SdkPort):
             reason = response.incomplete_details.reason if response.incomplete_details else None
             stop = _INCOMPLETE.get(reason or "", "other")
         return ModelReply("".join(text), progress.usage, stop, str(response.model), self.card.provider)
+
+
+def _input(text: str, request: ModelRequest) -> str | list[dict[str, Any]]:
+    if not request.images:
+        return text
+    parts: list[dict[str, Any]] = [
+        {"type": "input_image", "image_url": data_url(image), "detail": DETAIL} for image in request.images
+    ]
+    return [{"role": "user", "content": [*parts, {"type": "input_text", "text": text}]}]
 
 
 def output_format(card: ModelCard, request: ModelRequest, without: frozenset[str]) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ from core.providers.adapters.port import (
     truncated,
 )
 from core.providers.domain import OPENAI, ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, Usage
+from core.providers.images import DETAIL, data_url, image_upper_bound
 from core.providers.tokens import estimate_tokens
 
 _STOPS: dict[str, StopReason] = {
@@ -79,11 +80,11 @@ class ChatPort(SdkPort):
         headers: dict[str, Any] = self.headers(request)
         if not self._key:
             headers["Authorization"] = Omit()
-        messages = [{"role": "user", "content": request.prompt}]
-        if system and limits.takes_system_prompt(self.card.vendor_model):
+        before = system and not limits.takes_system_prompt(self.card.vendor_model)
+        text = f"{system}\n\n{request.prompt}" if before else request.prompt
+        messages = [{"role": "user", "content": self._content(text, request)}]
+        if system and not before:
             messages.insert(0, {"role": "system", "content": system})
-        elif system:
-            messages[0]["content"] = f"{system}\n\n{request.prompt}"
         body: dict[str, Any] = {
             "model": self.card.vendor_model,
             "messages": messages,
@@ -99,6 +100,15 @@ class ChatPort(SdkPort):
             inner = {key: value for key, value in form.items() if key != "type"}
             body["response_format"] = {"type": "json_schema", "json_schema": inner} if native else form
         return body
+
+    def _content(self, text: str, request: ModelRequest) -> str | list[dict[str, Any]]:
+        if not request.images:
+            return text
+        detail = {"detail": DETAIL} if self.card.provider == OPENAI else {}  # not every partner knows the field
+        parts: list[dict[str, Any]] = [
+            {"type": "image_url", "image_url": {"url": data_url(image), **detail}} for image in request.images
+        ]
+        return [*parts, {"type": "text", "text": text}]
 
     async def _read(self, stream: Any, request: ModelRequest, on_delta: OnDelta, progress: Progress) -> ModelReply:
         parts: list[str] = []
@@ -136,7 +146,8 @@ class ChatPort(SdkPort):
     def _estimated(self, request: ModelRequest, text: str) -> Usage:
         # Some compatible servers report nothing: better an estimate than a call that looks free.
         prompt = f"{request.system_prompt or ''}\n{request.prompt}"
-        return Usage(estimate_tokens(prompt, self.card), estimate_tokens(text, self.card))
+        pictures = sum(image_upper_bound(image, self.card) for image in request.images)
+        return Usage(estimate_tokens(prompt, self.card) + pictures, estimate_tokens(text, self.card))
 
     def _made(self, text: str, usage: Usage, stop: str, model: str) -> ModelReply:
         return ModelReply(text, usage, _STOPS.get(stop, "other"), str(model or self.card.id), self.card.provider)

@@ -26,7 +26,9 @@ from core.providers.domain import (
     ModelReply,
     ModelRequest,
     OnDelta,
+    cannot_see,
 )
+from core.providers.images import image_upper_bound
 from core.providers.tokens import estimate_tokens
 
 # Parameters a vendor may refuse for a model, and the words of its refusal that name them.
@@ -87,7 +89,9 @@ class SdkPort(ABC):
         self._refused = refused
 
     async def complete(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
-        """Call the model; see `ModelPort`."""
+        """Call the model; see `ModelPort`. Raises ProviderError CANNOT_SEE for images a model would not look at."""
+        if request.images and not self.card.vision:
+            raise cannot_see(self.card.id)
         model = f"{self.card.provider}/{self.card.vendor_model}"
         without = self._refused.get(model, frozenset())
         listener = _guarded(on_delta) if on_delta is not None else None
@@ -156,7 +160,8 @@ class SdkPort(ABC):
         if cap is None or context is None:
             return cap
         prompt = f"{request.system_prompt or ''}{request.prompt}"
-        room = context - int(estimate_tokens(prompt, self.card) * 1.25) - 256
+        pictures = sum(image_upper_bound(image, self.card) for image in request.images)
+        room = context - int(estimate_tokens(prompt, self.card) * 1.25) - pictures - 256
         return min(cap, max(256, room))
 
     def headers(self, request: ModelRequest) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tests.support.vendor_stub import Seen, StubServer, VendorStub
 
 KEY = "sk-secret-key-0123456789"
 PROMPT = "Please repeat these telling words: walrus carpenter oyster sunshine cabbages kings and sealing wax"
-KINDS = {"anthropic": "claude-sonnet-4-5", "openai": "gpt-4.1-mini", "partner": "stub-llama"}
+KINDS = {"anthropic": "claude-sonnet-4-5", "openai": "gpt-4.1-mini", "partner": "stub-llama-vision"}
 
 
 @dataclass

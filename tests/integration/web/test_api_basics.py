@@ -91,6 +91,10 @@ ROUTES = [
     ("POST", "/runs/x/cancel"),
     ("POST", "/runs/x/retry"),
     ("POST", "/auth/logout"),
+    ("GET", "/files"),
+    ("POST", "/files"),
+    ("GET", "/files/x"),
+    ("DELETE", "/files/x"),
 ]
 
 
@@ -184,7 +188,8 @@ def test_every_route_is_documented(client: TestClient) -> None:
         for method, operation in methods.items()
     }
     for method, path in ROUTES:
-        wanted = path.replace("/x", "/{pipeline_id}" if "pipelines" in path else "/{run_id}").replace("/1", "/{number}")
+        named = {"pipelines": "pipeline_id", "runs": "run_id", "files": "file_id"}.get(path.split("/")[1], "")
+        wanted = path.replace("/x", f"/{{{named}}}").replace("/1", "/{number}")
         operation = operations[method, wanted]
         assert operation.get("description"), wanted
         assert "401" in operation["responses"], wanted

@@ -1,0 +1,1 @@
+"""Files people bring: stored encrypted, known by their content, read by their owner only."""
