@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from core.pipelines.definition import Definition, Step
+from core.pipelines.expression_tokens import take_apart
 from core.pipelines.kinds.base import Written
 from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.references import find_references, step_named, value_template
@@ -29,7 +30,9 @@ def referenced_steps(template: str, step_ids: Sequence[str]) -> frozenset[str]:
 
 def steps_read(written: Written, numbered: Sequence[str], known: Sequence[str]) -> frozenset[str]:
     """The ids that one field reads. `numbered` are those that numbers count; `known` those a query may name."""
-    if written.reading in ("cel", "code"):
+    if written.reading == "cel":
+        return frozenset(each.step for each in take_apart(written.text).references if each.step is not None)
+    if written.reading == "code":
         return frozenset(first or second for first, second in NAMED_IN_CODE.findall(written.text))
     if written.reading == "sql":
         words = SQL_WORD.findall(SQL_TEXT.sub(" ", written.text))

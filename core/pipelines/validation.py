@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.pipelines.definition import Definition, LlmStep, Step, TransformStep, map_steps, resolve_models, walk_steps
-from core.pipelines.expressions import expression_fault
+from core.pipelines.expressions import check_expression
 from core.pipelines.flow_checks import jump_faults, unreachable
 from core.pipelines.graph import NAMED_IN_CODE, cycles, list_dependencies, owners, together_dependencies
 from core.pipelines.inputs import declared_problems
@@ -204,7 +204,10 @@ class _Check:
 
     def _written(self, written: Written, path: Path, seen: Surroundings) -> Iterator[Issue]:
         """The issues of one field that reads values."""
-        if written.reading in ("cel", "code", "sql"):
+        if written.reading == "cel":
+            yield from self._condition(written, path, seen)
+            return
+        if written.reading in ("code", "sql"):
             yield from self._named_in_code(written, path, seen)
             return
         template = value_template(written.text) if written.reading == "reference" else written.text
@@ -215,14 +218,22 @@ class _Check:
             return
         yield from self._template(path, written.text, template, seen, secrets=written.secrets)
 
+    def _condition(self, written: Written, path: Path, seen: Surroundings) -> Iterator[Issue]:
+        """The issues of a CEL condition. Where control goes after a step may depend on what it made itself."""
+        check = check_expression(written.text, seen.names)
+        if check.problem is not None:
+            yield self.places.issue(path, "INVALID_CONDITION", check.problem)
+            return
+        if "on_condition" in path:
+            seen = Surroundings(seen.steps, seen.names, seen.within[:-1])
+        for reference in check.references:
+            fault = None if reference.root in seen.names else self.references.fault(reference, seen)
+            if fault is not None:
+                yield self.places.issue(path, *fault)
+
     def _named_in_code(self, written: Written, path: Path, seen: Surroundings) -> Iterator[Issue]:
         for root, used in _mentions(written):
             self.references.use(root, used)
-        if written.reading == "cel":
-            problem = expression_fault(written.text, names=seen.names)
-            if problem is not None:
-                yield self.places.issue(path, "INVALID_CONDITION", problem)
-                return
         if written.reading == "sql":
             return
         for first, second in NAMED_IN_CODE.findall(written.text):

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from core.execution.kinds import condition, human_review, llm, map, parallel, pipeline, transform, webhook
+from core.execution.kinds import code, condition, human_review, llm, map, parallel, pipeline, sql, transform, webhook
 from core.execution.kinds.port import Prepared, StepContext
 
 PREPARE: dict[str, Callable[[StepContext], Prepared]] = {
@@ -12,6 +12,8 @@ PREPARE: dict[str, Callable[[StepContext], Prepared]] = {
     "parallel": parallel.prepare,
     "webhook": webhook.prepare,
     "human_review": human_review.prepare,
+    "code": code.prepare,
+    "sql": sql.prepare,
     "map": map.prepare,
     "pipeline": pipeline.prepare,
 }

@@ -2,7 +2,8 @@
 
 from core.execution.kinds.port import Live, Prepared, StepContext, StepResult
 from core.execution.preparation import fingerprint
-from core.execution.sandbox import Limits, run_javascript, run_python
+from core.execution.sandbox.calls import run_javascript, run_python
+from core.execution.sandbox.limits import Limits
 from core.pipelines.kinds.code import CodeStep
 
 

@@ -2,32 +2,21 @@
 
 from typing import Any
 
-from core.execution.kinds.port import Prepared, Scope, StepContext, StepResult
+from core.execution.kinds.port import Prepared, StepContext, StepResult
 from core.execution.preparation import fingerprint
 from core.pipelines.expressions import evaluate_condition
 from core.pipelines.kinds.condition import ConditionStep
-from core.pipelines.templates import print_value, resolve_value
 from core.shared.types import JsonValue
-
-FALSE = ("", "false", "0", "null")
 
 
 def prepare(context: StepContext) -> Prepared:
     """Decide at once: a condition does no I/O."""
     step: ConditionStep = context.step
-    holds = _holds(step.if_, context.scope)
+    holds = evaluate_condition(step.if_, context.scope)
     target = step.then if holds else step.else_
     notes: dict[str, JsonValue] = {} if target is None else {"goto": {"to": target, "rule": None}}
     mark = fingerprint(context.hash_, ["condition", step.if_, holds])
     return Prepared(result=StepResult(holds, notes=notes), fingerprint=mark, quiet=True)
-
-
-def _holds(written: str, scope: Scope) -> bool:
-    """CEL, or a template that is false when it is empty, `false`, `0` or `null`."""
-    if "{{" not in written:
-        return evaluate_condition(written, scope)
-    value = resolve_value(written, scope)
-    return value is not None and print_value(value).strip().lower() not in FALSE
 
 
 def find_jump(step: Any, scope: dict[str, JsonValue], may_loop: Any) -> dict[str, JsonValue] | None:

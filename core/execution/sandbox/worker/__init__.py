@@ -1,0 +1,1 @@
+"""The side that runs what people wrote. Imports nothing of the project but `wire`, and stays small."""
