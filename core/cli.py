@@ -162,7 +162,7 @@ def run(
     runtime = open_runtime()
     try:
         definition = cli_run.load(runtime, file, model)
-        data = cli_run.read_inputs(definition, inputs or [], input_file or [])
+        data = cli_run.read_inputs(runtime, definition, inputs or [], input_file or [])
         finished = asyncio.run(cli_run.run_here(runtime, definition, data, lambda line: typer.echo(line, err=True)))
     except AppError as error:
         for detail in error.context.get("details", []):

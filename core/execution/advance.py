@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from core.execution.attachments import file_inputs, read_inputs
 from core.execution.changes import (
     Applied,
     Attempt,
@@ -31,6 +32,7 @@ from core.execution.recorder import Recorder, Write
 from core.execution.retries import Try, next_try
 from core.pipelines.definition import Step
 from core.pipelines.outputs import format_output, run_output
+from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, InvalidInput, ProviderError
 from core.shared.masking import Masker, StreamMasker
@@ -120,10 +122,9 @@ class ActiveRun:
         """Go on until the run ends (None) or nothing can proceed. Raises LostLease."""
         claim = self.claim
         plan = self._plan_of(claim.definition, claim.definition.steps, together=False)
-        base: dict[str, JsonValue] = {
-            "input": dict(claim.input_data), "vars": dict(claim.definition.variables), "steps": {},
-        }  # fmt: skip
-        root = Frame(plan, base, chosen=claim.selection.steps, reusable=claim.selection.reusable)
+        files, values = await self._read_inputs()
+        base: dict[str, JsonValue] = {"input": values, "vars": dict(claim.definition.variables), "steps": {}}
+        root = Frame(plan, base, files=files, chosen=claim.selection.steps, reusable=claim.selection.reusable)
         self._root = asyncio.create_task(self._run_frame(root))
         try:
             await self._root
@@ -145,6 +146,13 @@ class ActiveRun:
         self._recorder.put(self._ended(root))
         await self._recorder.settle()
         return None
+
+    async def _read_inputs(self) -> tuple[dict[str, FileView], dict[str, JsonValue]]:
+        claim = self.claim
+        if not file_inputs(claim.definition):
+            return {}, dict(claim.input_data)
+        args = (self.runtime, claim.owner_id, claim.definition, claim.input_data)
+        return await asyncio.to_thread(read_inputs, *args)
 
     async def fail_internally(self) -> None:
         """End a run that our own defect stopped."""
@@ -294,6 +302,7 @@ class ActiveRun:
             cause_of(self.claim.run_id, key, 0).removesuffix(":0"),
             self._own_keys,
             self._secrets,
+            frame.files,
             tried.model_of(step),
             frame.before(step.id) if step.type == "human_review" else None,
         )
@@ -578,7 +587,8 @@ class ActiveRun:
                 item = nested.item(number)
                 plan = self._plan_of(item.definition, item.steps, together=nested.together)
                 path = frame.inner_path(key, number if nested.many else None)
-                child = Frame(plan, item.base, path=path, reusable=self._all_if(frame, step, plan), again=again)
+                reusable = tuple(plan.steps) if step.id in frame.reusable else ()
+                child = Frame(plan, item.base, files=item.files, path=path, reusable=reusable, again=again)
                 await self._run_frame(child)
                 if child.failure is not None:
                     problems[number] = child.failure
@@ -604,9 +614,6 @@ class ActiveRun:
         if problems:
             return StepResult(outputs if nested.many else None, error=inner_failure(step, problems, nested))
         return None if parked else StepResult(nested.collect(outputs))
-
-    def _all_if(self, frame: Frame, step: Step, plan: FramePlan) -> tuple[str, ...]:
-        return tuple(plan.steps) if step.id in frame.reusable else ()
 
     async def _run_batches(self, frame: Frame, step: Step, key: StepKey, nested: Nested) -> StepResult:
         """Light items: many make one journal row, and only items that failed are worked out again."""

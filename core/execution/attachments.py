@@ -15,8 +15,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from core.pipelines.definition import Definition
 from core.platform.files import queries
-from core.platform.files.domain import TEXTUAL, FileView, Kind
+from core.platform.files.domain import KINDS, TEXTUAL, FileView, Kind
 from core.platform.files.postings import use_files
 from core.platform.runtime import Runtime
 from core.providers.domain import ImagePart, ModelCard, cannot_see
@@ -35,6 +36,22 @@ NAMED: dict[Kind, str] = {
     "pdf": "a PDF",
     "image": "an image",
 }
+
+
+def file_inputs(definition: Definition) -> dict[str, Collection[Kind]]:
+    """The inputs of a definition that are files, and the kinds each takes."""
+    return {name: KINDS for name, field in definition.input.fields.items() if field.file}
+
+
+def read_inputs(
+    runtime: Runtime, owner_id: str, definition: Definition, input_data: Mapping[str, JsonValue]
+) -> tuple[dict[str, FileView], dict[str, JsonValue]]:
+    """The files among inputs, and the inputs as steps see them: of a file its text. Raises InvalidInput."""
+    accepted = file_inputs(definition)
+    if not accepted:
+        return {}, dict(input_data)
+    files = find_attachments(runtime, owner_id, accepted, input_data)
+    return files, {**input_data, **template_values(runtime, files)}
 
 
 def find_attachments(

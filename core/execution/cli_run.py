@@ -13,6 +13,7 @@ from core.execution.queries import get_run, run_as_dict
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, LlmStep, Step, map_steps
 from core.pipelines.inputs import coerce_input
+from core.platform.files.commands import store_file
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput
 from core.shared.types import JsonValue
@@ -33,17 +34,22 @@ def load(runtime: Runtime, file: Path, model: str | None) -> Definition:
     return definition.model_copy(update={"steps": map_steps(definition.steps, changed)})
 
 
-def read_inputs(definition: Definition, pairs: list[str], files: list[str]) -> dict[str, JsonValue]:
+def read_inputs(runtime: Runtime, definition: Definition, pairs: list[str], files: list[str]) -> dict[str, JsonValue]:
     """Inputs from `name=value` and files, coerced to their declared types.
 
-    A file is `name=path`, a JSON object, or a text for the first declared string input.
+    A file is `name=path`, a JSON object, or a text for the first declared string input. An input that is declared
+    as a file is stored as the operator's, and deleted with the run like any other.
     """
     texts: dict[str, str] = {}
     given: dict[str, JsonValue] = {}
     for item in files:
         name, separator, path = item.partition("=")
         if separator and name in definition.input.fields:
-            texts[name] = Path(path).read_text()
+            if definition.input.fields[name].file:
+                with Path(path).open("rb") as content:
+                    texts[name] = store_file(runtime, get_operator(runtime).id, Path(path).name, content).id
+            else:
+                texts[name] = Path(path).read_text()
             continue
         text = Path(item).read_text()
         if item.endswith(".json"):

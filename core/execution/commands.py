@@ -15,6 +15,7 @@ from core.credits.domain import PLANS, InsufficientCredits
 from core.credits.models import CreditAccount
 from core.credits.postings import lock_account
 from core.execution import errors, journal, leases
+from core.execution.attachments import read_inputs, use_attachments
 from core.execution.called import called_definitions
 from core.execution.domain import ACTIVE, WITH_OUTPUT, BulkRetry, Mode, RunView, Selection
 from core.execution.funding import as_json, funding_mode, funding_of
@@ -237,7 +238,8 @@ def _create(
     funding = funding_of(runtime, owner, definition, called.values())
     grant_month(runtime, owner)
     selected = selection or Selection()
-    quoted = quote(runtime, owner, definition, checked, funding=funding, called=called, only=selected.steps)
+    files, values = read_inputs(runtime, owner.id, definition, checked)
+    quoted = quote(runtime, owner, definition, values, files=files, funding=funding, called=called, only=selected.steps)
     hashed = runtime.vault.keyed_hash(owner.id, "idempotency")(key.encode()).hex() if key else None
     run_id, now = runtime.ids.new(), runtime.clock.now()
     request: dict[str, JsonValue] = {
@@ -280,6 +282,7 @@ def _create(
                 return known
         _check_day(session, owner, now)
         _check_first_step(session, owner, definition, quoted.steps)
+        use_attachments(session, owner.id, files, now=now)
         session.connection().execute(ADD_RUN, row)
         if kept is not None:
             _keep_outputs(runtime, session, session.get_one(RunRow, run_id), *kept)

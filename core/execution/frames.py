@@ -6,6 +6,7 @@ from core.execution.changes import StepKey
 from core.execution.flow import Flow
 from core.pipelines.definition import Definition, Step
 from core.pipelines.graph import feedback_ids, list_dependencies, owners, reachable
+from core.platform.files.domain import FileView
 from core.shared.types import JsonValue
 
 
@@ -35,6 +36,7 @@ class Frame:
         plan: FramePlan,
         base: Mapping[str, JsonValue],
         *,
+        files: Mapping[str, FileView] | None = None,
         path: str = "",
         chosen: Collection[str] | None = None,
         reusable: Collection[str] = (),
@@ -43,6 +45,7 @@ class Frame:
         self.plan = plan
         self.path = path
         self.base = base
+        self.files = files or {}
         self.reusable = reusable
         self.again = again
         self.flow = Flow(tuple(plan.steps), plan.edges, chosen)

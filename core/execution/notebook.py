@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.credits.domain import Quote
+from core.execution.attachments import read_inputs
 from core.execution.called import called_definitions
 from core.execution.changes import Claim
 from core.execution.domain import WITH_OUTPUT, CellView, Mode, NotebookView, RunView, Selection, StepRunView
@@ -24,6 +25,7 @@ from core.pipelines.definition import Definition, Step, resolve_models
 from core.pipelines.graph import order
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline
+from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, InvalidInput
 from core.shared.types import JsonValue
@@ -42,8 +44,9 @@ def notebook(
     definition = resolve_models(checked.definition, runtime.catalogue.default_model())
     called = _called(runtime, owner, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
-    whole = try_quote(runtime, owner, definition, input_data, funding, called)
-    cells = _cells(runtime, owner, pipeline_id, definition, called, input_data, whole)
+    files, values = _inputs(runtime, owner, definition, input_data)
+    whole = try_quote(runtime, owner, definition, values, funding, files, called)
+    cells = _cells(runtime, owner, pipeline_id, definition, called, files, values, whole)
     if active is not None:
         run = get_run(runtime, owner.id, active)
         cells = _show_active(runtime, run, cells)
@@ -57,7 +60,7 @@ def notebook(
         last,
         active,
         len(stale),
-        try_quote(runtime, owner, definition, input_data, funding, called, stale),
+        try_quote(runtime, owner, definition, values, funding, files, called, stale),
     )
 
 
@@ -67,7 +70,17 @@ def quote_pipeline(runtime: Runtime, owner: Account, pipeline_id: str, input_dat
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
-    return quote(runtime, owner, definition, checked, funding=funding, called=called)
+    files, values = read_inputs(runtime, owner.id, definition, checked)
+    return quote(runtime, owner, definition, values, funding=funding, files=files, called=called)
+
+
+def _inputs(
+    runtime: Runtime, owner: Account, definition: Definition, input_data: dict[str, Any]
+) -> tuple[dict[str, FileView], dict[str, JsonValue]]:
+    try:
+        return read_inputs(runtime, owner.id, definition, input_data)
+    except AppError:  # while it is being filled in; a run says what is wrong
+        return {}, dict(input_data)
 
 
 def _called(runtime: Runtime, owner: Account, definition: Definition, pipeline_id: str) -> dict[str, Definition]:
@@ -92,12 +105,13 @@ def _cells(
     pipeline_id: str,
     definition: Definition,
     called: dict[str, Definition],
-    input_data: dict[str, Any],
+    files: dict[str, FileView],
+    values: dict[str, JsonValue],
     whole: Quote,
 ) -> tuple[CellView, ...]:
     """The outermost steps. A jump that a stored condition would make is not followed: a cell is its own matter."""
     plan = FramePlan(definition, definition.steps)
-    frame = Frame(plan, {"input": dict(input_data), "vars": dict(definition.variables), "steps": {}})
+    frame = Frame(plan, {"input": values, "vars": dict(definition.variables), "steps": {}}, files=files)
     reader = _MarkReader(runtime, owner, definition, called)
     found: dict[str, CellView] = {}
     with runtime.database.read() as session:
@@ -140,7 +154,7 @@ class _MarkReader:
         """The stored output, or None. Raises the error that the step would fail with."""
         scope = frame.scope(step.id)
         context = StepContext(
-            self._runtime, self._claim, frame.plan.definition, step, scope, self._hash, "", "", {}, {},
+            self._runtime, self._claim, frame.plan.definition, step, scope, self._hash, "", "", {}, {}, frame.files,
         )  # fmt: skip
         prepared = PREPARE[step.type](context)
         if prepared.nested is not None and prepared.nested.together:

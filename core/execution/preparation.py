@@ -1,5 +1,6 @@
 """What a step would do: its resolved prompt, its fingerprint, and the most it can cost. Pure but for the catalogue."""
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from core.credits.domain import micros_for
 from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
 from core.pipelines.templates import render, resolve_value
 from core.providers.catalogue import Catalogue
-from core.providers.domain import ModelCard, ModelRequest, no_key, no_price
+from core.providers.domain import ImagePart, ModelCard, ModelRequest, no_key, no_price
 from core.providers.tokens import estimate_tokens, request_upper_bound
 from core.shared.errors import InvalidInput
 from core.shared.types import JsonValue
@@ -51,6 +52,7 @@ def prepare_call(
     plan: str,
     hash_: Hash,
     idempotency_key: str = "",
+    images: Callable[[ModelCard], tuple[ImagePart, ...]] = lambda _card: (),
 ) -> PreparedCall:
     """Resolve an `llm` step.
 
@@ -81,6 +83,7 @@ def prepare_call(
         json_output=step.wants_json,
         idempotency_key=idempotency_key,
         timeout_seconds=float(step.timeout_seconds),
+        images=images(card),
     )
     held = 0
     if mode == "platform":
@@ -89,6 +92,8 @@ def prepare_call(
     identity: list[JsonValue] = [
         "llm", card.id, prompt, system, step.temperature, step.max_tokens, step.output_format, step.output_schema,
     ]  # fmt: skip
+    if request.images:
+        identity.append([hashlib.sha256(image.data).hexdigest() for image in request.images])
     return PreparedCall(request, card, mode == "own_key", mode == "platform", fingerprint(hash_, identity), held)
 
 

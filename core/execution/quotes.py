@@ -18,9 +18,11 @@ from core.pipelines.graph import list_dependencies, order, steps_read
 from core.pipelines.kinds.map import MAX_ITEMS, MapStep
 from core.pipelines.kinds.pipeline import PipelineStep
 from core.pipelines.kinds.transform import TransformStep
+from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
 from core.providers.catalogue import Catalogue
-from core.providers.domain import ModelCard, Usage
+from core.providers.domain import ImagePart, ModelCard, Usage
+from core.providers.images import image_upper_bound
 from core.providers.tokens import estimate_tokens, upper_bound_tokens
 from core.shared.errors import AppError
 from core.shared.types import JsonValue
@@ -40,12 +42,18 @@ def quote(
     input_data: Mapping[str, JsonValue],
     *,
     funding: Mapping[str, str],
+    files: Mapping[str, FileView] | None = None,
     called: Mapping[str, Definition] | None = None,
     only: frozenset[str] | None = None,
 ) -> Quote:
-    """The quote of a run and of each step. Raises ProviderError NO_PRICE for an unknown price on platform keys."""
+    """The quote of a run and of each step; `input_data` with the texts of its `files`.
+
+    Raises ProviderError NO_PRICE for an unknown price on platform keys.
+    """
     given = sum(_size_of(value) for value in (*input_data.values(), *definition.variables.values()))
-    estimate = _Estimate(runtime.catalogue, owner, funding, called or {}, definition, dict(input_data), given)
+    estimate = _Estimate(
+        runtime.catalogue, owner, funding, called or {}, definition, dict(input_data), files or {}, given
+    )
     steps = estimate.of_list(definition.steps, {}, repeats=1)
     counted = [steps[step.id] for step in definition.steps if only is None or step.id in only]
     low, likely, most = (sum(column) for column in zip(ZERO, *counted, strict=True))
@@ -65,6 +73,7 @@ class _Estimate:
     called: Mapping[str, Definition]
     definition: Definition
     input_data: dict[str, JsonValue]
+    files: Mapping[str, FileView]
     given: int
 
     def of_list(self, steps: tuple[Step, ...], outer: dict[str, int], *, repeats: int) -> dict[str, Three]:
@@ -89,7 +98,7 @@ class _Estimate:
         if isinstance(step, PipelineStep):
             sizes[step.id] = LARGEST_OUTPUT
             inner = _Estimate(
-                self.catalogue, self.owner, self.funding, self.called, self.called[name_of(step)], {},
+                self.catalogue, self.owner, self.funding, self.called, self.called[name_of(step)], {}, {},
                 self.given + upstream,
             ) if name_of(step) in self.called else None  # fmt: skip
             parts = inner.of_list(inner.definition.steps, {}, repeats=repeats * tries) if inner else {}
@@ -130,8 +139,18 @@ class _Estimate:
         models = [full, *(full.model_copy(update={"model": model}) for model in step.fallback)]
         cards = [card_of(self.catalogue, each) for each in models]
         size = max(max_tokens_of(each, card) for each, card in zip(models, cards, strict=True))
+        pictures = [file for file in self.files.values() if file.kind == "image"]
         each_cost = [
-            _call_quote(self.catalogue, one, card, self.owner, self.funding, self.given, upstream)
+            _call_quote(
+                self.catalogue,
+                one,
+                card,
+                self.owner,
+                self.funding,
+                self.given,
+                upstream,
+                sum(_image_bound(file, card) for file in pictures),
+            )
             for one, card in zip(models, cards, strict=True)
         ]
         low, likely, _ = each_cost[0]
@@ -165,11 +184,12 @@ def _call_quote(
     funding: Mapping[str, str],
     given: int,
     upstream: int,
+    images: int,
 ) -> Three:
     if funding.get(card.provider) != "platform":
         return ZERO
     text = step.prompt + (step.system_prompt or "")
-    bound = upper_bound_tokens(text, card) + text.count("{{") * (given + upstream) + FRAME_TOKENS
+    bound = upper_bound_tokens(text, card) + text.count("{{") * (given + upstream) + FRAME_TOKENS + images
     if step.output_schema is not None:
         bound += upper_bound_tokens(str(step.output_schema), card)
     if card.context_tokens is not None:
@@ -180,6 +200,11 @@ def _call_quote(
     low = _likely(catalogue, card, owner.plan, Usage(estimate_tokens(text, card), 1))
     likely = _likely(catalogue, card, owner.plan, Usage(likely_in, min(max_tokens_of(step, card), LIKELY_OUTPUT)))
     return min(low, most), min(likely, most), most
+
+
+def _image_bound(file: FileView, card: ModelCard) -> int:
+    width, height = (int(str(file.facts.get(name) or 0)) for name in ("width", "height"))
+    return image_upper_bound(ImagePart(file.media_type, b"", width, height), card)
 
 
 def _likely(catalogue: Catalogue, card: ModelCard, plan: str, usage: Usage) -> int:
@@ -196,11 +221,12 @@ def try_quote(
     definition: Definition,
     input_data: Mapping[str, JsonValue],
     funding: Mapping[str, str],
+    files: Mapping[str, FileView] | None = None,
     called: Mapping[str, Definition] | None = None,
     only: frozenset[str] | None = None,
 ) -> Quote:
     """A quote for showing: zero where none can be made (the run itself then says why)."""
     try:
-        return quote(runtime, owner, definition, input_data, funding=funding, called=called, only=only)
+        return quote(runtime, owner, definition, input_data, funding=funding, files=files, called=called, only=only)
     except AppError:
         return Quote(0, 0, 0)

@@ -1,9 +1,12 @@
 """`llm`: one call of a model."""
 
+from core.execution.attachments import images_of
 from core.execution.calls import CallResult, call_model
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import PreparedCall, prepare_call
 from core.pipelines.definition import LlmStep
+from core.pipelines.references import find_references
+from core.platform.files.domain import FileView
 
 
 def prepare(context: StepContext) -> Prepared:
@@ -20,6 +23,7 @@ def prepare(context: StepContext) -> Prepared:
         plan=claim.plan,
         hash_=context.hash_,
         idempotency_key=context.cause,
+        images=lambda card: images_of(context.runtime, card, _seen_files(context, step)),
     )
     own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
 
@@ -39,6 +43,13 @@ def prepare(context: StepContext) -> Prepared:
         provider=call.card.provider,
         held_micros=call.held_micros,
     )
+
+
+def _seen_files(context: StepContext, step: LlmStep) -> list[FileView]:
+    """The files that the prompts name."""
+    texts = (step.prompt, step.system_prompt or "")
+    named = {found.path[0] for text in texts for found in find_references(text) if found.root == "input" and found.path}
+    return [file for name, file in context.files.items() if name in named]
 
 
 def _result(context: StepContext, call: PreparedCall, result: CallResult) -> StepResult:

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from core.execution.attachments import marks_of, rows_of
 from core.execution.kinds.port import Item, Nested, Prepared, StepContext
 from core.execution.preparation import fingerprint
 from core.pipelines.kinds.map import MAX_ITEMS, MapStep
 from core.pipelines.kinds.transform import TransformStep
 from core.pipelines.outputs import OutputMismatch, read_json
-from core.pipelines.references import value_template
+from core.pipelines.references import exact_reference, value_template
 from core.pipelines.templates import resolve_value, type_name
 from core.pipelines.transforms import run_transform
+from core.platform.files.domain import TABULAR, FileView
 from core.shared.errors import AppError, InvalidInput
 from core.shared.types import JsonValue
 
@@ -19,14 +21,15 @@ from core.shared.types import JsonValue
 def prepare(context: StepContext) -> Prepared:
     """The items, each seeing itself under the name of `as`. Raises InvalidInput NOT_A_LIST, TOO_MANY_ITEMS."""
     step: MapStep = context.step
-    items = items_of(step, context.scope)
+    file = _named_file(step, context)
+    items: list[JsonValue] = items_of(step, context.scope) if file is None else [*rows_of(context.runtime, file)]
     inner: list[JsonValue] = [each.model_dump(mode="json", by_alias=True, exclude_unset=True) for each in step.steps]
     mark = None
     if not step.is_barrier:
-        mark = fingerprint(context.hash_, ["map", items, step.as_, inner, context.scope])
+        mark = fingerprint(context.hash_, ["map", items, step.as_, inner, context.scope, marks_of(context.files)])
 
     def item(index: int) -> Item:
-        return Item(context.definition, step.steps, {**context.scope, step.as_: items[index]})
+        return Item(context.definition, step.steps, {**context.scope, step.as_: items[index]}, context.files)
 
     def result(_item: Item, outputs: Mapping[str, JsonValue]) -> JsonValue:
         return next((outputs[each.id] for each in reversed(step.steps) if each.id in outputs), None)
@@ -38,6 +41,15 @@ def prepare(context: StepContext) -> Prepared:
         len(items), step.concurrency, item, result, list, many=True, batch=batch if is_light(step) else None
     )
     return Prepared(nested=nested, fingerprint=mark)
+
+
+def _named_file(step: MapStep, context: StepContext) -> FileView | None:
+    """The file whose rows are the items: `foreach` is the input that it was given as."""
+    reference = exact_reference(value_template(step.foreach) or "")
+    if reference is None or reference.root != "input" or len(reference.path) != 1:
+        return None
+    file = context.files.get(reference.path[0])
+    return file if file is not None and file.kind in TABULAR else None
 
 
 def items_of(step: MapStep, scope: Mapping[str, Any]) -> list[JsonValue]:

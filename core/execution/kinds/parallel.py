@@ -10,7 +10,7 @@ from core.shared.types import JsonValue
 def prepare(context: StepContext) -> Prepared:
     """One list of steps without an order of its own."""
     step: ParallelStep = context.step
-    only = Item(context.definition, step.steps, context.scope)
+    only = Item(context.definition, step.steps, context.scope, context.files)
 
     def result(_item: Item, outputs: Mapping[str, JsonValue]) -> JsonValue:
         return {inner.id: outputs.get(inner.id) for inner in step.steps}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from core.execution.attachments import read_inputs
 from core.execution.kinds.port import Item, Nested, Prepared, StepContext
 from core.pipelines.inputs import check_input
 from core.pipelines.kinds.pipeline import PipelineStep
@@ -23,12 +24,13 @@ def prepare(context: StepContext) -> Prepared:
     given = resolve_value(step.input if step.input is not None else {}, context.scope)
     if not isinstance(given, dict):
         raise InvalidInput("INVALID_INPUT", f"`input` of {step.id} must be an object of named inputs.")
+    files, values = read_inputs(context.runtime, context.claim.owner_id, called, check_input(called, given))
     base: dict[str, JsonValue] = {
-        "input": check_input(called, given),
+        "input": values,
         "vars": dict(called.variables),
         "steps": {},
     }
-    only = Item(called, called.steps, base)
+    only = Item(called, called.steps, base, files)
 
     def result(item: Item, outputs: Mapping[str, JsonValue]) -> JsonValue:
         steps: dict[str, JsonValue] = {step_id: {"output": output} for step_id, output in outputs.items()}

@@ -9,6 +9,7 @@ from typing import Any
 from core.credits.domain import charged_cents, micros_for
 from core.execution.changes import Claim
 from core.pipelines.definition import Definition, Step
+from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
 from core.providers.catalogue import Catalogue
 from core.providers.domain import ModelCard, Usage
@@ -74,6 +75,7 @@ class Item:
     definition: Definition
     steps: tuple[Step, ...]
     base: Scope
+    files: Mapping[str, FileView]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,8 @@ class Prepared:
 class StepContext:
     """A step that is about to begin. `step` is as written; `model` is set where another one stands in.
 
-    `cause` names this attempt, `delivery_id` the act over all its attempts. `before` is the newest output of the
+    `cause` names this attempt, `delivery_id` the act over all its attempts. `files` are the inputs that are files.
+    `before` is the newest output of the
     steps written before, which a reviewer is shown.
     """
 
@@ -135,5 +138,6 @@ class StepContext:
     delivery_id: str
     own_keys: Mapping[str, str]
     secrets: Mapping[str, str]
+    files: Mapping[str, FileView]
     model: str | None = None
     before: JsonValue = None
