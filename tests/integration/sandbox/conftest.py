@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,12 @@ class Contained:
 
 
 async def call(language: str, source: str, limits: Limits | None = None) -> Any:
-    """One call in the language, with nothing in scope."""
+    """One call in the language, with nothing in scope; by default with time enough on a busy machine."""
+    limits = limits or Limits(seconds=20, memory_mb=512)
     if language == "sql":
-        return await run_sql(source, {}, {}, limits or Limits(seconds=SECONDS, memory_mb=512))
+        return await run_sql(source, {}, {}, limits)
     run = run_python if language == "python" else run_javascript
-    return await run(source, {"input": {}, "vars": {}, "steps": {}}, limits or Limits(seconds=SECONDS))
+    return await run(source, {"input": {}, "vars": {}, "steps": {}}, limits)
 
 
 TRIVIAL = {"python": "output = 1", "javascript": "output = 1", "sql": "SELECT 1"}
@@ -46,9 +47,10 @@ TRIVIAL = {"python": "output = 1", "javascript": "output = 1", "sql": "SELECT 1"
 
 async def contain(language: str, source: str, limits: Limits | None = None) -> Contained:
     """Run an attack, and measure it against a trivial call of the same moment."""
-    await call(language, TRIVIAL[language], Limits(seconds=10))
+    limits = limits or Limits(seconds=SECONDS, memory_mb=512)
+    await call(language, TRIVIAL[language])
     before = time.monotonic()
-    await call(language, TRIVIAL[language], Limits(seconds=10))
+    await call(language, TRIVIAL[language])
     trivial = time.monotonic() - before
     pauses: list[float] = []
 
@@ -70,7 +72,7 @@ async def contain(language: str, source: str, limits: Limits | None = None) -> C
         error = raised
     seconds = time.monotonic() - before
     ticking.cancel()
-    limit = (limits.seconds if limits else SECONDS) + ALLOWED_OVER + 4 * trivial
+    limit = limits.seconds + ALLOWED_OVER + 4 * trivial
     assert_only_spares()
     return Contained(error, value, seconds, limit, max(pauses, default=0.0), resident_mb() - memory)
 
@@ -107,6 +109,3 @@ def assert_only_spares() -> None:
 def _fresh_server() -> Iterator[None]:
     yield
     SERVER.stop()
-
-
-Containing = Callable[..., Awaitable[Contained]]
