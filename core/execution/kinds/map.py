@@ -32,7 +32,9 @@ def prepare(context: StepContext) -> Prepared:
         return Item(context.definition, step.steps, {**context.scope, step.as_: items[index]}, context.files)
 
     def result(_item: Item, outputs: Mapping[str, JsonValue]) -> JsonValue:
-        return next((outputs[each.id] for each in reversed(step.steps) if each.id in outputs), None)
+        # What a jump went over has no output: the last step that ran speaks for the item.
+        ran = (outputs[each.id] for each in reversed(step.steps) if outputs.get(each.id) is not None)
+        return next(ran, None)
 
     def batch(start: int, end: int) -> list[tuple[JsonValue, str | None]]:
         return [_light(step, item(index).base) for index in range(start, end)]

@@ -5,7 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from core.pipelines.definition import LlmStep
+from core.pipelines.definition import STEP_TYPES, walk_steps
 from core.pipelines.inputs import check_input
 from core.pipelines.json_schema import json_schema
 from core.pipelines.parsing import read_source
@@ -17,6 +17,8 @@ EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "core" / "pipeli
 
 def test_there_are_examples():
     assert len(EXAMPLES) >= 6
+    kinds = {step.type for file in EXAMPLES for _, step in walk_steps(check(file.read_text()).definition.steps)}
+    assert kinds == set(STEP_TYPES), "an example for every kind of step"
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
@@ -24,7 +26,7 @@ def test_an_example_is_valid_and_needs_no_key(file):
     checked = check(file.read_text(), step_limit=5)
     assert checked.errors == () and checked.warnings == ()
     assert checked.definition is not None
-    models = {step.model for step in checked.definition.steps if isinstance(step, LlmStep)}
+    models = {step.model for step in checked.definition.llm_steps}
     assert models <= {None, "demo"}
     required = {name: "some text" for name, field in checked.definition.input.fields.items() if field.required}
     assert check_input(checked.definition, required)
