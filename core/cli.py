@@ -78,6 +78,7 @@ def serve(
         port=settings.port,
         log_level="warning",
         access_log=False,
+        timeout_keep_alive=75,  # longer than clients and proxies keep theirs, so that none is closed under a request
         timeout_graceful_shutdown=5,
     )
 

@@ -4,6 +4,7 @@ A repetition of a posting (same kind and cause) changes nothing. The conditions 
 itself, so concurrent runs cannot pass the balance on any database.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 from sqlalchemy import Table, bindparam, insert, select, update
@@ -16,6 +17,9 @@ from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
 from core.platform.runtime import Runtime
 from core.shared.errors import InvariantViolated
 from core.shared.money import format_credits
+
+Movement = tuple[str, str, dict[str, int]]
+"""Kind, cause, and the change of each column; the changes sum to zero."""
 
 COLUMNS = ("available", "held", "spent", "granted")
 GUARDED = ("available", "held", "spent")
@@ -60,7 +64,7 @@ def _lock(connection: Connection, owner_id: str) -> None:
 def grant(runtime: Runtime, session: Session, owner_id: str, *, micros: int, cause: str) -> bool:
     """Give credits. False when this cause granted already."""
     lock_account(session, owner_id)
-    return _post(runtime, session, owner_id, "grant", cause, {"granted": -micros, "available": micros})
+    return _post(runtime, session, owner_id, [("grant", cause, {"granted": -micros, "available": micros})])
 
 
 def hold(runtime: Runtime, session: Session, owner_id: str, *, plan: str, micros: int, cause: str) -> None:
@@ -71,17 +75,11 @@ def hold(runtime: Runtime, session: Session, owner_id: str, *, plan: str, micros
     if micros == 0:
         return
     lock_account(session, owner_id)
+    moves: list[Movement] = [("hold", cause, {"available": -micros, "held": micros})]
     if PLANS[plan].monthly_credits is None:
-        _post(
-            runtime,
-            session,
-            owner_id,
-            "grant",
-            f"unlimited:{cause}",
-            {"granted": -micros, "available": micros},
-        )
+        moves.insert(0, ("grant", f"unlimited:{cause}", {"granted": -micros, "available": micros}))
     # Held before a crash: the posting is a repetition, and the hold still stands.
-    _post(runtime, session, owner_id, "hold", cause, {"available": -micros, "held": micros})
+    _post(runtime, session, owner_id, moves)
 
 
 def settle(
@@ -100,13 +98,13 @@ def settle(
     if micros > held:
         raise InvariantViolated("OVERCHARGE", "A call cost more than was held for it.")
     moves = {"held": -held, "spent": micros, "available": held - micros}
-    _post(runtime, session, owner_id, "settle", cause, moves, price_version)
+    _post(runtime, session, owner_id, [("settle", cause, moves)], price_version)
 
 
 def release(runtime: Runtime, session: Session, owner_id: str, *, held: int, cause: str) -> None:
     """Give a hold back whole."""
     if held:
-        _post(runtime, session, owner_id, "release", cause, {"held": -held, "available": held})
+        _post(runtime, session, owner_id, [("release", cause, {"held": -held, "available": held})])
 
 
 def set_available(runtime: Runtime, session: Session, owner_id: str, *, micros: int, cause: str) -> None:
@@ -117,56 +115,47 @@ def set_available(runtime: Runtime, session: Session, owner_id: str, *, micros: 
 
 
 def _post(
-    runtime: Runtime,
-    session: Session,
-    owner_id: str,
-    kind: str,
-    cause: str,
-    moves: dict[str, int],
-    price_version: str | None = None,
+    runtime: Runtime, session: Session, owner_id: str, movements: Sequence[Movement], price_version: str | None = None
 ) -> bool:
-    if sum(moves.values()) != 0:
-        raise InvariantViolated("UNBALANCED", "A ledger movement does not sum to zero.")
-    key = f"{kind}:{cause}"
-    if kind == "settle" or kind == "release":
-        # A hold ends once, whichever way: both kinds share a key.
-        key = f"end:{cause}"
+    """Book movements that belong together, all or none. The key of the last one decides about a repetition."""
     connection = session.connection()
-    changes = {f"b_{name}": 0 for name in COLUMNS}
-    # `granted` grows by what it gives away; the other columns are the sums of their entries.
-    changes |= {f"b_{name}": -amount if name == "granted" else amount for name, amount in moves.items()}
     owned = {"b_owner": owner_id}
-    if connection.execute(MOVE, changes | owned | {"b_key": key}).rowcount != 1:
-        if connection.execute(KNOWN, {"b_key": key}).first() is not None:
+    changes = {f"b_{name}": 0 for name in COLUMNS}
+    now, booked, entered = runtime.clock.now(), [], []
+    for kind, cause, moves in movements:
+        if sum(moves.values()) != 0:
+            raise InvariantViolated("UNBALANCED", "A ledger movement does not sum to zero.")
+        transaction_id = runtime.ids.new()
+        booked.append(
+            {
+                "id": transaction_id,
+                "owner_id": owner_id,
+                "kind": kind,
+                "cause": cause,
+                # A hold ends once, whichever way: both kinds share a key.
+                "idempotency_key": f"end:{cause}" if kind in ("settle", "release") else f"{kind}:{cause}",
+                "price_version": price_version,
+                "created_at": now,
+            }
+        )
+        for position, (name, amount) in enumerate(moves.items()):
+            # `granted` grows by what it gives away; the other columns are the sums of their entries.
+            changes[f"b_{name}"] += -amount if name == "granted" else amount
+            entry = {"transaction_id": transaction_id, "position": position, "owner_id": owner_id, "account": name}
+            if amount:
+                entered.append({**entry, "amount_micros": amount})
+    key = {"b_key": booked[-1]["idempotency_key"]}
+    if connection.execute(MOVE, changes | owned | key).rowcount != 1:
+        if connection.execute(KNOWN, key).first() is not None:
             return False
         left = connection.execute(LEFT, owned).scalar() or 0
-        needed = -moves.get("available", 0)
+        needed = -changes["b_available"]
         raise InsufficientCredits(
             "INSUFFICIENT_CREDITS",
             f"This needs up to {format_credits(needed)} and {format_credits(left)} are left. "
             "Lower max_tokens, use the demo model or your own vendor key, or get more credits.",
         )
-    transaction_id = runtime.ids.new()
-    booked = {
-        "id": transaction_id,
-        "owner_id": owner_id,
-        "kind": kind,
-        "cause": cause,
-        "idempotency_key": key,
-        "price_version": price_version,
-        "created_at": runtime.clock.now(),
-    }
     connection.execute(BOOK, booked)
-    rows = [
-        {
-            "transaction_id": transaction_id,
-            "position": n,
-            "owner_id": owner_id,
-            "account": name,
-            "amount_micros": amount,
-        }
-        for n, (name, amount) in enumerate(moves.items())
-        if amount
-    ]
-    connection.execute(ENTER, rows)
+    if entered:
+        connection.execute(ENTER, entered)
     return True

@@ -101,7 +101,8 @@ class Providers:
         pools = connections.pools.get(provider)
         if pools is None:
             make = import_module("core.providers.adapters.pool").Pools
-            pools = connections.pools[provider] = make(_adapter(provider).DefaultAsyncHttpxClient)
+            hosted = self._base_url(provider) is None
+            pools = connections.pools[provider] = make(_adapter(provider).DefaultAsyncHttpxClient, hosted=hosted)
         return pools
 
     def client(self, provider: str, key: str, pool: Pool) -> Any:

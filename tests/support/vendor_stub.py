@@ -60,6 +60,7 @@ class Seen:
     headers: dict[str, str]
     body: dict[str, Any]
     at: float
+    client_port: int = 0
     disconnected: threading.Event = field(default_factory=threading.Event)
     finished: bool = False
 
@@ -100,7 +101,8 @@ class VendorStub:
 
     async def _answer(self, request: Request, kind: Callable[[dict[str, Any]], Voice]) -> Response:
         body = json.loads(await request.body())
-        seen = Seen(request.url.path, dict(request.headers), body, time.monotonic())
+        port = request.client.port if request.client else 0
+        seen = Seen(request.url.path, dict(request.headers), body, time.monotonic(), port)
         if self.keep:
             self.requests.append(seen)
         chosen = request.headers.get("x-scenario") or request.query_params.get("x-scenario") or str(body["model"])

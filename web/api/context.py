@@ -21,7 +21,8 @@ else:
 MAX_PAGE = 100
 
 
-def current_runtime(request: Request) -> Runtime:
+# What only looks at the request is a coroutine: FastAPI sends plain functions to a thread, one after the other.
+async def current_runtime(request: Request) -> Runtime:
     """The runtime that the API was built with."""
     runtime: Runtime = request.app.state.runtime
     return runtime
@@ -30,7 +31,7 @@ def current_runtime(request: Request) -> Runtime:
 RuntimeDep = Annotated[Runtime, Depends(current_runtime)]
 
 
-def current_token(request: Request, runtime: RuntimeDep) -> str | None:
+async def current_token(request: Request, runtime: RuntimeDep) -> str | None:
     """The token a request brings.
 
     The cookie counts for reading only: what changes something needs the `Authorization` header, which no
@@ -50,7 +51,7 @@ def current_session(runtime: RuntimeDep, token: Annotated[str | None, Depends(cu
     return session
 
 
-def current_account(session: Annotated[SessionView, Depends(current_session)]) -> Account:
+async def current_account(session: Annotated[SessionView, Depends(current_session)]) -> Account:
     """Who is asking."""
     return session.account
 

@@ -10,8 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import uvicorn
 
-from core.providers.adapters.pool import CALLS_A_POOL
+from core.providers.adapters.pool import CALLS_A_POOL, SERVER_KEEPS_SECONDS
 from core.providers.domain import Usage
 from core.shared.errors import ProviderError
 from tests.contract.providers.conftest import KEY, PROMPT, Vendor
@@ -238,6 +239,16 @@ async def test_calls_one_after_another_share_the_first_pool(vendor: Vendor) -> N
     await asyncio.wait([slow])
     (pool,) = vendor.providers.pools(vendor.card.provider)._pools
     assert pool.calls == 0, "whatever became of the calls"
+
+
+async def test_a_connection_is_not_used_after_servers_close_it(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert uvicorn.Config(lambda: None).timeout_keep_alive > SERVER_KEEPS_SECONDS
+    monkeypatch.setattr("core.providers.adapters.pool.SERVER_KEEPS_SECONDS", 0.0)
+    ports = set()
+    for _ in range(3):
+        await vendor.call()
+        ports.add(vendor.last.client_port)
+    assert len(ports) == 3, "each call after the limit opens a connection"
 
 
 async def test_an_own_key_is_used_and_never_replaced(vendor: Vendor) -> None:
