@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 256 * 1024
-DRAIN = 8 * MAX_BODY  # what is still read and dropped, so that a client hears the answer before a reset
+DRAIN = 32 * MAX_BODY  # what is still read and dropped, so that a client hears the answer before a reset
 MEGABYTE = 1024 * 1024
 FILE_OVERHEAD = 64 * 1024  # what multipart puts around a file
 FILE_PATHS = ("/api/files", "/v1/api/files")

@@ -20,6 +20,7 @@ from core.accounts.domain import (
     SignedIn,
     check_password,
     clean_email,
+    clean_name,
     confirm_limit,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
@@ -193,7 +194,8 @@ def _new_account(
     runtime: Runtime, *, email: str, password: str, name: str | None, plan: str | None, roles: tuple[str, ...]
 ) -> AccountRow:
     address = clean_email(email)
-    check_password(password, hints=(address, name or ""))
+    shown = clean_name(name)
+    check_password(password, hints=(address, shown or ""))
     chosen = plan or ("free" if runtime.settings.stripe_secret_key else "enterprise")
     if chosen not in PLANS:
         raise InvalidInput("UNKNOWN_PLAN", f"Choose one of the plans {', '.join(PLANS)}.", field="plan")
@@ -203,7 +205,7 @@ def _new_account(
         id=account_id,
         email_index=runtime.vault.blind_index("email", address),
         email=runtime.vault.seal_text(account_id, f"accounts.email:{account_id}", address),
-        name=runtime.vault.seal_text(account_id, f"accounts.name:{account_id}", name.strip()[:200]) if name else None,
+        name=runtime.vault.seal_text(account_id, f"accounts.name:{account_id}", shown) if shown else None,
         password_hash=_hash(runtime, password),
         plan=chosen,
         roles=",".join(roles),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from unicodedata import category
 
 from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
@@ -91,6 +92,12 @@ def clean_email(email: str) -> str:
             "INVALID_EMAIL", "Enter an e-mail address such as name@example.org.", field="email"
         ) from None
     return found.normalized.lower()
+
+
+def clean_name(name: str | None) -> str | None:
+    """A name as it is kept: one line without control characters, at most 200 characters; None when nothing is left."""
+    plain = "".join(" " if category(c) == "Cc" else c for c in name or "")
+    return " ".join(plain.split())[:200] or None
 
 
 def check_password(password: str, *, hints: tuple[str, ...] = ()) -> None:

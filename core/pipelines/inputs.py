@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -18,6 +18,8 @@ KINDS: dict[InputType, str] = {
     "number": "a number",
     "boolean": "true or false",
 }
+MAX_DEPTH = 32
+NUL = "\0"  # PostgreSQL's text cannot hold it, vendors refuse it, and no page shows it
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -29,7 +31,7 @@ def check_input(definition: Definition, data: Mapping[str, Any]) -> dict[str, Js
     if not isinstance(data, Mapping):
         raise _invalid([_detail("", "NOT_A_MAPPING", "The input must be a JSON object.")])
     checked: dict[str, JsonValue] = dict(data)
-    problems: list[dict[str, str]] = []
+    problems = [found for name, value in data.items() if (found := _unkeepable(name, value))]
     for name, field in definition.input.fields.items():
         value = data.get(name)
         if value is None:
@@ -47,6 +49,35 @@ def check_input(definition: Definition, data: Mapping[str, Any]) -> dict[str, Js
     if problems:
         raise _invalid(problems)
     return checked
+
+
+def _unkeepable(name: str, value: JsonValue) -> dict[str, str] | None:
+    """What is wrong with a value whatever was declared: a NUL character, or nesting that nothing can show."""
+    if NUL in name:
+        return _detail("", "NUL_CHARACTER", "The name of an input holds a NUL character: take it out.")
+    level: list[JsonValue] = [value]
+    depth = 0
+    while level:
+        if any(NUL in text for each in level for text in _texts_of(each)):
+            return _detail(name, "NUL_CHARACTER", f"`{name}` holds a NUL character (U+0000): take it out.")
+        level = [inner for each in level for inner in _inside(each)]
+        depth += 1
+        if depth > MAX_DEPTH and level:
+            message = f"`{name}` is nested deeper than {MAX_DEPTH} levels: take some levels away."
+            return _detail(name, "TOO_DEEP", message)
+    return None
+
+
+def _texts_of(value: JsonValue) -> Iterable[str]:
+    if isinstance(value, str):
+        return (value,)
+    return value if isinstance(value, dict) else ()
+
+
+def _inside(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def coerce_input(definition: Definition, data: Mapping[str, str]) -> dict[str, JsonValue]:

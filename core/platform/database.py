@@ -10,11 +10,23 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, Row, create_engine, event
+from psycopg import DataError
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    ExceptionContext,
+    MetaData,
+    Row,
+    create_engine,
+    event,
+)
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from core.platform.annotations import NotPersonal, Personal
+from core.shared.errors import InvalidInput
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of a statement on the tables themselves, with its columns as attributes."""
@@ -102,7 +114,7 @@ class Database:
 
 def open_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, hide_parameters=True, pool_size=10, max_overflow=20, pool_pre_ping=True)
+        return _refuse_nul(create_engine(url, hide_parameters=True, pool_size=10, max_overflow=20, pool_pre_ping=True))
     engine = create_engine(
         url, hide_parameters=True, pool_size=20, max_overflow=40, connect_args={"check_same_thread": False}
     )
@@ -124,5 +136,18 @@ def open_engine(url: str) -> Engine:
     def _begin(connection: Any) -> None:
         write = connection.get_execution_options().get("stepiq_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _refuse_nul(engine: Engine) -> Engine:
+    """PostgreSQL's text holds no NUL character: an id or a name with one is what was sent, no failure of ours."""
+
+    @event.listens_for(engine, "handle_error")
+    def _translate(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, DataError) and "NUL" in str(context.original_exception):
+            raise InvalidInput(
+                "NUL_CHARACTER", "A text sent here holds a NUL character (U+0000): take it out."
+            ) from None
 
     return engine

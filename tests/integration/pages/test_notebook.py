@@ -249,3 +249,12 @@ def test_the_form_opens_with_the_input_of_the_last_run(open_app: Open, person: P
     app.text_area(key=key).set_value("Where is my parcel?").run()
     _run_all(app, person)
     assert open_app().text_area(key=key).value == "Where is my parcel?"
+
+
+def test_an_input_with_a_nul_character_is_refused_with_words(open_app: Open, person: Person) -> None:
+    app = open_app()
+    app.text_area(key=f"input-{_pipeline_id(person)}-mail").set_value("Hello\0Ada").run()
+    app.button(key="run-primary").click().run()
+    assert not app.exception
+    assert any("`mail` holds a NUL character (U+0000): take it out." in error.value for error in app.error)
+    assert not list_runs(person.runtime, person.account.id).items

@@ -169,3 +169,18 @@ def test_the_access_log_keeps_no_query_strings(served: Served, cookie: str) -> N
     text = "".join(seen)
     assert "GET /setup HTTP" in text and STREAM in text, "the requests were logged"
     assert "very-secret-token" not in text and "token=" not in text
+
+
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/pipelines/x/run", "/auth/login"])
+def test_five_megabytes_are_413_with_words_over_the_wire(served: Served, path: str, declared: bool) -> None:
+    """A client that first sends everything and then reads hears the words: no reset comes before them."""
+    body = b'{"input_data": {"text": "' + b"word " * 1_000_000 + b'"}}'
+    kind = "application/json" if path.startswith("/api") else "application/x-www-form-urlencoded"
+    length = f"Content-Length: {len(body)}" if declared else "Transfer-Encoding: chunked"
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nContent-Type: {kind}\r\n{length}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+        connection.sendall(head.encode() + (body if declared else b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)))
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"A request may have 256 KB. Make it shorter, then send it again." in answer and b"BODY_TOO_LARGE" in answer

@@ -1,0 +1,192 @@
+"""What arrives over an open websocket of the app: a plain user never sees an admin page, however it is asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import product
+
+import httpx
+import pytest
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
+from streamlit.util import calc_hash
+
+from tests.conftest import PASSWORD
+from tests.integration.web.conftest import csrf_of
+from tests.support.app_socket import AppSocket, elements_of, fragments_of, pages_of, session_of, text_of
+from tests.support.server import ROOT, ServerProcess
+
+pytestmark = pytest.mark.xdist_group("app_socket")  # one server for all of them
+ADMIN_TITLE = ">Overview</h1>"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    made = ServerProcess(tmp_path_factory.mktemp("socket") / "data")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def admin_cookie(server: ServerProcess) -> str:
+    return _make_person(server, "ada@example.org", "--admin")
+
+
+@pytest.fixture(scope="module")
+def plain_cookie(server: ServerProcess) -> str:
+    return _make_person(server, "bob@example.org")
+
+
+@pytest.fixture
+def admin(server: ServerProcess, admin_cookie: str) -> Iterator[AppSocket]:
+    with AppSocket(server.url, admin_cookie) as socket:
+        yield socket
+
+
+@pytest.fixture
+def plain(server: ServerProcess, plain_cookie: str) -> Iterator[AppSocket]:
+    with AppSocket(server.url, plain_cookie) as socket:
+        yield socket
+
+
+def _make_person(server: ServerProcess, email: str, *options: str) -> str:
+    made = server.command("user", "create", email, "--password-stdin", *options, stdin=PASSWORD + "\n")
+    assert made.returncode == 0, made.stderr
+    return _sign_in(server, email)
+
+
+def _sign_in(server: ServerProcess, email: str) -> str:
+    with httpx.Client(base_url=server.url, trust_env=False) as client:
+        form = {"email": email, "password": PASSWORD, "csrf_token": csrf_of(client.get("/auth/login").text)}
+        answer = client.post("/auth/login", data=form)
+        assert answer.status_code == 303, answer.text
+        return f"stepiq_session={client.cookies['stepiq_session']}"
+
+
+def _admin_pages(admin: AppSocket, plain: AppSocket) -> dict[str, str]:
+    """The pages that only the admin's navigation lists: URL path by hash."""
+    for_all = pages_of(plain.rerun())
+    found = {page: path for page, path in pages_of(admin.rerun()).items() if page not in for_all}
+    assert len(for_all) > 3 and found, "both have their pages"
+    return found
+
+
+def _own_elements(admin: AppSocket, page: str) -> tuple[set[bytes], list[ForwardMsg]]:
+    """What one page draws that no page of everybody's draws, as its admin sees it."""
+    around = elements_of(admin.rerun(ClientState(page_name="usage")))
+    answer = admin.rerun(ClientState(page_script_hash=page))
+    return elements_of(answer) - around, answer
+
+
+def _guessed_hashes() -> set[str]:
+    """Hashes that Streamlit could have made of a page: of its URL path, of its file, of its module."""
+    scripts = [path for path in (ROOT / "admin").rglob("*.py") if path.name != "__init__.py"]
+    spellings = [(str(p), str(p.relative_to(ROOT)), p.stem, ".".join(p.relative_to(ROOT).parts)) for p in scripts]
+    return {calc_hash(spelling) for group in spellings for spelling in group}
+
+
+def test_no_admin_page_is_rendered_for_a_plain_user(admin: AppSocket, plain: AppSocket) -> None:
+    pages = _admin_pages(admin, plain)
+    asked = 0
+    for page, path in pages.items():
+        own, _ = _own_elements(admin, page)
+        assert own, f"{path}: the admin sees something that others do not"
+        names = {path, path.upper(), f"/{path}", f"admin/{path}", "Overview", "overview", "admin/overview.py"}
+        hashes = {page, *_guessed_hashes()}
+        asks = [ClientState(page_script_hash=each) for each in hashes]
+        asks += [ClientState(page_name=each) for each in names]
+        asks += [ClientState(page_script_hash=page, page_name=path, query_string=f"page={path}")]
+        # A fragment of one's own, which runs without the main script, on the page of another.
+        fragments = fragments_of(plain.rerun())
+        asks += [ClientState(page_script_hash=page, fragment_id=each) for each in fragments]
+        asks += [
+            ClientState(page_script_hash=page, page_name=path, is_auto_rerun=auto, is_history_navigation=back)
+            for auto, back in product((True, False), repeat=2)
+        ]
+        for state in asks:
+            seen = plain.rerun(state)
+            asked += 1
+            assert not elements_of(seen) & own, state
+            assert page not in pages_of(seen), state
+            assert ADMIN_TITLE not in text_of(seen), state
+    assert asked > 15
+
+
+def test_the_admin_gets_the_page_by_hash_and_by_name(admin: AppSocket, plain: AppSocket) -> None:
+    for page, path in _admin_pages(admin, plain).items():
+        own, by_hash = _own_elements(admin, page)
+        by_name = admin.rerun(ClientState(page_name=path))
+        assert own <= elements_of(by_name)
+        assert path != "admin" or (ADMIN_TITLE in text_of(by_hash) and ADMIN_TITLE in text_of(by_name))
+
+
+def test_a_link_sent_as_a_widget_opens_no_admin_page(admin: AppSocket, plain: AppSocket) -> None:
+    """The app's own links are a component's event: the server must not follow one to a page that is not there."""
+    (page, path), *_ = _admin_pages(admin, plain).items()
+    own, _ = _own_elements(admin, page)
+
+    def follow(socket: AppSocket, target: str) -> list[ForwardMsg]:
+        usage = next(page for page, path in pages_of(socket.rerun()).items() if path == "usage")
+        socket.rerun(ClientState(page_script_hash=usage))
+        components = [
+            message.delta.new_element.bidi_component.id
+            for message in socket.rerun(ClientState(page_script_hash=usage))
+            if message.delta.new_element.WhichOneof("type") == "bidi_component"
+        ]
+        event = json.dumps([{"event": "event", "value": {"href": f"/app/{target}"}}])
+        clicked = [
+            WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{component}__events", json_trigger_value=event)
+            for component in components
+        ]
+        return socket.rerun(ClientState(page_script_hash=usage, widget_states=WidgetStates(widgets=clicked)))
+
+    assert own <= elements_of(follow(admin, path)), "the event is one that works"
+    assert not elements_of(follow(plain, path)) & own
+
+
+def test_an_admins_connection_cannot_be_taken_over(server: ServerProcess, admin_cookie: str, plain: AppSocket) -> None:
+    """Streamlit hands an earlier session to whoever names it: its pages must ask again who is looking."""
+    with AppSocket(server.url, admin_cookie) as admin:
+        (page, path), *_ = _admin_pages(admin, plain).items()
+        own, answer = _own_elements(admin, page)
+        session = session_of(answer)
+    plain_cookie = _sign_in(server, "bob@example.org")
+    with AppSocket(server.url, plain_cookie, "no-token", session) as taken:
+        for state in (ClientState(), ClientState(page_script_hash=page), ClientState(page_name=path)):
+            seen = taken.rerun(state)
+            assert session_of(seen) == session, "the earlier session was handed over"
+            assert not elements_of(seen) & own
+            assert "ada@example.org" not in text_of(seen)
+
+
+def test_the_address_of_an_admin_page_holds_nothing_of_it(server: ServerProcess, plain_cookie: str) -> None:
+    headers = {"Accept": "text/html", "Cookie": plain_cookie}
+    with httpx.Client(base_url=server.url, trust_env=False, headers=headers) as client:
+        shell = client.get("/app/")
+        assert shell.status_code == 200
+        for path in ("/app/admin", "/app/overview", "/app/admin/overview.py"):
+            answer = client.get(path)
+            assert answer.text == shell.text or answer.status_code == 404, path
+
+
+def test_nothing_of_the_app_is_drawn_after_signing_out_elsewhere(server: ServerProcess, plain_cookie: str) -> None:
+    cookie = _sign_in(server, "bob@example.org")
+    token = cookie.split("=", 1)[1]
+    with AppSocket(server.url, cookie) as socket:
+        before = socket.rerun()
+        style = {each for each in elements_of(before) if b"<style>" in each}
+        assert "bob@example.org" in text_of(before) and len(style) == 1
+        out = httpx.post(server.url + "/api/auth/logout", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        assert out.status_code == 204
+        states = [ClientState(), ClientState(page_name="usage"), ClientState(page_name="runs")]
+        states += [ClientState(fragment_id=each) for each in fragments_of(before)]
+        for state in states:
+            after = socket.rerun(state)
+            assert not pages_of(after) and not (elements_of(after) & elements_of(before)) - style
+            assert "bob@example.org" not in text_of(after)
+        assert "Signed out" in text_of(socket.rerun())
+    with AppSocket(server.url, plain_cookie) as other:
+        assert pages_of(other.rerun()), "the person's other session lives"
