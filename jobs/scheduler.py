@@ -3,7 +3,7 @@
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from core.platform.runtime import Runtime
-from jobs import session_cleanup
+from jobs import key_cleanup, session_cleanup
 
 
 def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
@@ -12,5 +12,6 @@ def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
     scheduler.add_job(
         lambda: session_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="session_cleanup"
     )
+    scheduler.add_job(lambda: key_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="key_cleanup")
     scheduler.start()
     return scheduler

@@ -11,7 +11,7 @@ from core.execution import commands, queries
 from core.execution.domain import RunSummary
 from core.shared.clock import iso_z
 from core.shared.money import credits_number
-from web.api.context import AccountDep, CursorQuery, IdempotencyKey, IdPath, LimitQuery, RuntimeDep, TokenDep
+from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep, TokenDep
 from web.api.payloads import Listing, RetryRequest, RunAnswer, RunItem, RunRequest, answers, file_answer
 from web.api.streams import stream_events
 from web.api.strict_json import StrictJsonRoute
@@ -32,8 +32,8 @@ def start_run(
     pipeline_id: IdPath,
     account: AccountDep,
     runtime: RuntimeDep,
+    once: OnceDep,
     body: RunRequest | None = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Start a run; follow it at `runs/{id}/stream`."""
     asked = body or RunRequest(version=None)
@@ -44,7 +44,7 @@ def start_run(
         asked.input_data,
         trigger="api",
         version=asked.version,
-        idempotency_key=idempotency_key,
+        once=once,
     )
     return queries.run_as_dict(view)
 
@@ -107,11 +107,11 @@ def cancel_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict
     responses=answers(202, RunAnswer, *STARTING),
 )
 def retry_run(
-    run_id: IdPath, account: AccountDep, runtime: RuntimeDep, body: RetryRequest | None = None
+    run_id: IdPath, account: AccountDep, runtime: RuntimeDep, once: OnceDep, body: RetryRequest | None = None
 ) -> dict[str, Any]:
     """Run again from the failed step, or from a step of choice; what came before is reused."""
     from_step = body.from_step if body else None
-    return queries.run_as_dict(commands.retry_run(runtime, account, run_id, from_step=from_step))
+    return queries.run_as_dict(commands.retry_run(runtime, account, run_id, from_step=from_step, once=once))
 
 
 def _item(run: RunSummary) -> dict[str, Any]:
