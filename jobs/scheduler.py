@@ -3,7 +3,7 @@
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from core.platform.runtime import Runtime
-from jobs import file_cleanup, session_cleanup
+from jobs import file_cleanup, key_cleanup, session_cleanup
 
 
 def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
@@ -13,5 +13,6 @@ def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
         lambda: session_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="session_cleanup"
     )
     scheduler.add_job(lambda: file_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="file_cleanup")
+    scheduler.add_job(lambda: key_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="key_cleanup")
     scheduler.start()
     return scheduler

@@ -29,6 +29,7 @@ from core.pipelines.definition import Definition, to_dict
 from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline, runnable_version
+from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, Conflict, InvalidInput
 from core.shared.money import format_credits
@@ -46,8 +47,13 @@ def start_run(
     trigger: str = "api",
     version: int | None = None,
     idempotency_key: str | None = None,
+    once: Once | None = None,
 ) -> RunView:
-    """Run a saved version, everything in it. A repeated idempotency key answers the first run."""
+    """Run a saved version, everything in it. A repeated idempotency key answers the first run.
+
+    `idempotency_key` is the run's own: kept with it for good, for callers of ours that name the occasion. `once` is
+    a client's: kept for a day, counted for its route, and refused when it comes with another request.
+    """
     saved = runnable_version(runtime, owner.id, pipeline_id, version)
     definition = Definition.model_validate(saved.definition)
     run_id = _create(
@@ -59,6 +65,7 @@ def start_run(
         version=saved.number,
         trigger=trigger,
         key=idempotency_key,
+        once=once,
     )
     return get_run(runtime, owner.id, run_id)
 
@@ -105,7 +112,7 @@ def fork_run(
     input_data: dict[str, Any] | None = None,
     pinned: dict[str, JsonValue] | None = None,
     trigger: str = "api",
-    idempotency_key: str | None = None,
+    once: Once | None = None,
 ) -> RunView:
     """Run again with the outputs of an earlier run wherever they still hold.
 
@@ -136,7 +143,7 @@ def fork_run(
         version=number,
         trigger=trigger,
         selection=Selection(None, frozenset(definition.step_ids) - again - fixed.keys(), from_run),
-        key=idempotency_key,
+        once=once,
         pinned=fixed,
     )
     return get_run(runtime, owner.id, new_id)
@@ -183,7 +190,9 @@ def lift_budget(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
     return get_run(runtime, owner_id, run_id)
 
 
-def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | None = None) -> RunView:
+def retry_run(
+    runtime: Runtime, owner: Account, run_id: str, from_step: str | None = None, *, once: Once | None = None
+) -> RunView:
     """Run again from the failed step (or another one), with the stored outputs of what came before."""
     before = get_run(runtime, owner.id, run_id)
     if before.status in ACTIVE:
@@ -202,6 +211,7 @@ def retry_run(runtime: Runtime, owner: Account, run_id: str, from_step: str | No
         version=before.pipeline_version,
         trigger="retry",
         kept=(run_id, kept),
+        once=once,
     )
     return get_run(runtime, owner.id, new_id)
 
@@ -231,6 +241,7 @@ def _create(
     lease: str | None = None,
     kept: tuple[str, list[str]] | None = None,
     pinned: dict[str, JsonValue] | None = None,
+    once: Once | None = None,
 ) -> str:
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
@@ -275,6 +286,9 @@ def _create(
     with runtime.database.write() as session:
         # One run of a person at a time gets past here, so neither a key nor a limit is passed twice.
         lock_account(session, owner.id)
+        answer_id = answer_once(runtime, session, owner.id, once, run_id)
+        if answer_id != run_id:
+            return answer_id
         if hashed is not None:
             same = (RunRow.owner_id == owner.id, RunRow.idempotency_key == hashed)
             known = session.scalar(select(RunRow.id).where(*same))

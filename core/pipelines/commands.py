@@ -19,6 +19,7 @@ from core.pipelines.models import DraftRow, PipelineRow, VersionRow
 from core.pipelines.plan_limits import limits_of
 from core.pipelines.queries import get_pipeline, get_version, open_about, owned_row
 from core.pipelines.validation import Validated, validate
+from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput, NotFound
 from core.shared.types import JsonValue
@@ -57,29 +58,31 @@ def create_pipeline(
     name: str | None = None,
     description: str | None = None,
     tags: list[str] | None = None,
+    once: Once | None = None,
 ) -> PipelineView:
-    """Make a pipeline with version 1."""
+    """Make a pipeline with version 1. The same request sent `once` more answers the pipeline that it made."""
     definition, text = accept(runtime, owner, source)
     about = _about({}, definition, name, description, tags)
     pipeline_id, now = runtime.ids.new(), runtime.clock.now()
     limit = limits_of(owner.plan).pipelines
+    row = PipelineRow(
+        id=pipeline_id,
+        owner_id=owner.id,
+        about=runtime.vault.seal_json(owner.id, f"pipelines.about:{pipeline_id}", about),
+        version=0,
+        status="active",
+        created_at=now,
+        updated_at=now,
+    )
     with runtime.database.write() as session:
-        if limit is not None and _count(session, owner.id) >= limit:
-            raise errors.too_many_pipelines(owner.plan, limit)
-        sealed = runtime.vault.seal_json(owner.id, f"pipelines.about:{pipeline_id}", about)
-        row = PipelineRow(
-            id=pipeline_id,
-            owner_id=owner.id,
-            about=sealed,
-            version=0,
-            status="active",
-            created_at=now,
-            updated_at=now,
-        )
-        session.add(row)
-        session.flush()
-        _add_version(runtime, session, row, definition, text)
-    return get_pipeline(runtime, owner.id, pipeline_id)
+        answer_id = answer_once(runtime, session, owner.id, once, pipeline_id)
+        if answer_id == pipeline_id:
+            if limit is not None and _count(session, owner.id) >= limit:
+                raise errors.too_many_pipelines(owner.plan, limit)
+            session.add(row)
+            session.flush()
+            _add_version(runtime, session, row, definition, text)
+    return get_pipeline(runtime, owner.id, answer_id)
 
 
 def update_pipeline(

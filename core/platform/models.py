@@ -1,8 +1,8 @@
-"""Tables of the platform: windows of rate limits."""
+"""Tables of the platform: windows of rate limits, and the keys of requests that are carried out once."""
 
 from datetime import datetime
 
-from sqlalchemy import Integer, LargeBinary
+from sqlalchemy import Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal
@@ -21,3 +21,19 @@ class RateWindow(Base):
         UtcDateTime, primary_key=True, info=not_personal("start of the window")
     )
     count: Mapped[int] = mapped_column(Integer, nullable=False, info=not_personal("number of tries"))
+
+
+class IdempotencyKey(Base):
+    """A request that was carried out, under a keyed hash of its sender's key, with the id of what it made."""
+
+    __tablename__ = "idempotency_keys"
+
+    owner_id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque account id"))
+    key: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, info=not_personal("hash of the client's key under the owner's, kept for a day")
+    )
+    sent: Mapped[bytes] = mapped_column(
+        LargeBinary, info=not_personal("hash of what was sent under the owner's key, kept for a day")
+    )
+    answer_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque id of what was made"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True, info=not_personal("start of the day"))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 ABOUT = """Pipelines of model calls: make them, price them, run them, follow them.
 
 Send the token of `auth/login` as `Authorization: Bearer <token>`. Errors are `{"error", "code", "details"?}`.
+A POST that makes something takes `Idempotency-Key`: the same request sent again under it answers what the first
+one made, for 24 hours; another request under it is refused (409).
 Lists take `limit` (at most 100) and `cursor`. Times are ISO 8601 in UTC, credits are numbers.
 """
 

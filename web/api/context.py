@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from starlette.requests import Request
 
 from core.accounts.domain import Account, SessionView
 from core.accounts.queries import find_session
+from core.platform.idempotency import Once
 from core.shared.errors import Forbidden, InvalidInput
 from web.sessions import bearer_token, cookie_token
 
@@ -71,9 +73,20 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         max_length=200,
         pattern=r"^[\x21-\x7e]+$",
-        description="Sent again, starts nothing new.",
+        description="The same request sent again under the same key within 24 hours makes nothing new.",
     ),
 ]
+
+
+async def current_once(request: Request, key: IdempotencyKey = None) -> Once | None:
+    """The request as one that is carried out once, where its client sends a key."""
+    if key is None:
+        return None
+    place = json.dumps(request.path_params, sort_keys=True).encode()
+    return Once(f"{request.method} {request.scope['route'].path}", key, place + await request.body())
+
+
+OnceDep = Annotated[Once | None, Depends(current_once)]
 
 
 def only(fields: Mapping[str, Any], *allowed: str) -> None:

@@ -15,7 +15,7 @@ from core.pipelines.errors import invalid_definition, issue_dict
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
-from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, RuntimeDep, only
+from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep, only
 from web.api.payloads import (
     Estimate,
     EstimateRequest,
@@ -108,10 +108,12 @@ def list_pipelines(
     "/pipelines",
     status_code=201,
     response_model=None,
-    responses=answers(201, PipelineAnswer, *REFUSED),
+    responses=answers(201, PipelineAnswer, *REFUSED, 409),
     openapi_extra=DEFINITION_BODY,
 )
-def create_pipeline(account: AccountDep, runtime: RuntimeDep, submission: SubmissionDep) -> dict[str, Any]:
+def create_pipeline(
+    account: AccountDep, runtime: RuntimeDep, submission: SubmissionDep, once: OnceDep
+) -> dict[str, Any]:
     """Make a pipeline of a definition: bare (YAML or JSON), or in {name, description?, tags?, definition}."""
     if submission.source is None:
         raise _missing("definition")
@@ -123,6 +125,7 @@ def create_pipeline(account: AccountDep, runtime: RuntimeDep, submission: Submis
         name=submission.name,
         description=submission.description,
         tags=submission.tags,
+        once=once,
     )
     return _whole(view)
 

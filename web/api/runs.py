@@ -13,7 +13,7 @@ from core.execution.domain import ReviewView, RunSummary
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
-from web.api.context import AccountDep, CursorQuery, IdempotencyKey, IdPath, LimitQuery, RuntimeDep, TokenDep
+from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep, TokenDep
 from web.api.payloads import (
     Listing,
     RetryRequest,
@@ -44,8 +44,8 @@ def start_run(
     pipeline_id: IdPath,
     account: AccountDep,
     runtime: RuntimeDep,
+    once: OnceDep,
     body: RunRequest | None = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:
     """Start a run; follow it at `runs/{id}/stream`."""
     asked = body or RunRequest(version=None, from_run=None, from_step=None)
@@ -61,7 +61,7 @@ def start_run(
             asked.from_step,
             version=asked.version,
             input_data=given,
-            idempotency_key=idempotency_key,
+            once=once,
         )
         return queries.run_as_dict(fork)
     view = commands.start_run(
@@ -71,7 +71,7 @@ def start_run(
         asked.input_data,
         trigger="api",
         version=asked.version,
-        idempotency_key=idempotency_key,
+        once=once,
     )
     return queries.run_as_dict(view)
 
@@ -133,11 +133,11 @@ def cancel_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict
     responses=answers(202, RunAnswer, *STARTING),
 )
 def retry_run(
-    run_id: IdPath, account: AccountDep, runtime: RuntimeDep, body: RetryRequest | None = None
+    run_id: IdPath, account: AccountDep, runtime: RuntimeDep, once: OnceDep, body: RetryRequest | None = None
 ) -> dict[str, Any]:
     """Run again from the failed step, or from a step of choice; what came before is reused."""
     from_step = body.from_step if body else None
-    return queries.run_as_dict(commands.retry_run(runtime, account, run_id, from_step=from_step))
+    return queries.run_as_dict(commands.retry_run(runtime, account, run_id, from_step=from_step, once=once))
 
 
 @router.post("/runs/{run_id}/resume", response_model=None, responses=answers(200, RunAnswer, *REFUSED, 409))

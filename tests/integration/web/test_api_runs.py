@@ -111,6 +111,37 @@ def test_an_idempotency_key_starts_one_run(api: TestClient) -> None:
     assert first.status_code == second.status_code == other.status_code == 202
     assert first.json()["id"] == second.json()["id"] != other.json()["id"]
     problem(api.post(path, json=INPUT, headers={"Idempotency-Key": "x" * 201}), 422, "INVALID_REQUEST")
+    changed = api.post(path, json={"input_data": {"who": "Bob"}}, headers=key)
+    assert "came with another request" in problem(changed, 409, "IDEMPOTENCY_KEY_REUSED")["error"]
+    elsewhere = api.post(f"/api/pipelines/{made(api)['id']}/run", json=INPUT, headers=key)
+    problem(elsewhere, 409, "IDEMPOTENCY_KEY_REUSED")
+    assert len(api.get("/api/runs").json()["items"]) == 2
+
+
+def test_an_idempotency_key_makes_one_pipeline_and_one_retry(api: TestClient) -> None:
+    key = {"Idempotency-Key": "order-7"}
+    first, second = (api.post("/api/pipelines", json=DEFINITION, headers=key) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201) and first.json() == second.json()
+    problem(api.post("/api/pipelines", json={**DEFINITION, "name": "Bye"}, headers=key), 409, "IDEMPOTENCY_KEY_REUSED")
+    assert api.post("/v1/api/pipelines", json=DEFINITION, headers=key).json() == first.json(), "the same route"
+    assert len(api.get("/api/pipelines").json()["items"]) == 1
+    run = api.post(f"/api/pipelines/{first.json()['id']}/run", json=INPUT, headers=key)
+    assert run.status_code == 202, "each route counts its keys"
+    followed(api, run.json()["id"])
+    path = f"/api/runs/{run.json()['id']}/retry"
+    again, twice = (api.post(path, headers=key) for _ in range(2))
+    assert (again.status_code, twice.status_code) == (202, 202) and again.json()["id"] == twice.json()["id"]
+    problem(api.post(path, json={"from_step": "hello"}, headers=key), 409, "IDEMPOTENCY_KEY_REUSED")
+    problem(api.post("/api/pipelines", json=DEFINITION, headers={"Idempotency-Key": "a b"}), 422, "INVALID_REQUEST")
+    assert len(api.get("/api/runs").json()["items"]) == 2
+
+
+def test_every_post_that_makes_something_documents_its_key(api: TestClient) -> None:
+    paths = api.get("/api/openapi.json").json()["paths"]
+    for path in ("/pipelines", "/pipelines/{pipeline_id}/run", "/runs/{run_id}/retry"):
+        operation = paths[path]["post"]
+        assert "Idempotency-Key" in [parameter["name"] for parameter in operation["parameters"]], path
+        assert "409" in operation["responses"], path
 
 
 def test_runs_are_listed_filtered_and_paged(api: TestClient) -> None:

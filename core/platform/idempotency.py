@@ -1,0 +1,62 @@
+"""Requests that are carried out once, however often they are sent (draft-ietf-httpapi-idempotency-key-header).
+
+A client that hears no answer sends its request again under the same key. The key is written in the transaction
+that makes the thing, so there is never one without the other, and a request that was refused leaves no key behind.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from core.platform.models import IdempotencyKey
+from core.platform.runtime import Runtime
+from core.shared.errors import Conflict
+
+KEPT = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """One request of a client: its key, the route the key counts for, and all that was sent."""
+
+    route: str
+    key: str
+    sent: bytes
+
+
+def answer_once(runtime: Runtime, session: Session, owner_id: str, once: Once | None, made_id: str) -> str:
+    """In the caller's transaction: the id that answers a request. Make the thing only when it is `made_id`.
+
+    Otherwise an earlier request under this key made it, in the last 24 hours. Of two at the same time the second
+    waits here for the first to commit. Raises Conflict when something else was sent under this key.
+    """
+    if once is None:
+        return made_id
+    hash_ = runtime.vault.keyed_hash(owner_id, "idempotency")
+    key, sent = hash_(f"{once.route}\n{once.key}".encode()), hash_(once.sent)
+    now = runtime.clock.now()
+    mine = (IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key)
+    session.execute(delete(IdempotencyKey).where(*mine, IdempotencyKey.created_at <= now - KEPT))
+    insert = sqlite.insert if runtime.database.is_sqlite else postgresql.insert
+    row = insert(IdempotencyKey).values(owner_id=owner_id, key=key, sent=sent, answer_id=made_id, created_at=now)
+    session.execute(row.on_conflict_do_nothing())
+    first = session.execute(select(IdempotencyKey.sent, IdempotencyKey.answer_id).where(*mine)).one()
+    if first.sent != sent:
+        raise Conflict(
+            "IDEMPOTENCY_KEY_REUSED",
+            "This Idempotency-Key came with another request in the last 24 hours. Nothing was done. "
+            "Send a new key with a new request, or exactly what was sent before to get its answer.",
+        )
+    return cast(str, first.answer_id)
+
+
+def forget_old_keys(runtime: Runtime) -> int:
+    """Delete the keys that are older than a day; returns how many."""
+    with runtime.database.write() as session:
+        old = delete(IdempotencyKey).where(IdempotencyKey.created_at <= runtime.clock.now() - KEPT)
+        return cast(CursorResult[Any], session.execute(old)).rowcount
