@@ -3,7 +3,7 @@
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from core.platform.runtime import Runtime
-from jobs import file_cleanup, key_cleanup, session_cleanup
+from jobs import file_cleanup, key_cleanup, review_deadlines, session_cleanup
 
 
 def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
@@ -14,5 +14,8 @@ def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
     )
     scheduler.add_job(lambda: file_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="file_cleanup")
     scheduler.add_job(lambda: key_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="key_cleanup")
+    scheduler.add_job(
+        lambda: review_deadlines.run(runtime, runtime.clock.now()), "interval", minutes=1, id="review_deadlines"
+    )
     scheduler.start()
     return scheduler

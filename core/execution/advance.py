@@ -1,7 +1,7 @@
 """One run in the hands of this process: its frames, from what the journal says to where nothing can proceed."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -9,6 +9,7 @@ from core.execution.attachments import file_inputs, read_inputs
 from core.execution.changes import (
     Applied,
     Attempt,
+    Change,
     Claim,
     LostLease,
     Progress,
@@ -22,12 +23,13 @@ from core.execution.changes import (
 )
 from core.execution.domain import WITH_OUTPUT
 from core.execution.drafts import draft_deliveries
-from core.execution.failures import BudgetReached, InnerFailure, inner_failure
+from core.execution.failures import BudgetReached, InnerFailure
 from core.execution.flow import Jump
 from core.execution.frames import Frame, FramePlan
 from core.execution.kinds import PREPARE, Prepared, StepContext
 from core.execution.kinds.condition import find_jump
-from core.execution.kinds.port import Live, Nested, StepResult
+from core.execution.kinds.port import Live, StepResult
+from core.execution.nesting import Nesting
 from core.execution.recorder import Recorder, Write
 from core.execution.retries import Try, next_try
 from core.pipelines.definition import Step
@@ -49,8 +51,6 @@ INTERNAL: dict[str, JsonValue] = {
     "step_id": None,
 }
 PARK_AFTER = 2.0  # seconds: a shorter wait is not worth letting go of the run
-BATCH_ITEMS = 500
-PROGRESS_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class ActiveRun:
         self._write = write
         self._hash = runtime.vault.keyed_hash(claim.owner_id, "fingerprint")
         self._recorder = Recorder(runtime, claim, write, self._stop)
-        self._plans: dict[tuple[int, ...], FramePlan] = {}
+        self._nesting = Nesting(self)
         self._calls: dict[asyncio.Task[StepResult], Frame] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -105,6 +105,30 @@ class ActiveRun:
         for call in list(self._calls):
             call.cancel()
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked the run to stop."""
+        return self._cancelled
+
+    def record(self, change: Change) -> None:
+        """Queue a change for the journal."""
+        self._recorder.put(change)
+
+    def close_steps(self, path: str, error: AppError) -> None:
+        """End the steps under a path that were cut: their holds go back."""
+        cut = [key for key, attempt in self.claim.attempts.items() if attempt.status in ("running", "waiting")]
+        for key in cut:
+            if key.frame.startswith(path):
+                known = self.claim.attempts[key]
+                self._held -= known.held_micros
+                self.claim.attempts[key] = Attempt(known.row_id, known.attempt, "failed", 0, None)
+                content: dict[str, JsonValue] = {"error": error.message}
+                self.record(
+                    StepEnded(
+                        key, known.row_id, known.attempt, "failed", content, error.code, held_micros=known.held_micros
+                    )
+                )
+
     def lose(self) -> None:
         """The lease is gone: stop and write nothing."""
         self._lost = True
@@ -121,11 +145,11 @@ class ActiveRun:
     async def proceed(self) -> RunParked | None:
         """Go on until the run ends (None) or nothing can proceed. Raises LostLease."""
         claim = self.claim
-        plan = self._plan_of(claim.definition, claim.definition.steps, together=False)
+        plan = FramePlan(claim.definition, claim.definition.steps)
         files, values = await self._read_inputs()
         base: dict[str, JsonValue] = {"input": values, "vars": dict(claim.definition.variables), "steps": {}}
         root = Frame(plan, base, files=files, chosen=claim.selection.steps, reusable=claim.selection.reusable)
-        self._root = asyncio.create_task(self._run_frame(root))
+        self._root = asyncio.create_task(self.run_frame(root))
         try:
             await self._root
         except asyncio.CancelledError:
@@ -164,7 +188,7 @@ class ActiveRun:
 
     # -- frames -------------------------------------------------------------
 
-    async def _run_frame(self, frame: Frame) -> Frame:
+    async def run_frame(self, frame: Frame) -> Frame:
         """Take a frame as far as it goes: to its end, to a failure, or to where somebody must decide."""
         running: dict[asyncio.Task[Outcome], str] = {}
         try:
@@ -187,7 +211,7 @@ class ActiveRun:
                 task.cancel()
 
     def _is_over(self, frame: Frame) -> bool:
-        return frame.failure is not None or frame.stopped or self._cancelled
+        return frame.failure is not None or self._cancelled
 
     def _is_known(self, frame: Frame, step_id: str) -> bool:
         known = self.claim.attempts.get(frame.key(step_id))
@@ -201,7 +225,9 @@ class ActiveRun:
         if known is None:
             return self._start(frame, step, key, None, Try())
         if known.status in WITH_OUTPUT:
-            self._pass(frame, step, known.output, known.notes.get("goto"), self._inner_outputs(frame, step, key))
+            self._pass(
+                frame, step, known.output, known.notes.get("goto"), self._nesting.inner_outputs(frame, step, key)
+            )
             return None
         if known.status == "waiting":
             self._waiting += 1
@@ -241,7 +267,7 @@ class ActiveRun:
                 self._recorder.put(self._skip(frame, over, key, skipped.by))
 
     def _skip(self, frame: Frame, step: Step, key: StepKey, by: str) -> StepEnded:
-        started = self._started(frame, step, key, self.runtime.ids.new(), 1, Prepared())
+        started = self.started(frame, step, key, self.runtime.ids.new(), 1, Prepared())
         self.claim.attempts[key] = Attempt(started.row_id, 1, "skipped", 0, None)
         reason = f"{by} went on elsewhere."
         return StepEnded(key, started.row_id, 1, "skipped", {"reason": reason, "by": by}, started=started)
@@ -268,7 +294,7 @@ class ActiveRun:
             if isinstance(error, BudgetReached) and error.pause:
                 self._paused = frame.parked = True
                 return None
-            started = self._started(frame, step, key, row_id, number, Prepared(held_micros=held), resumed=resumed)
+            started = self.started(frame, step, key, row_id, number, Prepared(held_micros=held), resumed=resumed)
             failed = self._failed(key, started, error)
             self._recorder.put(failed)
             self._fail(frame, step.id, failed)
@@ -277,7 +303,7 @@ class ActiveRun:
             prepared = replace(prepared, held_micros=held)
         if tried != Try():
             prepared = replace(prepared, content={**prepared.content, "try": tried.as_json()})
-        started = self._started(frame, step, key, row_id, number, prepared, resumed=resumed)
+        started = self.started(frame, step, key, row_id, number, prepared, resumed=resumed)
         if prepared.question is not None:
             self._ask(frame, key, started, prepared)
             return None
@@ -353,7 +379,9 @@ class ActiveRun:
                 return Outcome(self._failed(key, replace(started, held_micros=0), refusal))
         inner: dict[str, JsonValue] = {}
         if prepared.nested is not None:
-            nested = await self._run_nested(frame, step, key, prepared.nested, again=tried.number > 1, inner=inner)
+            nested = await self._nesting.within_limit(
+                frame, step, key, prepared.nested, again=tried.number > 1, inner=inner
+            )
             if nested is None:
                 return Outcome(None)
             result = nested
@@ -417,7 +445,7 @@ class ActiveRun:
         self._live.pop(step.id, None)
         if not call.cancelled():
             return call.result()
-        if self._lost or not (self._cancelled or frame.stopped):
+        if self._lost or not self._cancelled:
             raise asyncio.CancelledError
         stopped = InvalidInput("CANCELLED", "The call was stopped when the run was cancelled.")
         return StepResult(error=stopped) if prepared.cut is None else prepared.cut("".join(streamed))
@@ -516,7 +544,7 @@ class ActiveRun:
             self._held -= started.held_micros
         self.claim.attempts[key] = Attempt(started.row_id, started.attempt, status, 0, retry_at, output, notes or {})
 
-    def _started(
+    def started(
         self,
         frame: Frame,
         step: Step,
@@ -527,6 +555,7 @@ class ActiveRun:
         *,
         resumed: bool = False,
     ) -> StepStarted:
+        """The beginning of an attempt, as the journal is told it."""
         return StepStarted(
             key,
             row_id,
@@ -557,122 +586,6 @@ class ActiveRun:
         masked = self._mask(content)
         assert isinstance(masked, dict)
         return masked
-
-    # -- steps inside steps -------------------------------------------------
-
-    def _plan_of(self, definition: object, steps: tuple[Step, ...], *, together: bool) -> FramePlan:
-        name = (id(definition), id(steps))
-        plan = self._plans.get(name)
-        if plan is None:
-            plan = self._plans[name] = FramePlan(definition, steps, together=together)  # type: ignore[arg-type]
-        return plan
-
-    async def _run_nested(
-        self, frame: Frame, step: Step, key: StepKey, nested: Nested, *, again: bool, inner: dict[str, JsonValue]
-    ) -> StepResult | None:
-        """Run the lists of steps inside a step. None when one of them waits for somebody."""
-        if nested.batch is not None:
-            return await self._run_batches(frame, step, key, nested)
-        outputs: list[JsonValue] = [None] * nested.count
-        problems: dict[int, dict[str, JsonValue]] = {}
-        parked = False
-        numbers = iter(range(nested.count))
-        done = 0
-
-        async def work() -> None:
-            nonlocal parked, done
-            for number in numbers:
-                if self._cancelled or frame.stopped:
-                    return
-                item = nested.item(number)
-                plan = self._plan_of(item.definition, item.steps, together=nested.together)
-                path = frame.inner_path(key, number if nested.many else None)
-                reusable = tuple(plan.steps) if step.id in frame.reusable else ()
-                child = Frame(plan, item.base, files=item.files, path=path, reusable=reusable, again=again)
-                await self._run_frame(child)
-                if child.failure is not None:
-                    problems[number] = child.failure
-                elif child.parked:
-                    parked = True
-                else:
-                    outputs[number] = nested.result(item, child.outputs)
-                if nested.together:
-                    inner.update(child.outputs)
-                done += 1
-                if nested.many:
-                    self._tell_progress(key, done, nested.count, len(problems), last=done == nested.count)
-
-        workers = [asyncio.create_task(work()) for _ in range(min(nested.concurrency, nested.count))]
-        try:
-            for worker in workers:
-                await worker
-        finally:
-            for worker in workers:
-                worker.cancel()
-        if self._cancelled:
-            return StepResult(error=InvalidInput("CANCELLED", "The run was cancelled."))
-        if problems:
-            return StepResult(outputs if nested.many else None, error=inner_failure(step, problems, nested))
-        return None if parked else StepResult(nested.collect(outputs))
-
-    async def _run_batches(self, frame: Frame, step: Step, key: StepKey, nested: Nested) -> StepResult:
-        """Light items: many make one journal row, and only items that failed are worked out again."""
-        assert nested.batch is not None
-        outputs: list[JsonValue] = []
-        problems: dict[int, dict[str, JsonValue]] = {}
-        for start in range(0, nested.count, BATCH_ITEMS):
-            end = min(start + BATCH_ITEMS, nested.count)
-            row = StepKey(f"{frame.inner_path(key, None)[:-1]}[{start}:{end}]/", step.id, 1)
-            known = self.claim.attempts.get(row)
-            kept = known.output if known is not None and known.status in WITH_OUTPUT else None
-            if isinstance(kept, list):
-                outputs += kept
-                continue
-            if self._cancelled or frame.stopped:
-                return StepResult(error=InvalidInput("CANCELLED", "The run was cancelled."))
-            worked = await asyncio.to_thread(_work_batch, nested.batch, start, end, known)
-            failed = {start + at: message for at, (_, message) in enumerate(worked) if message is not None}
-            outputs += [output for output, _ in worked]
-            problems |= {
-                at: {"code": "ITEM_FAILED", "message": message, "step_id": step.id} for at, message in failed.items()
-            }
-            self._record_batch(frame, step, row, known, [output for output, _ in worked], failed)
-            self._tell_progress(key, end, nested.count, len(problems), last=end == nested.count)
-        if problems:
-            return StepResult(outputs, error=inner_failure(step, problems, nested))
-        return StepResult(nested.collect(outputs))
-
-    def _record_batch(
-        self,
-        frame: Frame,
-        step: Step,
-        row: StepKey,
-        known: Attempt | None,
-        outputs: list[JsonValue],
-        failed: dict[int, str],
-    ) -> None:
-        number = 1 if known is None else known.attempt + 1
-        started = self._started(frame, step, row, self.runtime.ids.new(), number, Prepared())
-        content: dict[str, JsonValue] = {"parsed": outputs}
-        status, code = "completed", None
-        if failed:
-            status, code = "failed", "ITEM_FAILED"
-            content |= {"error": next(iter(failed.values())), "items": {str(at): text for at, text in failed.items()}}
-        self._recorder.put(StepEnded(row, started.row_id, number, status, content, error_code=code, started=started))
-
-    def _tell_progress(self, key: StepKey, done: int, count: int, failed: int, *, last: bool) -> None:
-        now = asyncio.get_running_loop().time()
-        if last or now - getattr(self, "_told_at", 0.0) >= PROGRESS_SECONDS:
-            self._told_at = now
-            self._recorder.put(Progress(key, {"event": "progress", "done": done, "count": count, "failed": failed}))
-
-    def _inner_outputs(self, frame: Frame, step: Step, key: StepKey) -> dict[str, JsonValue]:
-        """The outputs of the steps inside a `parallel` that the journal says is done."""
-        if step.type != "parallel":
-            return {}
-        path = frame.inner_path(key, None)
-        known = {each.id: self.claim.attempts.get(StepKey(path, each.id, 1)) for each in step.inner}
-        return {name: attempt.output for name, attempt in known.items() if attempt is not None}
 
     # -- ending -------------------------------------------------------------
 
@@ -712,16 +625,3 @@ class ActiveRun:
     def _stop(self) -> None:
         if self._root is not None:
             self._root.cancel()
-
-
-def _work_batch(
-    batch: Callable[[int, int], list[tuple[JsonValue, str | None]]], start: int, end: int, known: Attempt | None
-) -> list[tuple[JsonValue, str | None]]:
-    """A batch of items; where an earlier attempt is kept, only the items that failed in it."""
-    failed = known.notes.get("items") if known is not None else None
-    if known is None or not isinstance(failed, dict) or not isinstance(known.output, list):
-        return batch(start, end)
-    worked: list[tuple[JsonValue, str | None]] = [(output, None) for output in known.output]
-    for number in map(int, failed):
-        worked[number - start] = batch(number, number + 1)[0]
-    return worked

@@ -52,7 +52,6 @@ class Frame:
         self.outputs: dict[str, JsonValue] = {}
         self.failure: dict[str, JsonValue] | None = None
         self.parked = False
-        self.stopped = False
 
     def key(self, step_id: str) -> StepKey:
         """Where a step of this frame stands in the journal now."""

@@ -1,16 +1,19 @@
 """Where control goes: conditions, jumps, loops, parallel steps, maps and called pipelines."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from core.accounts.commands import create_account
 from core.accounts.domain import Account
-from core.execution.commands import retry_run
+from core.execution.commands import retry_run, start_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
 from core.execution.queries import get_run
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
+from tests.conftest import PASSWORD
 from tests.integration.execution.conftest import Execute
 
 
@@ -156,3 +159,21 @@ async def test_a_failure_inside_names_the_inner_step(execute: Execute) -> None:
     assert run.status == "failed" and run.error is not None
     assert run.error["step_id"] == "bad" and run.error["code"] == "NOT_JSON"
     assert states(run) == {"word": "completed", "both": "failed", "fine": "completed", "bad": "failed"}
+
+
+async def test_a_time_limit_written_for_a_whole_closes_what_is_inside(
+    runtime_with: Callable[..., Runtime], database_settings: dict[str, str]
+) -> None:
+    runtime = runtime_with(**database_settings, demo_pace_ms=200)
+    person = create_account(runtime, email="ada@example.org", password=PASSWORD)
+    slow = {"id": "slow", "model": "demo", "prompt": "Summarise: " + "bees make honey and live in hives. " * 30}
+    steps = [{"id": "both", "type": "parallel", "timeout_seconds": 1, "steps": [slow, text("fast", "x")]}]
+    pipeline = create_pipeline(runtime, person, {"name": "Limit", "version": 1, "steps": steps})
+    engine = Engine(runtime, "serve:test")
+    started = start_run(runtime, person, pipeline.id, {})
+    await run_to_end(engine, started.id)
+    run = get_run(runtime, person.id, started.id)
+    assert run.status == "failed" and run.error is not None and run.error["code"] == "TIMEOUT"
+    assert states(run) == {"both": "failed", "slow": "failed", "fast": "completed"}
+    engine.close()
+    await runtime.providers.aclose()
