@@ -98,6 +98,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "base64 in json": lambda v: b64encode(v.encode()).decode().replace("/", "\\/"),
     "base64 in html": lambda v: b64encode(v.encode()).decode().replace("+", "&#43;").replace("=", "&#61;"),
     "base64 of json": lambda v: b64encode(in_json(v).encode()).decode(),
+    "base64 of json, unicode kept": lambda v: b64encode(json.dumps(v, ensure_ascii=False)[1:-1].encode()).decode(),
     "line ends of two characters": with_crlf,
     "line ends of two characters in json": lambda v: in_json(with_crlf(v)),
     "line ends of two characters in percent": lambda v: percent(with_crlf(v)),
@@ -126,6 +127,19 @@ def test_base64_of_longer_data_is_masked_where_it_holds_a_bit_of_the_secret(
         token = encode(filler * before + value.encode() + filler * after).decode().rstrip("=")
         first, last = before * 8 // 6, -(-(before + length) * 8 // 6)
         assert masker.mask_text(f"<{token}>") == f"<{token[:first]}{MARK}{token[last:]}>"
+        around = quote(token[:first], safe=""), quote(token[last:], safe="")
+        assert masker.mask_text(quote(token, safe="")) == f"{around[0]}{MARK}{around[1]}"
+
+
+@pytest.mark.parametrize("value", [*VALUES, "a a a a, b b b b"])
+@pytest.mark.parametrize("escape", [percent, every_u, lambda c: f"&#{ord(c)};"])
+def test_one_escaped_character_is_enough_anywhere(value: str, escape: Callable[[str], str]) -> None:
+    masker = Masker({NAME: value, "OTHER": value[::-1] + "."})
+    forms = [value, value.encode().hex(), b64encode(value.encode()).decode().rstrip("=")]
+    for form in forms:
+        for place, char in enumerate(form):
+            escaped = form[:place] + escape(char) + form[place + 1 :]
+            assert masker.mask_text(f"<{escaped}>") == f"<{MARK}>"
 
 
 def test_what_is_almost_a_secret_stays() -> None:
