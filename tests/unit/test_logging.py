@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ import pytest
 import structlog
 from pydantic import BaseModel
 from sqlalchemy import create_engine, text
+from streamlit.error_util import handle_uncaught_app_exception
 
 from core.accounts.domain import check_password
 from core.platform.logging import configure_logging
@@ -34,6 +36,13 @@ class Logs:
         self.ours = structlog.wrap_logger(
             structlog.PrintLogger(self._lines), processors=structlog.get_config()["processors"]
         )
+
+    @contextmanager
+    def listening(self, name: str) -> Iterator[None]:
+        """Hears a logger that may not pass its records on."""
+        logging.getLogger(name).addHandler(self.handler)
+        yield
+        logging.getLogger(name).removeHandler(self.handler)
 
     @property
     def all(self) -> str:
@@ -171,6 +180,17 @@ def test_what_nobody_catches_is_logged_without_its_text(logs: Logs, capsys: pyte
     assert CANARY not in printed
 
 
+def test_what_a_page_does_not_catch_is_logged_by_streamlit_without_its_text(
+    logs: Logs, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with logs.listening("streamlit.error_util"):
+        handle_uncaught_app_exception(raised(FAILURES["RuntimeError"]))
+    printed = "".join(capfd.readouterr()) + logs.all
+    assert "Uncaught app execution" in printed and "core/shared/money.py:" in printed
+    assert CANARY not in printed
+
+
 def test_query_strings_stay_out_of_access_logs(logs: Logs) -> None:
-    logging.getLogger("uvicorn.error").warning('"GET %s" 200', f"/setup?token={CANARY}")
+    with logs.listening("uvicorn.error"):
+        logging.getLogger("uvicorn.error").warning('"GET %s" 200', f"/setup?token={CANARY}")
     assert '"GET /setup" 200' in logs.all and CANARY not in logs.all
