@@ -20,6 +20,9 @@ from core.platform.keystore import KeyStore
 from core.shared.errors import InvariantViolated
 from core.shared.types import JsonValue
 
+ALGORITHM = "AES-256-GCM"
+KEY_VERSION = 1
+"""Which of an owner's data keys seals; each has one, wrapped anew when the master key is changed."""
 PLAIN, DEFLATED = 1, 2
 COMPRESS_FROM = 512
 INSTALLATION = "installation"
