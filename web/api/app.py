@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
-from web.api import accounts, pipelines, runs, system
+from web.api import accounts, pipelines, runs, secrets, system
 from web.api.errors import install_error_handlers
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api.state.runtime = runtime
-    for resource in (system, accounts, pipelines, runs):
+    for resource in (system, accounts, pipelines, runs, secrets):
         api.include_router(resource.router)
     install_error_handlers(api)
     return api
