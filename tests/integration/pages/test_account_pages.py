@@ -72,6 +72,7 @@ def test_every_page_is_closed_without_a_session(person: Person) -> None:
         ("pages.workspace.runs", "runs_page"),
         ("pages.workspace.run_detail", "run_page"),
         ("pages.account.keys", "keys_page"),
+        ("pages.account.secrets", "secrets_page"),
         ("pages.account.usage", "usage_page"),
         ("admin.overview", "overview_page"),
     ]
