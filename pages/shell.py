@@ -11,6 +11,7 @@ from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
 from pages.account.keys import keys_page
 from pages.account.preferences import preferences_page
+from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
@@ -57,6 +58,7 @@ def pages_for(session: SessionView) -> dict[str, list[st.Page]]:
             st.Page(usage_page, title="Usage", icon=":material/payments:", url_path="usage"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
+            st.Page(secrets_page, title="Secrets", icon=":material/lock:", url_path="secrets"),
         ],
     }
     if session.account.is_admin:

@@ -1,11 +1,11 @@
-"""Making accounts, signing in and out, keeping vendor keys."""
+"""Making accounts, signing in and out, keeping vendor keys and secrets."""
 
 import secrets
 from datetime import datetime
 from typing import Any, cast
 
 import bcrypt
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -14,21 +14,25 @@ from core.accounts.domain import (
     PASSWORD_MAX_BYTES,
     PLANS,
     ROLES,
+    SECRETS_A_SCOPE,
     SESSION_LIFE,
     SETUP_LIFE,
     Account,
+    SecretView,
     SignedIn,
     check_password,
+    check_secret,
     clean_email,
     clean_name,
     confirm_limit,
 )
-from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
-from core.accounts.queries import account_view, find_account, people_exist
+from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
+from core.accounts.queries import account_view, find_account, in_scope, people_exist, secret_index, secret_view
 from core.accounts.tokens import issue_token, read_token
 from core.platform.ratelimits import count_try, forget_tries
 from core.platform.runtime import Runtime
-from core.shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from core.platform.vault import ALGORITHM, KEY_VERSION
+from core.shared.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound
 
 SIGN_IN_TRIES, SIGN_IN_WINDOW = 10, 15 * 60
 
@@ -188,6 +192,58 @@ def delete_own_key(runtime: Runtime, owner_id: str, provider: str) -> None:
     """Forget a vendor key."""
     with runtime.database.write() as session:
         session.execute(delete(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.provider == provider))
+
+
+def set_secret(
+    runtime: Runtime, owner_id: str, name: str, value: str, *, pipeline_id: str | None = None, replace: bool = True
+) -> SecretView:
+    """Keep a secret, encrypted, for all pipelines of a person or for one; a second of the same name replaces the first.
+
+    `pipeline_id` must have been looked up with its owner before. Raises InvalidInput, LimitExceeded when the scope is
+    full, or, without `replace`, Conflict when the name is taken.
+    """
+    check_secret(name, value)
+    try:
+        return _store_secret(runtime, owner_id, name, value, pipeline_id, replace)
+    except IntegrityError:  # another process was first with this name: now it is there
+        return _store_secret(runtime, owner_id, name, value, pipeline_id, replace)
+
+
+def delete_secret(runtime: Runtime, owner_id: str, name: str, *, pipeline_id: str | None = None) -> None:
+    """Forget a secret of one scope. Raises NotFound."""
+    index = secret_index(runtime, owner_id, pipeline_id, name)
+    with runtime.database.write() as session:
+        found = delete(SecretRow).where(SecretRow.account_id == owner_id, SecretRow.name_index == index)
+        if cast(CursorResult[Any], session.execute(found)).rowcount != 1:
+            raise NotFound("SECRET_NOT_FOUND", "There is no secret of this name.")
+
+
+def _store_secret(
+    runtime: Runtime, owner_id: str, name: str, value: str, pipeline_id: str | None, replace: bool
+) -> SecretView:
+    index, now = secret_index(runtime, owner_id, pipeline_id, name), runtime.clock.now()
+    known = select(SecretRow).where(SecretRow.account_id == owner_id, SecretRow.name_index == index)
+    with runtime.database.write() as session:
+        row = session.scalar(known.with_for_update())
+        if row is not None and not replace:
+            raise Conflict(
+                "SECRET_EXISTS", f"There is a secret {name} already. Replace its value, or choose another name."
+            )
+        if row is None:
+            scope = select(func.count()).select_from(SecretRow).where(*in_scope(owner_id, pipeline_id))
+            if (session.scalar(scope) or 0) >= SECRETS_A_SCOPE:
+                raise LimitExceeded(
+                    "TOO_MANY_SECRETS", f"There are {SECRETS_A_SCOPE} secrets here already. Delete one you do not use."
+                )
+            row = SecretRow(
+                id=runtime.ids.new(), account_id=owner_id, pipeline_id=pipeline_id, name_index=index, created_at=now
+            )
+            row.name = runtime.vault.seal_text(owner_id, f"secrets.name:{row.id}", name)
+            session.add(row)
+        row.value = runtime.vault.seal_text(owner_id, f"secrets.value:{row.id}", value)
+        row.algorithm, row.key_version, row.updated_at = ALGORITHM, KEY_VERSION, now
+        session.flush()
+        return secret_view(runtime, row)
 
 
 def _new_account(

@@ -1,5 +1,6 @@
 """People: who they are, what they may, and the decisions that need no database."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from unicodedata import category
@@ -8,6 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
 from core.shared.errors import InvalidInput
+from core.shared.masking import MIN_LENGTH
 from core.shared.money import MICROS, micros_from_credits
 
 PLANS = ("free", "starter", "pro", "enterprise")
@@ -19,6 +21,9 @@ PASSWORD_MAX_BYTES = 72  # bcrypt reads no further
 CONFIRM_ABOVE_MICROS = 25 * MICROS
 """Until a person says otherwise, a run that may cost more than this is confirmed first."""
 CONFIRM_LIMIT_MAX = 1_000_000  # credits
+SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+SECRET_MAX_BYTES = 16 * 1024
+SECRETS_A_SCOPE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,17 @@ class OwnKeyView:
     provider: str
     hint: str
     created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SecretView:
+    """A secret of a person's, without its value. `pipeline_id` is None where it is for all pipelines."""
+
+    name: str
+    pipeline_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +143,32 @@ def confirm_limit(credits: float) -> int:
             "INVALID_LIMIT", f"Enter a number of credits between 0 and {CONFIRM_LIMIT_MAX:,}.", field="confirm_limit"
         )
     return micros_from_credits(str(credits))
+
+
+def check_secret(name: str, value: str) -> None:
+    """Refuse a name that `{{env.NAME}}` cannot say, and a value that cannot be kept or masked. Neither is quoted."""
+    if not SECRET_NAME.fullmatch(name):
+        raise InvalidInput(
+            "INVALID_SECRET_NAME",
+            "A name is made of letters from A to Z, digits and _ (at most 100), and does not begin with a digit.",
+            field="name",
+        )
+    if len(value.strip()) < MIN_LENGTH:
+        raise InvalidInput(
+            "SECRET_TOO_SHORT",
+            f"A secret has at least {MIN_LENGTH} characters, spaces around it not counted: "
+            "a shorter one could not be told from other text, so it could not be kept out of outputs.",
+            field="value",
+        )
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidInput("INVALID_SECRET", "A secret is text in UTF-8.", field="value") from None
+    if "\0" in value:
+        raise InvalidInput("INVALID_SECRET", "A secret cannot hold a NUL character.", field="value")
+    if size > SECRET_MAX_BYTES:
+        raise InvalidInput(
+            "SECRET_TOO_LONG",
+            f"A secret has at most {SECRET_MAX_BYTES // 1024} KB. Nothing was saved.",
+            field="value",
+        )

@@ -1,8 +1,8 @@
-"""Tables of people, their sessions, and the vendor keys they bring."""
+"""Tables of people, their sessions, the vendor keys they bring, and their secrets."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -104,4 +104,38 @@ class OwnKeyRow(Base):
     )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Own key saved", origin="observed")
+    )
+
+
+class SecretRow(Base):
+    """A secret that steps use as `{{env.NAME}}`: for all pipelines of a person, or for one."""
+
+    __tablename__ = "secrets"
+    __table_args__ = (UniqueConstraint("account_id", "name_index"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), info=not_personal("opaque id"))
+    # No foreign key: this room knows no pipelines. Whose it is was looked up by the caller.
+    pipeline_id: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id, none for all pipelines"))
+    name_index: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=personal("user.account.settings", "service", "Keyed hash of a secret's scope and name", export="never"),
+    )
+    name: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.account.settings", "service", "Name of a secret", erase="shred-key")
+    )
+    value: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=personal("user.authorization.credentials", "service", "Secret", export="never", erase="shred-key"),
+    )
+    algorithm: Mapped[str] = mapped_column(String(20), info=not_personal("how the value is encrypted"))
+    key_version: Mapped[int] = mapped_column(Integer, info=not_personal("which key of the owner encrypts it"))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "service", "Secret saved", origin="observed")
+    )
+    updated_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "service", "Secret replaced", origin="observed")
+    )
+    last_used_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "Secret used by a run", origin="observed")
     )

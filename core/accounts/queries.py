@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import cast
 
-from sqlalchemy import Table, bindparam, func, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import (
@@ -11,10 +11,11 @@ from core.accounts.domain import (
     Account,
     InstallationOverview,
     OwnKeyView,
+    SecretView,
     SessionView,
     clean_email,
 )
-from core.accounts.models import AccountRow, OwnKeyRow, SessionRow, SetupToken
+from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
 from core.accounts.tokens import read_token
 from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
@@ -146,6 +147,59 @@ def _secret(runtime: Runtime, row: OwnKeyRow) -> str:
     return runtime.vault.open_text(row.account_id, f"own_keys.secret:{row.id}", row.secret)
 
 
+def list_secrets(runtime: Runtime, owner_id: str, *, pipeline_id: str | None = None) -> tuple[SecretView, ...]:
+    """The secrets of one scope by name, never their values: those of a pipeline, or (None) those for all pipelines."""
+    with runtime.database.read() as session:
+        rows = session.scalars(select(SecretRow).where(*in_scope(owner_id, pipeline_id))).all()
+    return tuple(sorted((secret_view(runtime, row) for row in rows), key=lambda view: view.name))
+
+
+def secret_names(runtime: Runtime, owner_id: str, pipeline_id: str | None = None) -> frozenset[str]:
+    """The names that `{{env.NAME}}` can say in a pipeline; without one, those for all pipelines."""
+    return frozenset(_name(runtime, row) for row in _usable(runtime, owner_id, pipeline_id))
+
+
+def secret_values(runtime: Runtime, owner_id: str, pipeline_id: str | None = None) -> dict[str, str]:
+    """Secrets by name, in plain text: for the engine's steps and its masking only.
+
+    A pipeline's own secret comes before one of the same name for all pipelines.
+    """
+    rows = sorted(_usable(runtime, owner_id, pipeline_id), key=lambda row: row.pipeline_id is not None)
+    return {_name(runtime, row): _value(runtime, row) for row in rows}
+
+
+def secret_index(runtime: Runtime, owner_id: str, pipeline_id: str | None, name: str) -> bytes:
+    """The keyed hash by which a secret is looked up in its scope; gone with the owner's key."""
+    return runtime.vault.keyed_hash(owner_id, "secret-name")(f"{pipeline_id or ''}/{name}".encode())
+
+
+def secret_view(runtime: Runtime, row: SecretRow) -> SecretView:
+    """A row without its value."""
+    return SecretView(_name(runtime, row), row.pipeline_id, row.created_at, row.updated_at, row.last_used_at)
+
+
+def in_scope(owner_id: str, pipeline_id: str | None) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of one scope."""
+    scope = SecretRow.pipeline_id.is_(None) if pipeline_id is None else SecretRow.pipeline_id == pipeline_id
+    return SecretRow.account_id == owner_id, scope
+
+
+def _usable(runtime: Runtime, owner_id: str, pipeline_id: str | None) -> list[SecretRow]:
+    scopes: list[ColumnElement[bool]] = [SecretRow.pipeline_id.is_(None)]
+    if pipeline_id is not None:
+        scopes.append(SecretRow.pipeline_id == pipeline_id)
+    with runtime.database.read() as session:
+        return list(session.scalars(select(SecretRow).where(SecretRow.account_id == owner_id, or_(*scopes))))
+
+
+def _name(runtime: Runtime, row: SecretRow) -> str:
+    return runtime.vault.open_text(row.account_id, f"secrets.name:{row.id}", row.name)
+
+
+def _value(runtime: Runtime, row: SecretRow) -> str:
+    return runtime.vault.open_text(row.account_id, f"secrets.value:{row.id}", row.value)
+
+
 def installation_overview(runtime: Runtime) -> InstallationOverview:
     """Counts of people, for the admins' first page."""
     with runtime.database.read() as session:
@@ -160,11 +214,3 @@ def installation_overview(runtime: Runtime) -> InstallationOverview:
         )
     counts = dict(by_plan)
     return InstallationOverview(people=sum(counts.values()), admins=admins, by_plan=counts)
-
-
-def secret_names(runtime: Runtime, owner_id: str, pipeline_id: str | None) -> frozenset[str]:
-    return frozenset()
-
-
-def secret_values(runtime: Runtime, owner_id: str, pipeline_id: str | None) -> dict[str, str]:
-    return {}

@@ -21,6 +21,9 @@ from core.platform.keystore import KeyStore
 from core.shared.errors import InvariantViolated
 from core.shared.types import JsonValue
 
+ALGORITHM = "AES-256-GCM"
+KEY_VERSION = 1
+"""Which of an owner's data keys seals; each has one, wrapped anew when the master key is changed."""
 PLAIN, DEFLATED = 3, 4
 FORMER = {1: PLAIN, 2: DEFLATED}  # written before the version was covered; still read
 COMPRESS_FROM = 512

@@ -8,7 +8,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from core.platform.files.inspection import AT_ONCE
-from web.api import accounts, files, pipelines, runs, system
+from web.api import accounts, files, pipelines, runs, secrets, system
 from web.api.errors import install_error_handlers
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def build_api(runtime: Runtime) -> FastAPI:
     )
     api.state.runtime = runtime
     api.state.judging = CapacityLimiter(AT_ONCE)
-    for resource in (system, accounts, pipelines, runs, files):
+    for resource in (system, accounts, pipelines, runs, files, secrets):
         api.include_router(resource.router)
     install_error_handlers(api)
     return api

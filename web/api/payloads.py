@@ -74,6 +74,16 @@ class RetryRequest(Inward):
     from_step: str | None = Field(None, max_length=200, description="A step id; the failed step when left out.")
 
 
+class SecretRequest(Inward):
+    """A secret to keep."""
+
+    name: str = Field(description="1 to 100 letters, digits and `_`, not beginning with a digit.")
+    value: str = Field(
+        json_schema_extra={"writeOnly": True, "format": "password"},
+        description="4 characters to 16 KB. Never given back.",
+    )
+
+
 class Problem(BaseModel):
     """Every error."""
 
@@ -275,6 +285,16 @@ class FileAnswer(BaseModel):
     media_type: str
     size: int
     created_at: datetime
+
+
+class SecretItem(BaseModel):
+    """A secret without its value. `pipeline_id` is null where it is for all pipelines."""
+
+    name: str
+    pipeline_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    last_used_at: datetime | None
 
 
 class ModelPrices(BaseModel):

@@ -84,6 +84,7 @@ def test_every_page_is_closed_without_a_session(person: Person) -> None:
         ("pages.workspace.run_detail", "run_page"),
         ("pages.account.keys", "keys_page"),
         ("pages.account.preferences", "preferences_page"),
+        ("pages.account.secrets", "secrets_page"),
         ("pages.account.usage", "usage_page"),
         ("admin.overview", "overview_page"),
     ]
