@@ -10,6 +10,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.postings import note_secrets_used
 from core.credits.commands import grant_month
 from core.credits.domain import PLANS, InsufficientCredits
 from core.credits.models import CreditAccount
@@ -245,7 +246,7 @@ def _create(
 ) -> str:
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
-    check_secrets(runtime, owner, pipeline_id, (definition, *called.values()))
+    secret_names = check_secrets(runtime, owner, pipeline_id, (definition, *called.values()))
     funding = funding_of(runtime, owner, definition, called.values())
     grant_month(runtime, owner)
     selected = selection or Selection()
@@ -297,6 +298,7 @@ def _create(
         _check_day(session, owner, now)
         _check_first_step(session, owner, definition, quoted.steps)
         use_attachments(session, owner.id, files, now=now)
+        note_secrets_used(runtime, session, owner.id, pipeline_id, secret_names)
         session.connection().execute(ADD_RUN, row)
         if kept is not None:
             _keep_outputs(runtime, session, session.get_one(RunRow, run_id), *kept)

@@ -11,17 +11,20 @@ from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput
 
 
-def check_secrets(runtime: Runtime, owner: Account, pipeline_id: str | None, definitions: Iterable[Definition]) -> None:
-    """Raise InvalidInput MISSING_SECRET, with every name, when a run would use a secret that does not exist."""
+def check_secrets(
+    runtime: Runtime, owner: Account, pipeline_id: str | None, definitions: Iterable[Definition]
+) -> frozenset[str]:
+    """The names of the secrets a run would use. Raises InvalidInput MISSING_SECRET, with every one that is missing."""
     names: frozenset[str] = frozenset().union(*(each.secret_names for each in definitions))
     if not names:
-        return
+        return names
     missing = sorted(names - _values(runtime, owner.id, pipeline_id, operator=owner.is_operator).keys())
     if missing:
         where = "in the environment" if owner.is_operator else "under Secrets in your account"
         details = [{"path": name, "code": "MISSING_SECRET", "message": "There is no such secret."} for name in missing]
         message = f"This run uses {', '.join(missing)}, which does not exist. Save it {where}, then run again."
         raise InvalidInput("MISSING_SECRET", message, details=details)
+    return names
 
 
 def used_secrets(runtime: Runtime, claim: Claim) -> dict[str, str]:
