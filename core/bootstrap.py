@@ -12,6 +12,7 @@ from core.accounts.commands import ensure_operator
 from core.execution.local import LocalDispatcher
 from core.platform.database import Base, Database, undeclared_columns
 from core.platform.keystore import KeyStore
+from core.platform.mail.mailer import build_mailer
 from core.platform.master_key import master_keys
 from core.platform.registry import load_models
 from core.platform.runtime import Runtime
@@ -52,6 +53,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         catalogue=catalogue,
         providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
         dispatcher=dispatcher,
+        mail=build_mailer(settings),
     )
     keys.prepare()
     dispatcher.bind(runtime)

@@ -19,7 +19,10 @@ from tests.support.postgres import new_database
 PASSWORD = "correct horse battery staple"
 
 for name in list(os.environ):
-    settings = name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL")) and name != "STEPIQ_SCREENSHOTS"
+    settings = (
+        name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "SMTP_", "MAIL_"))
+        and name != "STEPIQ_SCREENSHOTS"
+    )
     if name.endswith(("_API_KEY", "_BASE_URL")) or settings:
         del os.environ[name]
 

@@ -4,6 +4,7 @@ from importlib import import_module
 
 MODELS = (
     "core.platform.models",
+    "core.platform.mail.models",
     "core.accounts.models",
     "core.pipelines.models",
     "core.credits.models",

@@ -13,6 +13,7 @@ from core.shared.ids import Ids
 
 if TYPE_CHECKING:
     from core.execution.domain import Dispatcher
+    from core.platform.mail.mailer import Mailer
     from core.providers.catalogue import Catalogue
     from core.providers.router import Providers
 
@@ -29,3 +30,4 @@ class Runtime:
     catalogue: Catalogue
     providers: Providers
     dispatcher: Dispatcher
+    mail: Mailer
