@@ -14,6 +14,7 @@ from core.execution.queue import QueueDispatcher, apply_queue_schema
 from core.platform.database import Base, Database, undeclared_columns
 from core.platform.files.blobs import FolderBlobs
 from core.platform.keystore import KeyStore
+from core.platform.mail.mailer import build_mailer
 from core.platform.master_key import master_keys
 from core.platform.outbound import Outbound, parse_allowlist
 from core.platform.registry import load_models
@@ -62,6 +63,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
         outbound=Outbound(parse_allowlist(settings.outbound_allowlist)),
         dispatcher=dispatcher,
+        mail=build_mailer(settings),
     )
     keys.prepare()
     dispatcher.bind(runtime)

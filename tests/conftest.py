@@ -20,7 +20,8 @@ PASSWORD = "correct horse battery staple"
 
 for name in list(os.environ):
     settings = (
-        name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_")) and name != "STEPIQ_SCREENSHOTS"
+        name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_"))
+        and name != "STEPIQ_SCREENSHOTS"
     )
     if name.endswith(("_API_KEY", "_BASE_URL")) or settings:
         del os.environ[name]

@@ -20,6 +20,12 @@ SITE_POLICY = (
     "default-src 'self'; script-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+# The HTML part of a mail, in the frame of its page: a mail's own style, nothing else. It is shown in development only.
+MAIL_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+MAIL_PART = re.compile(r"/dev/mail/[^/]+/html")
 API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
 FIXED = {
     "X-Content-Type-Options": "nosniff",
@@ -100,6 +106,10 @@ class SecurityHeaders:
             headers["Cache-Control"] = "private, max-age=31536000, immutable" if hashed else "no-store"
         elif _is_api(path):
             headers["Content-Security-Policy"] = API_POLICY
+            headers["Cache-Control"] = "no-store"
+        elif MAIL_PART.fullmatch(path):
+            headers["Content-Security-Policy"] = MAIL_POLICY
+            headers["X-Frame-Options"] = "SAMEORIGIN"
             headers["Cache-Control"] = "no-store"
         else:
             headers["Content-Security-Policy"] = SITE_POLICY

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from web.api.app import build_api
 from web.auth.setup import SetupPages
 from web.auth.signing import SigningPages
+from web.dev.mail import MailPages
 from web.origins import APP_HOME
 from web.site.routes import UnknownAddress, site_routes
 
@@ -25,6 +26,7 @@ def build_routes(runtime: Runtime) -> list[BaseRoute]:
         *site_routes(),
         *SigningPages(runtime).routes(),
         *SetupPages(runtime).routes(),
+        *MailPages(runtime).routes(),
         Route("/app", app_home),
         Mount("/v1/api", api),
         Mount("/api", api),

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.platform.mail.domain import parse_sender, parse_smtp_url
 from core.platform.outbound import parse_allowlist
 from core.shared.errors import InvalidInput
 
@@ -81,6 +82,16 @@ class Settings(BaseSettings):
     outbound_allowlist: str = Field(
         "", alias="OUTBOUND_ALLOWLIST", description="hosts or CIDRs, with commas, to reach although private"
     )
+    smtp_url: str = Field(
+        "",
+        repr=False,
+        alias="SMTP_URL",
+        description="smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465. Empty: in development "
+        "mails land in the data folder and on /dev/mail, in production they wait in the outbox until a server is named",
+    )
+    mail_from: str = Field(
+        "", alias="MAIL_FROM", description="sender, as stepIQ <name@host>; empty: no-reply@ the host of APP_URL"
+    )
     stripe_secret_key: str = Field(
         "", repr=False, alias="STRIPE_SECRET_KEY", description="set where payment is configured"
     )
@@ -137,6 +148,20 @@ class Settings(BaseSettings):
             raise ValueError("must look like https://host")
         return value.rstrip("/")
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _is_smtp(cls, value: str) -> str:
+        if value:
+            parse_smtp_url(value)
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _is_sender(cls, value: str) -> str:
+        if value:
+            parse_sender(value)
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":
         problems = []
@@ -168,6 +193,11 @@ class Settings(BaseSettings):
     def is_https(self) -> bool:
         """Whether people reach this installation over TLS."""
         return self.public_url.startswith("https://")
+
+    @property
+    def mail_dir(self) -> Path:
+        """Where the mails of development land."""
+        return self.data_dir / "mail"
 
     @property
     def database(self) -> str:

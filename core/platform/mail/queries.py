@@ -1,0 +1,79 @@
+"""Reading the outbox: what operators and checks see, without content, and the files of development."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import cast
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, select
+
+from core.platform.mail.domain import FiledMail, MailView, OutboxFigures, State, is_loopback
+from core.platform.mail.folder import FolderTransport, filed_mail, filed_mails
+from core.platform.mail.models import MailRow
+from core.platform.runtime import Runtime
+from core.shared.pages import Page
+
+OVERDUE = timedelta(hours=1)  # P11: a mail is sent within the hour
+
+
+def outbox_figures(runtime: Runtime) -> OutboxFigures:
+    """Mails by state, and how many have waited for more than an hour: P11 keeps that at none."""
+    overdue = (MailRow.state == "queued", MailRow.created_at < runtime.clock.now() - OVERDUE)
+    with runtime.database.read() as session:
+        rows = session.execute(select(MailRow.state, func.count()).group_by(MailRow.state)).tuples().all()
+        late = session.scalar(select(func.count()).select_from(MailRow).where(*overdue)) or 0
+    counts = dict(rows)
+    return OutboxFigures(
+        queued=counts.get("queued", 0),
+        queued_over_an_hour=late,
+        sent=counts.get("sent", 0),
+        failed=counts.get("failed", 0),
+        dropped=counts.get("dropped", 0),
+    )
+
+
+def list_mails(
+    runtime: Runtime, *, states: Sequence[State] = (), limit: int = 50, cursor: str | None = None
+) -> Page[MailView]:
+    """Mails for operators, newest first, a page at a time; without address and content."""
+    query = select(MailRow).order_by(MailRow.id.desc()).limit(limit + 1)
+    if states:
+        query = query.where(MailRow.state.in_(states))
+    if cursor:
+        query = query.where(MailRow.id < cursor)
+    with runtime.database.read() as session:
+        rows = session.scalars(query).all()
+    items = tuple(_view(row) for row in rows[:limit])
+    return Page(items, items[-1].id if len(rows) > limit else None)
+
+
+def mail_pages_open(runtime: Runtime) -> bool:
+    """Whether filed mails are shown without sign-in: only in development, and only where all is on this machine."""
+    settings = runtime.settings
+    local = is_loopback(settings.host) and is_loopback(urlsplit(settings.public_url).hostname or "")
+    return settings.env == "development" and isinstance(runtime.mail.transport, FolderTransport) and local
+
+
+def list_filed_mails(runtime: Runtime, *, limit: int = 100) -> tuple[FiledMail, ...]:
+    """The mails of development, newest first."""
+    return filed_mails(runtime.settings.mail_dir, limit=limit)
+
+
+def get_filed_mail(runtime: Runtime, mail_id: str) -> FiledMail | None:
+    """One mail of development; None where there is none."""
+    return filed_mail(runtime.settings.mail_dir, mail_id)
+
+
+def _view(row: MailRow) -> MailView:
+    return MailView(
+        id=row.id,
+        account_id=row.account_id,
+        kind=row.kind,
+        language=row.language,
+        state=cast(State, row.state),
+        reason=row.reason,
+        attempts=row.attempts,
+        created_at=row.created_at,
+        next_attempt_at=row.next_attempt_at,
+        ended_at=row.ended_at,
+    )
