@@ -73,6 +73,12 @@ def find_account(runtime: Runtime, email: str) -> Account | None:
     return account_view(runtime, row) if row else None
 
 
+def address_of(runtime: Runtime, session: Session, account_id: str) -> str | None:
+    """The address of a person, in the caller's transaction; None for who has none."""
+    sealed = session.scalar(select(AccountRow.email).where(AccountRow.id == account_id))
+    return None if sealed is None else runtime.vault.open_text(account_id, f"accounts.email:{account_id}", sealed)
+
+
 def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
     """Every person, oldest first; not the operator."""
     with runtime.database.read() as session:

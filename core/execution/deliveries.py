@@ -19,7 +19,12 @@ from core.execution.drafts import address_of, body_of
 from core.execution.models import DeliveryAttemptRow, DeliveryRow
 from core.execution.queries import get_run, run_as_dict
 from core.pipelines.definition import Definition
+from core.pipelines.templates import print_value
+from core.platform.files.commands import store_file
+from core.platform.files.domain import clean_name
+from core.platform.files.queries import list_files
 from core.platform.logging import get_logger
+from core.platform.mail.postings import enqueue_mail
 from core.platform.outbound import OutboundRequest
 from core.platform.runtime import Runtime
 from core.platform.signatures import signed_headers
@@ -131,7 +136,45 @@ async def _send(runtime: Runtime, due: Due) -> Sent:
     run = await asyncio.to_thread(get_run, runtime, due.owner_id, due.run_id)
     if due.kind == "webhook":
         return await _post(runtime, due, run)
-    raise InvalidInput("NOT_SUPPORTED_YET", "Only webhooks are delivered.")
+    if due.kind == "file":
+        return await asyncio.to_thread(_store, runtime, due, run)
+    return await asyncio.to_thread(_mail, runtime, due, run)
+
+
+def _store(runtime: Runtime, due: Due, run: RunView) -> Sent:
+    """Keep the output as a file of the person's own, encrypted like any other."""
+    name = str(due.request["path"])
+    recent = list_files(runtime, due.owner_id, limit=100).items
+    begun = run.completed_at or run.created_at
+    if not any(file.name == clean_name(name) and file.created_at >= begun for file in recent):
+        # A crash after storing comes back here: the file is there already.
+        store_file(runtime, due.owner_id, name, output_text(run).encode() or b" ")
+    return Sent()
+
+
+def _mail(runtime: Runtime, due: Due, run: RunView) -> Sent:
+    """Put a mail into the outbox for each address; one cause is mailed once, however often this comes by."""
+    completed = run.status == "completed"
+    text = output_text(run) if completed else str((run.error or {}).get("message", ""))
+    state = "completed" if completed else "failed"
+    values = {
+        "pipeline": run.pipeline_name,
+        "subject": str(due.request.get("subject") or f"{run.pipeline_name}: {state}"),
+        "text": text,
+        "run_url": f"{runtime.settings.public_url}/app/run?run={run.id}",
+    }
+    with runtime.database.write() as session:
+        for number, address in enumerate(due.request["to"]):
+            cause = f"delivery:{due.run_id}:{due.target}:{number}"
+            enqueue_mail(
+                runtime, session, kind="delivery", to=address, values=values, cause=cause, account_id=due.owner_id
+            )
+    return Sent()
+
+
+def output_text(run: RunView) -> str:
+    """What a run returned, as text."""
+    return "" if run.output_data is None else print_value(run.output_data)
 
 
 async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:

@@ -32,6 +32,7 @@ from core.execution.changes import (
 from core.execution.domain import ADVANCING, Selection
 from core.execution.leases import LEASE
 from core.execution.models import DeliveryRow, ReviewRow, RunEventRow, RunRow, StepRunRow
+from core.execution.review_mail import ask_by_mail
 from core.pipelines.definition import Definition
 from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
@@ -259,6 +260,8 @@ def _wait(runtime: Runtime, session: Session, claim: Claim, change: StepWaits) -
             created_at=runtime.clock.now(),
         )
     )
+    session.flush()
+    ask_by_mail(runtime, session, claim, change, review_id)
     return [("step_status", started.key.step_id, _placed(started.key, {"status": "waiting", "attempt": 1}))]
 
 

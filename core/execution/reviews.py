@@ -1,17 +1,16 @@
 """Answering what a run waits for. A decision is one transaction: the answer, the step's output, the run set free."""
 
-import hashlib
-import secrets
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.execution import errors, journal
 from core.execution.domain import Decision, ReviewView
 from core.execution.models import ReviewRow, RunRow, StepRunRow
+from core.execution.review_mail import hash_token
 from core.execution.review_queries import open_review
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput, NotFound
@@ -70,13 +69,6 @@ def review_of_link(runtime: Runtime, token: str) -> ReviewView:
     return open_review(runtime, review)
 
 
-def make_review_link(runtime: Runtime, session: Session, review_id: str) -> str:
-    """A new token for a review's link; joins the caller's transaction. Only its hash is kept."""
-    token = secrets.token_urlsafe(32)
-    session.execute(update(ReviewRow).where(ReviewRow.id == review_id).values(link_hash=_hash(token)))
-    return token
-
-
 def decide_due_reviews(runtime: Runtime, now: datetime) -> int:
     """Answer every question whose time is over as its step says; returns how many."""
     due = select(ReviewRow.id, ReviewRow.run_id).where(ReviewRow.status == "open", ReviewRow.due_at <= now)
@@ -102,14 +94,10 @@ def _locked_run(session: Session, *where: Any) -> RunRow | None:
 
 
 def _by_link(session: Session, token: str) -> ReviewRow:
-    review = session.scalar(select(ReviewRow).where(ReviewRow.link_hash == _hash(token)))
+    review = session.scalar(select(ReviewRow).where(ReviewRow.link_hash == hash_token(token)))
     if review is None:
         raise NotFound("LINK_NOT_VALID", "This link is not valid any more. Open the run in the app to decide.")
     return review
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
 
 
 def _decide(

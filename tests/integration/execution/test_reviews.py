@@ -12,8 +12,9 @@ from core.execution import leases
 from core.execution.commands import cancel_run
 from core.execution.engine import Engine, run_to_end
 from core.execution.queries import events_after, get_run
+from core.execution.review_mail import make_review_link
 from core.execution.review_queries import list_reviews, reviews_of_run
-from core.execution.reviews import decide_by_link, decide_due_reviews, decide_review, make_review_link, review_of_link
+from core.execution.reviews import decide_by_link, decide_due_reviews, decide_review, review_of_link
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput, NotFound
 from tests.conftest import PASSWORD
@@ -93,7 +94,7 @@ async def test_a_link_works_once(runtime: Runtime, owner: Account, execute: Exec
     run = await execute(steps())
     (review,) = reviews_of_run(runtime, owner.id, run.id)
     with runtime.database.write() as session:
-        token = make_review_link(runtime, session, review.id)
+        token = make_review_link(session, review.id)
     assert review_of_link(runtime, token).message == review.message
     assert decide_by_link(runtime, token, "approve").decided_by == "link"
     for again in (token, token[:-1]):
