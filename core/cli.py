@@ -58,6 +58,8 @@ def serve() -> None:
     typer.echo(f"stepIQ is at {settings.public_url}")
     if link:
         typer.echo(f"Make the owner's account: {link}")
+    if settings.is_https and not settings.trusted_proxies:
+        typer.echo("STEPIQ_TRUSTED_PROXIES is empty: at sign-in your proxy's clients count as one.", err=True)
     sys.stdout.flush()
     set_runtime(runtime)
     # Streamlit reads its own port for the origin checks and links it makes.
@@ -72,6 +74,7 @@ def serve() -> None:
         port=settings.port,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,  # STEPIQ_TRUSTED_PROXIES says whose X-Forwarded-For counts
         timeout_graceful_shutdown=5,
     )
 

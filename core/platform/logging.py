@@ -8,16 +8,21 @@ from typing import Any
 import structlog
 
 _QUERY = re.compile(r"\?[^\s\"']*")
+_CLIENT = re.compile(r"^\[?[0-9A-Fa-f.:%]+\]?:\d+$")  # an address with its port, as uvicorn writes it
 
 
-class DropQueryStrings(logging.Filter):
-    """Removes query strings from access logs: they may carry one-time tokens."""
+class CleanAccessLog(logging.Filter):
+    """Removes from access logs what names a person or lets one in: clients' addresses, and query strings."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _QUERY.sub("", str(record.msg))
         if isinstance(record.args, tuple):
-            record.args = tuple(_QUERY.sub("", a) if isinstance(a, str) else a for a in record.args)
+            record.args = tuple(_cleaned(a) if isinstance(a, str) else a for a in record.args)
         return True
+
+
+def _cleaned(text: str) -> str:
+    return "-" if _CLIENT.match(text) else _QUERY.sub("", text)
 
 
 def configure_logging(*, json: bool) -> None:
@@ -37,8 +42,8 @@ def configure_logging(*, json: bool) -> None:
     )
     for name in ("uvicorn.access", "streamlit.web.server", "uvicorn.error"):
         target = logging.getLogger(name)
-        if not any(isinstance(known, DropQueryStrings) for known in target.filters):
-            target.addFilter(DropQueryStrings())
+        if not any(isinstance(known, CleanAccessLog) for known in target.filters):
+            target.addFilter(CleanAccessLog())
 
 
 def _only_error_names(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
