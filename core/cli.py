@@ -64,6 +64,8 @@ def serve(
     typer.echo(f"stepIQ is at {settings.public_url}")
     if link:
         typer.echo(f"Make the owner's account: {link}")
+    if settings.is_https and not settings.trusted_proxies:
+        typer.echo("STEPIQ_TRUSTED_PROXIES is empty: at sign-in your proxy's clients count as one.", err=True)
     sys.stdout.flush()
     set_runtime(runtime)
     # Streamlit reads its own port for the origin checks and links it makes.
@@ -79,6 +81,7 @@ def serve(
         log_level="warning",
         access_log=False,
         timeout_keep_alive=75,  # longer than clients and proxies keep theirs, so that none is closed under a request
+        proxy_headers=False,  # STEPIQ_TRUSTED_PROXIES says whose X-Forwarded-For counts
         timeout_graceful_shutdown=5,
     )
 

@@ -11,7 +11,9 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from core.accounts.domain import SessionView
 from core.accounts.queries import find_session
+from web.open_sockets import POLICY_VIOLATION, OpenSockets
 from web.origins import is_own_origin, safe_next, segments_of
 from web.sessions import cookie_token
 
@@ -20,24 +22,25 @@ if TYPE_CHECKING:
 
 STREAM = "/app/_stcore/stream"
 CLOSED = (["_stcore", "agent"], ["_stcore", "metrics"])
-POLICY_VIOLATION = 1008  # RFC 6455, section 7.4.1
 
 
 class Gate:
     """Refuses everything under `/app`, and every websocket, that brings no live session.
 
     A navigation is led to the sign-in page, anything else gets 401. Streamlit's agent and metrics routes
-    do not exist for anybody. A websocket must also come from a page of ours: Streamlit itself accepts one
-    without `Origin`.
+    do not exist for anybody. A websocket must also come from a page of ours (Streamlit itself accepts one
+    without `Origin`), and ends with its session.
     """
 
     def __init__(self, app: ASGIApp, runtime: Runtime) -> None:
         self._app, self._runtime = app, runtime
+        self._sockets = OpenSockets(runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            if await self._may_connect(scope):
-                await self._app(scope, receive, send)
+            session = await self._session_of_socket(scope)
+            if session is not None:
+                await self._sockets.serve(session.id, self._app, scope, receive, send)
             else:
                 await receive()
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
@@ -52,23 +55,23 @@ class Gate:
         if segments[:1] != ["app"] and "_stcore" not in segments:
             return None
         headers = Headers(scope=scope)
-        if await self._has_session(headers):
+        if await self._session(headers) is not None:
             return None
         if _is_navigation(scope["method"], headers):
             return RedirectResponse(_login_address(scope), 303)
         return JSONResponse({"error": "Sign in first.", "code": "UNAUTHENTICATED"}, 401)
 
-    async def _may_connect(self, scope: Scope) -> bool:
+    async def _session_of_socket(self, scope: Scope) -> SessionView | None:
         headers = Headers(scope=scope)
         if scope["path"] != STREAM or not is_own_origin(headers, self._runtime.settings.public_url):
-            return False
-        return await self._has_session(headers)
+            return None
+        return await self._session(headers)
 
-    async def _has_session(self, headers: Headers) -> bool:
+    async def _session(self, headers: Headers) -> SessionView | None:
         token = cookie_token(self._runtime, headers)
         if token is None:
-            return False
-        return await to_thread.run_sync(partial(find_session, self._runtime, token)) is not None
+            return None
+        return await to_thread.run_sync(partial(find_session, self._runtime, token))
 
 
 def _is_navigation(method: str, headers: Headers) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.middleware import Middleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from web.body_limit import BodyLimit
 from web.gate import Gate
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 
 def build_middleware(runtime: Runtime) -> list[Middleware]:
-    """Headers and failures, then the gate of the app, then the limit on bodies."""
+    """Who is asking where a trusted proxy says it, headers and failures, the gate of the app, the limit on bodies."""
+    proxies = runtime.settings.trusted_proxies
     return [
+        *([Middleware(ProxyHeadersMiddleware, trusted_hosts=list(proxies))] if proxies else []),
         Middleware(SecurityHeaders, https=runtime.settings.is_https),
         Middleware(Gate, runtime=runtime),
         Middleware(BodyLimit, largest_file=runtime.settings.file_max_bytes),

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
+from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import Response
 
 from core.accounts.domain import SESSION_LIFE, cookie_name
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
+
+
+def client_host(request: HTTPConnection) -> str | None:
+    """The network address a request comes from: the one a trusted proxy names, else the peer's."""
+    return request.client.host if request.client else None
 
 
 def cookie_token(runtime: Runtime, headers: Headers) -> str | None:

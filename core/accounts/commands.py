@@ -28,13 +28,11 @@ from core.accounts.domain import (
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
 from core.accounts.queries import account_view, find_account, in_scope, people_exist, secret_index, secret_view
+from core.accounts.throttle import admit_try, clear_try, client_network
 from core.accounts.tokens import issue_token, read_token
-from core.platform.ratelimits import count_try, forget_tries
 from core.platform.runtime import Runtime
 from core.platform.vault import ALGORITHM, KEY_VERSION
 from core.shared.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound
-
-SIGN_IN_TRIES, SIGN_IN_WINDOW = 10, 15 * 60
 
 
 def create_account(
@@ -98,18 +96,21 @@ def ensure_operator(runtime: Runtime) -> None:
             session.add(AccountRow(id=account_id, plan="enterprise", roles="", is_operator=True, created_at=now))
 
 
-def sign_in(runtime: Runtime, *, email: str, password: str, device: str = "") -> SignedIn:
+def sign_in(
+    runtime: Runtime, *, email: str, password: str, device: str = "", client_host: str | None = None
+) -> SignedIn:
     """Check a password and open a session.
 
-    An unknown address takes as long as a known one and gets the same answer. Raises Forbidden
-    INVALID_CREDENTIALS, or LimitExceeded after too many tries for one address.
+    An unknown address takes as long as a known one and gets the same answer. `client_host` is where the request
+    comes from. Raises Forbidden INVALID_CREDENTIALS, or LimitExceeded after too many tries (`throttle`).
     """
     wrong = Forbidden("INVALID_CREDENTIALS", "The address or the password is wrong.")
     try:
         address = clean_email(email)
     except InvalidInput:
         raise wrong from None
-    count_try(runtime, "sign-in", address, limit=SIGN_IN_TRIES, seconds=SIGN_IN_WINDOW)
+    client = client_network(client_host)
+    admit_try(runtime, address, client)
     index = runtime.vault.blind_index("email", address)
     with runtime.database.read() as session:
         row = session.scalar(select(AccountRow).where(AccountRow.email_index == index))
@@ -118,7 +119,7 @@ def sign_in(runtime: Runtime, *, email: str, password: str, device: str = "") ->
     matches = bcrypt.checkpw(encoded[:PASSWORD_MAX_BYTES].replace(b"\0", b" "), hashed.encode())
     if row is None or not matches or len(encoded) > PASSWORD_MAX_BYTES or b"\0" in encoded:
         raise wrong
-    forget_tries(runtime, "sign-in", address)
+    clear_try(runtime, address, client)
     with runtime.database.write() as session:
         return open_session(runtime, session, account_view(runtime, row), device)
 

@@ -25,15 +25,16 @@ MAX_FRAMES = 12
 MAX_CAUSES = 4
 
 _QUERY = re.compile(r"\?[^\s\"']*")
+_CLIENT = re.compile(r"^\[?[0-9A-Fa-f.:%]+\]?:\d+$")  # an address with its port, as uvicorn writes it
 
 
-class DropQueryStrings(logging.Filter):
-    """Removes query strings from access logs: they may carry one-time tokens."""
+class CleanAccessLog(logging.Filter):
+    """Removes from access logs what names a person or lets one in: clients' addresses, and query strings."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _QUERY.sub("", str(record.msg))
         if isinstance(record.args, tuple):
-            record.args = tuple(_QUERY.sub("", a) if isinstance(a, str) else a for a in record.args)
+            record.args = tuple(_cleaned(a) if isinstance(a, str) else a for a in record.args)
         return True
 
 
@@ -57,6 +58,10 @@ class WordlessRecord(logging.LogRecord):
             self.exc_text = " ".join(f"{key}={value}" for key, value in describe_error(error).items())
 
 
+def _cleaned(text: str) -> str:
+    return "-" if _CLIENT.match(text) else _QUERY.sub("", text)
+
+
 def configure_logging(*, json: bool) -> None:
     """Set up structlog, quiet the access logs, keep the texts of exceptions out of all. Safe to call twice."""
     renderer: Any = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
@@ -74,8 +79,8 @@ def configure_logging(*, json: bool) -> None:
     )
     for name in ("uvicorn.access", "streamlit.web.server", "uvicorn.error"):
         target = logging.getLogger(name)
-        if not any(isinstance(known, DropQueryStrings) for known in target.filters):
-            target.addFilter(DropQueryStrings())
+        if not any(isinstance(known, CleanAccessLog) for known in target.filters):
+            target.addFilter(CleanAccessLog())
     logging.setLogRecordFactory(WordlessRecord)
     threading.excepthook = _thread_failed
     sys.unraisablehook = _not_raised

@@ -15,7 +15,7 @@ class RateWindow(Base):
     __tablename__ = "rate_windows"
 
     key: Mapped[bytes] = mapped_column(
-        LargeBinary, primary_key=True, info=not_personal("keyed hash, deleted when its window has passed")
+        LargeBinary, primary_key=True, info=not_personal("keyed hash, deleted after 30 days at the latest")
     )
     window_start: Mapped[datetime] = mapped_column(
         UtcDateTime, primary_key=True, info=not_personal("start of the window")

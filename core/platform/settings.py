@@ -1,11 +1,12 @@
 """Settings: the only reader of the environment and of `.env`."""
 
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.platform.mail.domain import parse_sender, parse_smtp_url
 from core.platform.outbound import parse_allowlist
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", alias="HOST", description="address to listen on")
     port: int = Field(8501, alias="PORT", ge=1, le=65535, description="port to listen on")
     app_url: str = Field("", alias="APP_URL", description="public address; empty: http://HOST:PORT")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        alias="STEPIQ_TRUSTED_PROXIES",
+        description="addresses or networks, with commas between, of proxies whose X-Forwarded-For names the client",
+    )
     master_key: str = Field(
         "", repr=False, alias="STEPIQ_MASTER_KEY", description="64 hex digits; made at first start in development"
     )
@@ -108,6 +114,17 @@ class Settings(BaseSettings):
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
         return value.resolve()
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _are_networks(cls, value: Any) -> Any:
+        names = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        for name in names:
+            try:
+                ip_network(name)
+            except ValueError:
+                raise ValueError(f"{name} is no address or network such as 10.0.0.0/8") from None
+        return tuple(names)
 
     @field_validator("master_key", "master_key_previous")
     @classmethod

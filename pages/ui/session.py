@@ -15,9 +15,12 @@ import streamlit as st
 from core.accounts.domain import SessionView, cookie_name
 from core.accounts.queries import find_session
 from core.bootstrap import get_runtime
+from pages.ui.theme import asset
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
+
+_leave = st.components.v2.component("stepiq.leave", js=asset("leave.js"))
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,3 +65,5 @@ def _say_signed_out() -> None:
         '<h1 class="sq-title">Signed out</h1><p class="sq-facts">Your session has ended. Nothing you saved is lost.</p>'
     )
     st.html('<p><a class="sq-link" href="/auth/login" target="_self">Sign in again</a></p>')
+    # The browser goes there by itself: left here, it would say that its connection failed, which ends as well.
+    _leave(key="leave", data={"to": "/auth/login"}, height=1)

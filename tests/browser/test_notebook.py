@@ -264,13 +264,20 @@ def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: Ser
     expect(page.get_by_role("button", name="Run all")).to_be_disabled()
 
 
-def test_an_ended_session_is_told_at_the_next_action(context: BrowserContext, server: ServerProcess) -> None:
-    page, other = _open(context, server, "?view=cells"), _open(context, server)
-    other.goto(server.url + "/auth/logout")
-    other.get_by_role("button", name="Sign out").click()
-    page.get_by_text("Graph", exact=True).click()
-    expect(page.get_by_role("heading", name="Signed out")).to_be_visible()
-    expect(page.get_by_text("triage")).to_have_count(0)
+def test_signing_out_in_one_tab_leads_the_others_to_the_sign_in_form(
+    context: BrowserContext, server: ServerProcess
+) -> None:
+    page = _open(context, server, "runs")
+    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+    elsewhere = context.new_page()
+    elsewhere.goto(server.url + "/auth/logout")
+    elsewhere.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/auth/login?next=*")
+    expect(page.get_by_label("Password")).to_be_visible()
+    page.get_by_label("E-mail").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/app/runs")
 
 
 def test_a_secret_is_typed_once_and_never_shown_again(context: BrowserContext, server: ServerProcess) -> None:

@@ -40,25 +40,26 @@ class AppSocket:
         self._socket.send(BackMsg(rerun_script=state or ClientState()).SerializeToString())
         messages: list[ForwardMsg] = []
         while True:
-            message = ForwardMsg()
-            received = self._socket.recv(timeout=SECONDS)
-            assert isinstance(received, bytes)
-            message.ParseFromString(received)
+            message = self._next()
             messages.append(message)
             # A script that hands over to another page, or to its own next turn, ends early: the answer goes on.
             ended = message.WhichOneof("type") == "script_finished"
             if ended and message.script_finished != ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                 return messages
 
-    def ended(self, seconds: float) -> bool:
-        """Whether the server closes the connection within so many seconds."""
+    def until_closed(self) -> list[ForwardMsg]:
+        """Every message that comes unasked until the server closes the connection."""
+        messages: list[ForwardMsg] = []
         try:
             while True:
-                self._socket.recv(timeout=seconds)
+                messages.append(self._next())
         except ConnectionClosed:
-            return True
-        except TimeoutError:
-            return False
+            return messages
+
+    def _next(self) -> ForwardMsg:
+        received = self._socket.recv(timeout=SECONDS)
+        assert isinstance(received, bytes)
+        return ForwardMsg.FromString(received)
 
 
 def elements_of(messages: Iterable[ForwardMsg]) -> set[bytes]:

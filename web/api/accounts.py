@@ -16,6 +16,7 @@ from core.shared.money import credits_number
 from web.api.context import AccountDep, RuntimeDep, SessionDep, TokenDep
 from web.api.payloads import Credentials, SignedInUser, UsageAnswer, User, answers, problems
 from web.api.strict_json import StrictJsonRoute
+from web.sessions import client_host
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["account"])
 
@@ -36,7 +37,8 @@ def user_json(account: Account) -> dict[str, Any]:
 def login(request: Request, body: Credentials, runtime: RuntimeDep) -> dict[str, Any]:
     """Open a session; its token goes into `Authorization: Bearer` and dies with `auth/logout`."""
     device = request.headers.get("user-agent", "")
-    signed_in = sign_in(runtime, email=body.email, password=body.password, device=device)
+    host = client_host(request)
+    signed_in = sign_in(runtime, email=body.email, password=body.password, device=device, client_host=host)
     return {"user": user_json(signed_in.account), "token": signed_in.token}
 
 

@@ -18,7 +18,7 @@ from web.errors import retry_headers, status_of
 from web.forms import FormGuard, forget_form, read_fields
 from web.origins import APP_HOME
 from web.rendering import message_page, page
-from web.sessions import set_session_cookie
+from web.sessions import client_host, set_session_cookie
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -73,7 +73,8 @@ class SetupPages:
         name = fields.get("name", "").strip() or None
         set_up_owner(self._runtime, token=fields["token"], email=email, password=password, name=name)
         device = request.headers.get("user-agent", "")
-        return sign_in(self._runtime, email=email, password=password, device=device).token
+        host = client_host(request)
+        return sign_in(self._runtime, email=email, password=password, device=device, client_host=host).token
 
     async def _refusal(self, token: str) -> Response | None:
         if not await to_thread.run_sync(needs_setup, self._runtime):

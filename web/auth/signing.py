@@ -18,7 +18,7 @@ from web.errors import retry_headers, status_of
 from web.forms import FormGuard, forget_form, read_fields
 from web.origins import safe_next
 from web.rendering import message_page, page
-from web.sessions import clear_session_cookie, cookie_token, set_session_cookie
+from web.sessions import clear_session_cookie, client_host, cookie_token, set_session_cookie
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -64,7 +64,8 @@ class SigningPages:
             missing["password"] = "" if password else "Enter your password."
             return again(status=422, errors=missing)
         device = request.headers.get("user-agent", "")
-        check = partial(sign_in, self._runtime, email=email, password=password, device=device)
+        who = {"email": email, "password": password, "device": device, "client_host": client_host(request)}
+        check = partial(sign_in, self._runtime, **who)
         try:
             signed_in = await to_thread.run_sync(check)
         except AppError as error:

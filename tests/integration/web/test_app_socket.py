@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import product
+from time import monotonic
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.util import calc_hash
+from websockets.exceptions import InvalidStatus
 
 from tests.conftest import PASSWORD
 from tests.integration.web.conftest import csrf_of
@@ -172,21 +174,51 @@ def test_the_address_of_an_admin_page_holds_nothing_of_it(server: ServerProcess,
             assert answer.text == shell.text or answer.status_code == 404, path
 
 
-def test_nothing_of_the_app_is_drawn_after_signing_out_elsewhere(server: ServerProcess, plain_cookie: str) -> None:
+def test_nothing_of_the_app_is_drawn_after_signing_out_elsewhere(server: ServerProcess) -> None:
     cookie = _sign_in(server, "bob@example.org")
-    token = cookie.split("=", 1)[1]
     with AppSocket(server.url, cookie) as socket:
         before = socket.rerun()
-        style = {each for each in elements_of(before) if b"<style>" in each}
-        assert "bob@example.org" in text_of(before) and len(style) == 1
-        out = httpx.post(server.url + "/api/auth/logout", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
-        assert out.status_code == 204
+        assert "bob@example.org" in text_of(before)
+        _sign_out(server, cookie)
         states = [ClientState(), ClientState(page_name="usage"), ClientState(page_name="runs")]
         states += [ClientState(fragment_id=each) for each in fragments_of(before)]
-        for state in states:
+        for state in states:  # quicker than the connection is closed
             after = socket.rerun(state)
-            assert not pages_of(after) and not (elements_of(after) & elements_of(before)) - style
+            assert not pages_of(after)
+            assert all(b"<style>" in each for each in elements_of(after) & elements_of(before))
             assert "bob@example.org" not in text_of(after)
-        assert "Signed out" in text_of(socket.rerun())
-    with AppSocket(server.url, plain_cookie) as other:
+
+
+def test_an_open_connection_ends_with_its_session(server: ServerProcess, plain_cookie: str) -> None:
+    cookie = _sign_in(server, "bob@example.org")
+    with AppSocket(server.url, cookie) as socket, AppSocket(server.url, plain_cookie) as other:
+        before = socket.rerun()
+        other.rerun()
+        _sign_out(server, cookie)
+        signed_out = monotonic()
+        after = socket.until_closed()
+        assert monotonic() - signed_out < 10, "a look a second, and a moment to say so"
+        assert "Signed out" in text_of(after), "the page that covers what was there comes unasked"
+        assert "bob@example.org" not in text_of(after)
+        assert not (elements_of(after) & elements_of(before)) - {
+            each for each in elements_of(before) if b"<style>" in each
+        }
         assert pages_of(other.rerun()), "the person's other session lives"
+    with pytest.raises(InvalidStatus):
+        AppSocket(server.url, cookie)
+
+
+def test_a_new_password_ends_every_open_connection(server: ServerProcess) -> None:
+    cookies = [_make_person(server, "eve@example.org"), _sign_in(server, "eve@example.org")]
+    with AppSocket(server.url, cookies[0]) as one, AppSocket(server.url, cookies[1]) as two:
+        one.rerun()
+        two.rerun()
+        changed = server.command("user", "password", "eve@example.org", "--password-stdin", stdin=PASSWORD + "7\n")
+        assert changed.returncode == 0, changed.stderr
+        for socket in (one, two):
+            assert "Signed out" in text_of(socket.until_closed())
+
+
+def _sign_out(server: ServerProcess, cookie: str) -> None:
+    headers = {"Authorization": f"Bearer {cookie.split('=', 1)[1]}"}
+    assert httpx.post(server.url + "/api/auth/logout", headers=headers, trust_env=False).status_code == 204

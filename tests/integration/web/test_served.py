@@ -156,7 +156,7 @@ def test_the_app_opens_for_its_owner_only(served: Served, cookie: str) -> None:
     assert _get(served, "/app/_stcore/health", Cookie=cookie) == 200
 
 
-def test_the_access_log_keeps_no_query_strings(served: Served, cookie: str) -> None:
+def test_the_access_log_keeps_no_query_strings_and_no_addresses(served: Served, cookie: str) -> None:
     assert _get(served, "/setup?token=very-secret-token") == 403
     assert _handshake(served, f"{STREAM}?token=very-secret-token", Cookie=cookie, Origin=served.origin) == 101
     assert _get(served, "/api/health") == 200
@@ -169,6 +169,7 @@ def test_the_access_log_keeps_no_query_strings(served: Served, cookie: str) -> N
     text = "".join(seen)
     assert "GET /setup HTTP" in text and STREAM in text, "the requests were logged"
     assert "very-secret-token" not in text and "token=" not in text
+    assert "127.0.0.1" not in text, "a client's address is somebody's"
 
 
 @pytest.mark.parametrize("declared", [True, False])
