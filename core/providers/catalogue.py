@@ -241,6 +241,7 @@ def _vendor_card(vendor: str, info: ModelInfo, model_id: str, now: datetime) -> 
         label=info.name or model_id,
         api=api,
         vendor_model=model_id,
+        tools=limits.takes_tools(model_id),
     )
 
 
@@ -259,6 +260,7 @@ def _demo_card() -> ModelCard:
         label=DEMO_LABEL,
         api="demo",
         vendor_model=DEMO_MODEL,
+        tools=False,
     )
 
 

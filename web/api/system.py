@@ -86,6 +86,7 @@ def _model(card: ModelCard, available: bool) -> dict[str, Any]:
         "context_tokens": card.context_tokens,
         "max_output_tokens": card.max_output_tokens,
         "json": card.json,
+        "tools": card.tools,
         "region": card.region,
         "data_terms": {
             "training": terms.training,
