@@ -15,7 +15,7 @@ from functools import cache
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
-from core.providers.domain import ANTHROPIC, OPENAI, ModelCard, ModelRequest
+from core.providers.domain import ANTHROPIC, OPENAI, ModelCard, ModelRequest, ToolSpec
 
 
 class _Tokenizer(Protocol):
@@ -72,14 +72,19 @@ def request_upper_bound(request: ModelRequest, card: ModelCard) -> int:
         total += 2 * _bytes(json.dumps(request.output_schema)) + SCHEMA_TOKENS
     elif request.json_output:
         total += SCHEMA_TOKENS
-    if request.tools:
-        # As with a schema, some vendors rewrite them: twice covers it.
-        total += TOOLS_TOKENS + sum(TOOL_TOKENS + 2 * _bytes(json.dumps(asdict(tool))) for tool in request.tools)
+    total += tools_upper_bound(request.tools)
     for turn in request.history:
         total += turn.reply.usage.output_tokens + TOOL_TOKENS * (1 + len(turn.reply.tool_calls))
         total += sum(upper_bound_tokens(result.text, card) + TOOL_TOKENS for result in turn.results)
         total += upper_bound_tokens(turn.message, card)
     return total
+
+
+def tools_upper_bound(tools: tuple[ToolSpec, ...]) -> int:
+    """A number of input tokens that offering these tools cannot exceed."""
+    # As with a schema, some vendors rewrite them: twice covers it.
+    offered = sum(TOOL_TOKENS + 2 * _bytes(json.dumps(asdict(tool))) for tool in tools)
+    return TOOLS_TOKENS + offered if tools else 0
 
 
 def openai_encoding(model_id: str) -> Encoding | None:

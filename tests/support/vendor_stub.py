@@ -26,7 +26,8 @@ name), or by the header or query parameter `x-scenario`:
     tools         asks for each tool that the prompt writes as `name {arguments}`, one a turn, then answers with
                   what they gave; `tools-together`: all in one turn; `tools-endless`: the first one for ever;
                   `tools-malformed`: first with arguments that are cut; `tools-unknown`: first a tool nobody offered;
-                  `tools-slow`: a token every 50 ms; `tools-late`: never answers once it has a result
+                  `tools-slow`: a token every 50 ms; `tools-late`: never answers once it has a result;
+                  `tools-dear`: reports a hundred million tokens read; `tools-busy`: 529 once it has a result
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ from tests.support.vendor_voices import Anthropic, Chat, Responses, Voice
 
 _SCENARIOS = (
     r"rate-limit(?:-[\d.]+)?|error-\d{3}|slow|hang|stall|cut|truncated|malformed|shapeless|mid-error|refusal|long|"
-    r"no-temp|no-schema|no-sealed|no-usage|html|tools-(?:together|endless|malformed|unknown|slow|late)|tools"
+    r"no-temp|no-schema|no-sealed|no-usage|html|tools-(?:together|endless|malformed|unknown|slow|late|dear|busy)|tools"
 )
 
 
@@ -122,6 +123,8 @@ class VendorStub:
                 return Response(status_code=499)
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
+            if scenario == "tools-busy" and voice.results():
+                return JSONResponse(voice.error_body(529, "Overloaded"), 529)
             if (refused := _refused(scenario, body, voice)) is not None:
                 return refused
             if not body.get("stream"):

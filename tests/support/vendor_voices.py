@@ -45,7 +45,8 @@ class Voice:
     def counts(self) -> tuple[int, int]:
         given = len(self.prompt()) + sum(map(len, self.results()))
         made = len(self.text()) + sum(len(arguments) for _, arguments in self.asked())
-        return max(CACHED + WRITTEN + 1, given // 4), max(1, made // 4)
+        read = 100_000_000 if self.scenario == "tools-dear" else given // 4
+        return max(CACHED + WRITTEN + 1, read), max(1, made // 4)
 
     def results(self) -> list[str]:
         """What the tools gave so far."""

@@ -1,6 +1,7 @@
-"""`llm`: one call of a model."""
+"""`llm`: one call of a model, or an agent that works in turns."""
 
 from core.execution.calls import CallResult, call_model
+from core.execution.kinds import agent
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import PreparedCall, prepare_call
 from core.pipelines.definition import LlmStep
@@ -15,12 +16,14 @@ def prepare(context: StepContext) -> Prepared:
         runtime.catalogue,
         context.definition,
         step,
-        {**context.scope, "env": dict(context.secrets)},
+        {**context.scope, "env": agent.shown_secrets(step, context.secrets)},
         funding=claim.funding,
         plan=claim.plan,
         hash_=context.hash_,
         idempotency_key=context.cause,
     )
+    if step.agent is not None:
+        return agent.prepare(context, step, call)
     own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
 
     async def execute(live: Live) -> StepResult:
