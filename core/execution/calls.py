@@ -38,6 +38,13 @@ class CallResult:
         return cls(raw=streamed, usages=(Usage(read, estimate_tokens(streamed, call.card)),), error=error)
 
 
+def mismatch(problem: OutputMismatch, stop_reason: str | None) -> InvalidInput:
+    """The error of an answer that does not fit after its repair."""
+    cut = " The answer was cut at max_tokens: raise it." if stop_reason == "max_tokens" else ""
+    message = f"The model's answer does not fit, also after one repair: {problem.message}{cut}"
+    return InvalidInput("OUTPUT_MISMATCH", message)
+
+
 async def call_model(port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None]) -> CallResult:
     """Make the call. Failures are results; only cancellation is raised."""
     usages: list[Usage] = []
@@ -60,19 +67,9 @@ async def call_model(port: ModelPort, call: PreparedCall, step: LlmStep, on_delt
                 parsed = parse_output(reply.text, step.output_schema)
             return CallResult(reply.text, parsed, tuple(usages), reply.stop_reason, trace=trace)
     except OutputMismatch as problem:
-        cut = " The answer was cut at max_tokens: raise it." if reply and reply.stop_reason == "max_tokens" else ""
-        error = InvalidInput(
-            "OUTPUT_MISMATCH",
-            f"The model's answer does not fit, also after one repair: {problem.message}{cut}",
-        )
-        return CallResult(
-            reply.text if reply else None,
-            None,
-            tuple(usages),
-            reply.stop_reason if reply else None,
-            error,
-            trace,
-        )
+        assert reply is not None
+        stop = reply.stop_reason
+        return CallResult(reply.text, None, tuple(usages), stop, mismatch(problem, stop), trace)
     except TimeoutError:
         late = ProviderError(
             "TIMEOUT",

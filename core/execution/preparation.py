@@ -7,17 +7,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from core.credits.domain import micros_for
+from core.execution.tools import RESULT_BYTES, specs
 from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
+from core.pipelines.kinds.llm import Agent
 from core.pipelines.templates import render, resolve_value
 from core.providers.catalogue import Catalogue
 from core.providers.domain import ImagePart, ModelCard, ModelRequest, no_key, no_price
-from core.providers.tokens import estimate_tokens, request_upper_bound
+from core.providers.tokens import MESSAGE_TOKENS, TOOL_TOKENS, estimate_tokens, request_upper_bound
 from core.shared.errors import InvalidInput
 from core.shared.types import JsonValue
 
 PROMPT_LIMIT = 4_000_000
 DEFAULT_MAX_TOKENS = 4096
 FRAME_TOKENS = 64  # what vendors add around a prompt: roles and separators
+REPAIR_TOKENS = 1000  # what a repair says beside the prompt and the answer
 
 Hash = Callable[[bytes], bytes]
 
@@ -84,11 +87,12 @@ def prepare_call(
         idempotency_key=idempotency_key,
         timeout_seconds=float(step.timeout_seconds),
         images=images(card),
+        tools=specs(step.agent.tools) if step.agent is not None and card.tools else (),
     )
     held = 0
     if mode == "platform":
         bound = request_upper_bound(request, card) + FRAME_TOKENS
-        held = most_micros(catalogue, card, plan, bound, max_tokens, repairs=step.wants_json)
+        held = most_micros(catalogue, card, plan, bound, max_tokens, repairs=step.wants_json, agent=step.agent)
     identity: list[JsonValue] = [
         "llm", card.id, prompt, system, step.temperature, step.max_tokens, step.output_format, step.output_schema,
     ]  # fmt: skip
@@ -126,18 +130,47 @@ def max_tokens_of(step: LlmStep, card: ModelCard) -> int:
 
 
 def most_micros(
-    catalogue: Catalogue, card: ModelCard, plan: str, input_tokens: int, output_tokens: int, *, repairs: bool
+    catalogue: Catalogue,
+    card: ModelCard,
+    plan: str,
+    input_tokens: int,
+    output_tokens: int,
+    *,
+    repairs: bool,
+    agent: Agent | None = None,
 ) -> int:
-    """The most micro-credits a call can cost; with a repair, both calls. Raises ProviderError NO_PRICE."""
-    # The repair's prompt holds the first prompt, the problem and the first answer.
-    calls = [input_tokens] + ([2 * input_tokens + output_tokens + 1000] if repairs else [])
-    total = Decimal(0)
-    for tokens in calls:
-        cost = catalogue.worst_cost_usd(card, tokens, output_tokens)
-        if cost is None:
-            raise no_price(card.id)
-        total += cost
-    return micros_for(total, plan)
+    """The most micro-credits a step can cost: its call, each turn of an agent, and the repair.
+
+    Raises ProviderError NO_PRICE.
+    """
+    if agent is None:
+        # The repair's prompt holds the first prompt, the problem and the first answer.
+        calls = [input_tokens] + ([2 * input_tokens + output_tokens + REPAIR_TOKENS] if repairs else [])
+    else:
+        calls = turn_bounds(card, agent, input_tokens, output_tokens, repairs=repairs)
+    return micros_for(sum((worst_usd(catalogue, card, tokens, output_tokens) for tokens in calls), Decimal(0)), plan)
+
+
+def turn_bounds(card: ModelCard, agent: Agent, input_tokens: int, output_tokens: int, *, repairs: bool) -> list[int]:
+    """The most that each turn of an agent can read: all it wrote before, and all its tools may have given at once.
+
+    No turn reads more than the model can; a vendor refuses such a call, and bills nothing.
+    """
+    results = agent.max_tool_calls * (RESULT_BYTES + MESSAGE_TOKENS + TOOL_TOKENS) if agent.tools else 0
+    turns = agent.max_turns if results else 1
+    bounds = [input_tokens]
+    for turn in range(1, turns + repairs):
+        said = turn * (output_tokens + TOOL_TOKENS) + agent.max_tool_calls * TOOL_TOKENS
+        bounds.append(input_tokens + said + results + (REPAIR_TOKENS if turn == turns else 0))
+    return [tokens if card.context_tokens is None else min(tokens, card.context_tokens) for tokens in bounds]
+
+
+def worst_usd(catalogue: Catalogue, card: ModelCard, input_tokens: int, output_tokens: int) -> Decimal:
+    """The most US dollars a call can cost. Raises ProviderError NO_PRICE."""
+    cost = catalogue.worst_cost_usd(card, input_tokens, output_tokens)
+    if cost is None:
+        raise no_price(card.id)
+    return cost
 
 
 def _too_long(step_id: str, said: str) -> InvalidInput:

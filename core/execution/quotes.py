@@ -13,6 +13,7 @@ from core.credits.domain import Quote, micros_for
 from core.execution.kinds.map import items_of
 from core.execution.kinds.pipeline import name_of
 from core.execution.preparation import FRAME_TOKENS, card_of, max_tokens_of, most_micros
+from core.execution.tools import specs
 from core.pipelines.definition import Definition, LlmStep, Step, with_agent_defaults
 from core.pipelines.graph import list_dependencies, order, steps_read
 from core.pipelines.kinds.map import MAX_ITEMS, MapStep
@@ -23,7 +24,7 @@ from core.platform.runtime import Runtime
 from core.providers.catalogue import Catalogue
 from core.providers.domain import ImagePart, ModelCard, Usage
 from core.providers.images import image_upper_bound
-from core.providers.tokens import estimate_tokens, upper_bound_tokens
+from core.providers.tokens import estimate_tokens, tools_upper_bound, upper_bound_tokens
 from core.shared.errors import AppError
 from core.shared.types import JsonValue
 
@@ -31,6 +32,7 @@ Three = tuple[int, int, int]
 
 LIKELY_OUTPUT = 300  # tokens, where nothing better is known
 LIKELY_ITEMS = 10
+LIKELY_TURNS = 3
 LARGEST_OUTPUT = 4_000_000  # characters, of steps that do not say how much they write
 ZERO: Three = (0, 0, 0)
 
@@ -154,8 +156,7 @@ class _Estimate:
             for one, card in zip(models, cards, strict=True)
         ]
         low, likely, _ = each_cost[0]
-        turns = step.agent.max_turns if step.agent is not None else 1
-        most = sum(cost[2] for cost in each_cost) * step.retry.max_attempts * turns
+        most = sum(cost[2] for cost in each_cost) * step.retry.max_attempts
         return size, (low, min(likely, most), most)
 
 
@@ -192,13 +193,18 @@ def _call_quote(
     bound = upper_bound_tokens(text, card) + text.count("{{") * (given + upstream) + FRAME_TOKENS + images
     if step.output_schema is not None:
         bound += upper_bound_tokens(str(step.output_schema), card)
+    agent = step.agent if card.tools else None
+    if agent is not None:
+        bound += tools_upper_bound(specs(agent.tools))
     if card.context_tokens is not None:
         # A loop may print the same value many times: only what the model can read bounds it.
         bound = card.context_tokens if "{{#each" in text.replace(" ", "") else min(bound, card.context_tokens)
-    most = most_micros(catalogue, card, owner.plan, bound, max_tokens_of(step, card), repairs=step.wants_json)
+    output = max_tokens_of(step, card)
+    most = most_micros(catalogue, card, owner.plan, bound, output, repairs=step.wants_json, agent=agent)
     likely_in = estimate_tokens(text, card) + given // 3 + min(upstream, LIKELY_OUTPUT)
     low = _likely(catalogue, card, owner.plan, Usage(estimate_tokens(text, card), 1))
-    likely = _likely(catalogue, card, owner.plan, Usage(likely_in, min(max_tokens_of(step, card), LIKELY_OUTPUT)))
+    turns = min(agent.max_turns, LIKELY_TURNS) if agent is not None and agent.tools else 1
+    likely = turns * _likely(catalogue, card, owner.plan, Usage(likely_in, min(output, LIKELY_OUTPUT)))
     return min(low, most), min(likely, most), most
 
 

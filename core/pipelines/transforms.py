@@ -25,7 +25,7 @@ def run_transform(step: TransformStep, scope: Scope) -> JsonValue:
     if step.text_template is not None:
         result: JsonValue = render(step.text_template, scope)
     elif step.extract is not None:
-        result = _extract(step.extract, resolve_value(step.source, scope))
+        result = extract_value(step.extract, resolve_value(step.source, scope))
     else:
         assert step.regex is not None
         result = _match(step.regex, resolve_value(step.source, scope))
@@ -48,7 +48,8 @@ def _compiled(expression: str) -> ParsedResult:
     return jmespath.compile(expression)
 
 
-def _extract(expression: str, value: JsonValue) -> JsonValue:
+def extract_value(expression: str, value: JsonValue) -> JsonValue:
+    """What a JMESPath expression takes out of a value. Raises InvalidInput NOT_JSON, EXTRACT_FAILED."""
     if isinstance(value, str):
         try:
             value = read_json(value)

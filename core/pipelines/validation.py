@@ -26,6 +26,7 @@ from core.pipelines.schemas import check_schema
 from core.pipelines.source import MAX_ISSUES, Issue, Path, SourceMap
 from core.pipelines.structure import suggestion
 from core.pipelines.transforms import expression_problem
+from core.providers.domain import ModelCard
 from core.shared.types import JsonValue
 
 __all__ = ["Issue", "ModelLookup", "Validated", "resolve_models", "validate"]
@@ -310,6 +311,28 @@ class _Check:
                 close = self.models.suggest(model)
                 hint = f" Did you mean `{close}`?" if close else f" Leave it out to use `{self.default_model}`."
                 yield self.places.issue(path, "UNKNOWN_MODEL", f"There is no model `{model}` here.{hint}")
+        yield from self._agents()
+
+    def _agents(self) -> Iterator[Issue]:
+        """Agents whose model cannot ask for tools."""
+        budget = self.definition.budget
+        usual = self.definition.agent_defaults.model or self.default_model
+        for path, step in walk_steps(self.definition.steps):
+            if not isinstance(step, LlmStep) or step.agent is None or not step.agent.tools:
+                continue
+            chosen: list[tuple[Path, str | None]] = [((*path, "model" if step.model else "agent"), step.model or usual)]
+            chosen += [((*path, "fallback", number), model) for number, model in enumerate(step.fallback)]
+            chosen.append((("budget", "downgrade_to"), budget.downgrade_to if budget else None))
+            for place, model in chosen:
+                card = self.models.find(model) if model is not None else None
+                if not isinstance(card, ModelCard) or card.tools:
+                    continue
+                if card.api == "demo":
+                    message = "The demo model uses no tools: it answers at once, from the prompt alone."
+                    yield self.places.issue(place, "NO_TOOLS", message, severity="warning")
+                else:
+                    message = f"`{model}` cannot use tools: choose another model, or remove `agent`."
+                    yield self.places.issue(place, "NO_TOOLS", message)
 
     def _expressions(self) -> Iterator[Issue]:
         for path, step in walk_steps(self.definition.steps):

@@ -244,6 +244,7 @@ def _vendor_card(vendor: str, info: ModelInfo, model_id: str, now: datetime) -> 
         api=api,
         vendor_model=model_id,
         vision=sees(vendor, model_id),
+        tools=limits.takes_tools(model_id),
     )
 
 
@@ -262,6 +263,7 @@ def _demo_card() -> ModelCard:
         label=DEMO_LABEL,
         api="demo",
         vendor_model=DEMO_MODEL,
+        tools=False,
     )
 
 

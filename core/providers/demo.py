@@ -1,7 +1,8 @@
 """The built-in demo model: offline, deterministic, and honest about being no language model.
 
 It picks sentences, words and facts out of the text it is given, so that pipelines can be tried before any
-key exists. It never makes text up and never pretends to translate.
+key exists. It never makes text up and never pretends to translate. It has no tools: as an agent it answers at once,
+from the prompt alone.
 """
 
 from __future__ import annotations

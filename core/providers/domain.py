@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -14,7 +14,7 @@ DEMO_PROVIDER = "demo"
 ANTHROPIC = "anthropic"
 OPENAI = "openai"
 
-StopReason = Literal["end", "max_tokens", "refusal", "stop_sequence", "other"]
+StopReason = Literal["end", "max_tokens", "refusal", "stop_sequence", "tool_use", "other"]
 ModelApi = Literal["messages", "responses", "chat", "demo"]
 OnDelta = Callable[[str], None]
 
@@ -73,8 +73,48 @@ class ImagePart:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolSpec:
+    """A tool a model may ask for. `parameters` is the JSON Schema of its arguments, an object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A tool the model asks for. `arguments` is the JSON it wrote, which may be malformed or cut."""
+
+    id: str
+    name: str
+    arguments: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool answered to the call of this id."""
+
+    call_id: str
+    text: str = field(repr=False)
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An answer of the model and what it was told then: the result of each tool it asked for, or a `message`."""
+
+    reply: ModelReply
+    results: tuple[ToolResult, ...] = ()
+    message: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """One call of a model. `timeout_seconds` bounds the whole call, streaming included."""
+    """One call of a model. `timeout_seconds` bounds the whole call, streaming included.
+
+    `history` is the conversation since the prompt: all of it answers of this very model under this very request,
+    because a vendor may seal its reasoning to what stood before.
+    """
 
     model: str
     prompt: str = field(repr=False)
@@ -86,6 +126,19 @@ class ModelRequest:
     idempotency_key: str = ""
     timeout_seconds: float = 60.0
     images: tuple[ImagePart, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
+    history: tuple[Turn, ...] = field(default=(), repr=False)
+
+    def texts(self) -> Iterator[str]:
+        """The texts it carries: prompts, and what was said since."""
+        if self.system_prompt:
+            yield self.system_prompt
+        yield self.prompt
+        for turn in self.history:
+            yield turn.reply.text
+            yield from (call.arguments for call in turn.reply.tool_calls)
+            yield from (result.text for result in turn.results)
+            yield turn.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +156,18 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class ModelReply:
-    """A whole answer. `model` is the name the vendor reported, which may carry a date."""
+    """A whole answer. `model` is the name the vendor reported, which may carry a date.
+
+    `items` is the answer in the vendor's own form, reasoning included, to be repeated as it was.
+    """
 
     text: str = field(repr=False)
     usage: Usage
     stop_reason: StopReason
     model: str
     provider: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    items: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
 
 
 class ModelPort(Protocol):
@@ -175,6 +233,7 @@ class ModelCard:
 
     `max_output_tokens` is also what is asked of the vendor when a step sets no `max_tokens`, so that a
     quoted maximum is a true one. `vendor_model` is the name sent to the vendor. `vision`: it looks at images.
+    `tools`: it can ask for tools; the demo model cannot, and answers at once where an agent would use them.
     """
 
     id: str
@@ -190,6 +249,7 @@ class ModelCard:
     api: ModelApi = "chat"
     vendor_model: str = ""
     vision: bool = False
+    tools: bool = True
 
 
 def no_key(provider: str, *, own: bool) -> ProviderError:

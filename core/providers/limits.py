@@ -37,6 +37,10 @@ _NO_SCHEMA = re.compile(
     r"|claude-(?:v1|2|instant|3|sonnet-4(?:-0|-2025|$|@)|opus-4(?:-[01](?!\d)|-2025|$|@)|4-)"
 )
 _NO_SYSTEM = re.compile(r"o1-(?:preview|mini)")
+_NO_TOOLS = re.compile(
+    r"claude-(?:v1|2|instant)|o1-(?:preview|mini)|chatgpt-4o|gpt-4o(?:-mini)?-search-preview|gpt-5-search-api"
+    r"|gpt-4-(?:0314|32k|vision)|gpt-3\.5-turbo-0301"
+)
 
 
 def vendor_output_tokens(model_id: str) -> int | None:
@@ -57,6 +61,11 @@ def takes_schema(model_id: str) -> bool:
 def takes_system_prompt(model_id: str) -> bool:
     """False for the earliest reasoning models, whose system prompt goes before the prompt."""
     return not _NO_SYSTEM.match(model_id)
+
+
+def takes_tools(model_id: str) -> bool:
+    """Whether the vendor offers tools with this model."""
+    return not _NO_TOOLS.match(model_id)
 
 
 def needs_chat_api(model_id: str) -> bool:

@@ -10,11 +10,12 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from dataclasses import asdict
 from functools import cache
 from importlib import import_module
 from typing import Literal, Protocol, cast
 
-from core.providers.domain import ANTHROPIC, OPENAI, ModelCard, ModelRequest
+from core.providers.domain import ANTHROPIC, OPENAI, ModelCard, ModelRequest, ToolSpec
 from core.providers.images import image_upper_bound
 
 
@@ -28,6 +29,8 @@ Encoding = Literal["o200k_base", "cl100k_base"]
 MESSAGE_TOKENS = 16
 # What vendors put around a JSON Schema, beyond the schema itself.
 SCHEMA_TOKENS = 512
+# What vendors tell a model about the use of tools, and put around each tool, call and result.
+TOOLS_TOKENS, TOOL_TOKENS = 1_024, 64
 SAMPLE = 65_536
 EXACT_UP_TO = 4_000_000  # characters: half a second at worst; above it bytes are the bound
 
@@ -61,7 +64,7 @@ def upper_bound_tokens(text: str, card: ModelCard) -> int:
 
 
 def request_upper_bound(request: ModelRequest, card: ModelCard) -> int:
-    """A number of input tokens a whole request cannot exceed: prompt, images, system prompt and schema."""
+    """A number of input tokens a request cannot exceed: prompts, images, schema, tools and what was said since."""
     total = upper_bound_tokens(request.prompt, card)
     total += sum(image_upper_bound(image, card) for image in request.images)
     if request.system_prompt:
@@ -71,7 +74,19 @@ def request_upper_bound(request: ModelRequest, card: ModelCard) -> int:
         total += 2 * _bytes(json.dumps(request.output_schema)) + SCHEMA_TOKENS
     elif request.json_output:
         total += SCHEMA_TOKENS
+    total += tools_upper_bound(request.tools)
+    for turn in request.history:
+        total += turn.reply.usage.output_tokens + TOOL_TOKENS * (1 + len(turn.reply.tool_calls))
+        total += sum(upper_bound_tokens(result.text, card) + TOOL_TOKENS for result in turn.results)
+        total += upper_bound_tokens(turn.message, card)
     return total
+
+
+def tools_upper_bound(tools: tuple[ToolSpec, ...]) -> int:
+    """A number of input tokens that offering these tools cannot exceed."""
+    # As with a schema, some vendors rewrite them: twice covers it.
+    offered = sum(TOOL_TOKENS + 2 * _bytes(json.dumps(asdict(tool))) for tool in tools)
+    return TOOLS_TOKENS + offered if tools else 0
 
 
 def openai_encoding(model_id: str) -> Encoding | None:

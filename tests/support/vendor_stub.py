@@ -20,8 +20,14 @@ name), or by the header or query parameter `x-scenario`:
     long          stops at the token limit
     no-temp       400 while `temperature` is sent
     no-schema     400 while a schema is sent
+    no-sealed     400 while sealed reasoning is asked for
     no-usage      a stream that reports no usage
     html          200 with a page instead of JSON
+    tools         asks for each tool that the prompt writes as `name {arguments}`, one a turn, then answers with
+                  what they gave; `tools-together`: all in one turn; `tools-endless`: the first one for ever;
+                  `tools-malformed`: first with arguments that are cut; `tools-unknown`: first a tool nobody offered;
+                  `tools-slow`: a token every 50 ms; `tools-late`: never answers once it has a result;
+                  `tools-dear`: reports a hundred million tokens read; `tools-busy`: 529 once it has a result
 """
 
 from __future__ import annotations
@@ -48,7 +54,7 @@ from tests.support.vendor_voices import Anthropic, Chat, Responses, Voice
 
 _SCENARIOS = (
     r"rate-limit(?:-[\d.]+)?|error-\d{3}|slow|hang|stall|cut|truncated|malformed|shapeless|mid-error|refusal|long|"
-    r"no-temp|no-schema|no-usage|html"
+    r"no-temp|no-schema|no-sealed|no-usage|html|tools-(?:together|endless|malformed|unknown|slow|late|dear|busy)|tools"
 )
 
 
@@ -109,15 +115,18 @@ class VendorStub:
         match = re.search(_SCENARIOS, chosen)
         scenario = match.group() if match else "normal"
         voice = kind(body)
+        voice.scenario = scenario
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         streamed = False
         try:
-            if scenario == "hang":
+            if scenario == "hang" or (scenario == "tools-late" and voice.results()):
                 await self._until_disconnect(request, seen)
                 return Response(status_code=499)
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
+            if scenario == "tools-busy" and voice.results():
+                return JSONResponse(voice.error_body(529, "Overloaded"), 529)
             if (refused := _refused(scenario, body, voice)) is not None:
                 return refused
             if not body.get("stream"):
@@ -132,8 +141,7 @@ class VendorStub:
                 self.running -= 1
 
     async def _events(self, scenario: str, voice: Voice, seen: Seen) -> AsyncIterator[str]:
-        pause = 0.05 if scenario == "slow" else self.chunk_delay_seconds
-        voice.scenario = scenario
+        pause = 0.05 if scenario.endswith("slow") else self.chunk_delay_seconds
         for event in voice.opening():
             yield event
         pieces = re.findall(r"\S+\s*", voice.text())
@@ -208,13 +216,14 @@ def _refused(scenario: str, body: dict[str, Any], voice: Voice) -> Response | No
         return JSONResponse(voice.error_body(400, "`temperature` is deprecated for this model."), 400)
     if scenario == "no-schema" and voice.schema() is not None:
         return JSONResponse(voice.error_body(400, "json_schema: this model does not support output formats."), 400)
+    if scenario == "no-sealed" and body.get("include"):
+        return JSONResponse(voice.error_body(400, "Encrypted content is not supported with this model."), 400)
     if scenario == "html":
         return HTMLResponse("<h1>Bad gateway, sorry</h1>")
     return None
 
 
 def _whole(scenario: str, voice: Voice) -> Response:
-    voice.scenario = scenario
     if scenario == "malformed":
         return Response('{"id": "x", "content": [', media_type="application/json")
     if scenario == "shapeless":

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+SEALED = "sealed reasoning"
 # Tokens every answer reports as read from, and written to, the vendor's cache.
 CACHED, WRITTEN = 4, 2
 _ERROR_TYPES = {
@@ -28,16 +30,51 @@ class Voice:
         self.model = str(body["model"])
 
     def text(self) -> str:
+        if self.asked():
+            return "Let me look."
         if (schema := self.schema()) is not None:
             return json.dumps(sample_of(schema))
         if self.wants_json():
             return '{"ok": true}'
         if self.scenario == "refusal":
             return "I cannot help with that."
+        if self.scenario.startswith("tools"):
+            return " | ".join(["RESULTS", *self.results()])
         return " ".join(self.prompt().upper().split()[:40]) or "EMPTY"
 
     def counts(self) -> tuple[int, int]:
-        return max(CACHED + WRITTEN + 1, len(self.prompt()) // 4), max(1, len(self.text()) // 4)
+        given = len(self.prompt()) + sum(map(len, self.results()))
+        made = len(self.text()) + sum(len(arguments) for _, arguments in self.asked())
+        read = 100_000_000 if self.scenario == "tools-dear" else given // 4
+        return max(CACHED + WRITTEN + 1, read), max(1, made // 4)
+
+    def results(self) -> list[str]:
+        """What the tools gave so far."""
+        raise NotImplementedError
+
+    def offered(self) -> list[str]:
+        """The names of the tools that may be asked for."""
+        return [tool.get("name") or tool["function"]["name"] for tool in self.body.get("tools") or ()]
+
+    def asked(self) -> list[tuple[str, str]]:
+        """The tools it asks for now, with their arguments."""
+        if not self.scenario.startswith("tools"):
+            return []
+        done = len(self.results())
+        script = written_calls(self.prompt(), self.offered())
+        match self.scenario:
+            case "tools-together":
+                return [] if done else script
+            case "tools-endless":
+                return script[:1]
+            case "tools-malformed":
+                script = [(script[0][0], script[0][1][:-2]), *script]
+            case "tools-unknown":
+                script = [("no_such_tool", "{}"), *script]
+        return script[done : done + 1]
+
+    def call_id(self, index: int) -> str:
+        return f"call_{len(self.results())}_{index}"
 
     def prompt(self) -> str:
         raise NotImplementedError
@@ -77,13 +114,33 @@ def _text_of(content: Any, kind: str) -> str:
     return "".join(part["text"] for part in content if part["type"] == kind)
 
 
+def written_calls(prompt: str, offered: list[str]) -> list[tuple[str, str]]:
+    """The calls a prompt writes as `name {arguments}`, in order."""
+    found = []
+    for match in re.finditer(rf"\b({'|'.join(offered) or '-'})\s+(?={{)", prompt):
+        value, end = json.JSONDecoder().raw_decode(prompt, match.end())
+        assert isinstance(value, dict)
+        found.append((match.group(1), prompt[match.end() : end]))
+    return found
+
+
 def _event(name: str, data: dict[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n"
 
 
 class Anthropic(Voice):
     def prompt(self) -> str:
-        return _text_of(self.body["messages"][-1]["content"], "text")
+        return _text_of(self.body["messages"][0]["content"], "text")
+
+    def results(self) -> list[str]:
+        told = [message["content"] for message in self.body["messages"][1:] if message["role"] == "user"]
+        return [str(part["content"]) for parts in told for part in parts if part["type"] == "tool_result"]
+
+    def _calls(self) -> list[dict[str, Any]]:
+        return [
+            {"type": "tool_use", "id": self.call_id(index), "name": name, "input": _loaded(arguments)}
+            for index, (name, arguments) in enumerate(self.asked())
+        ]
 
     def schema(self) -> dict[str, Any] | None:
         form = (self.body.get("output_config") or {}).get("format")
@@ -100,6 +157,8 @@ class Anthropic(Voice):
         }
 
     def _stop(self) -> str:
+        if self.asked():
+            return "tool_use"
         return {"refusal": "refusal", "long": "max_tokens"}.get(self.scenario, "end_turn")
 
     def _message(self, content: list[dict[str, Any]], stop: str | None, output: int) -> dict[str, Any]:
@@ -115,7 +174,10 @@ class Anthropic(Voice):
         }
 
     def whole(self) -> dict[str, Any]:
-        return self._message([{"type": "text", "text": self.text()}], self._stop(), self.counts()[1])
+        content = [{"type": "text", "text": self.text()}, *self._calls()]
+        if self.asked():
+            content.insert(0, {"type": "thinking", "thinking": "Hm.", "signature": SEALED})
+        return self._message(content, self._stop(), self.counts()[1])
 
     def opening(self) -> list[str]:
         return [
@@ -131,9 +193,29 @@ class Anthropic(Voice):
         delta = {"stop_reason": self._stop(), "stop_sequence": None}
         return [
             _event("content_block_stop", {"index": 0}),
+            *self._called(),
             _event("message_delta", {"delta": delta, "usage": {"output_tokens": self.counts()[1]}}),
             _event("message_stop", {}),
         ]
+
+    def _called(self) -> list[str]:
+        if not self.asked():
+            return []
+        thought = {"type": "thinking", "thinking": "", "signature": ""}
+        events = [
+            _event("content_block_start", {"index": 1, "content_block": thought}),
+            _event("content_block_delta", {"index": 1, "delta": {"type": "thinking_delta", "thinking": "Hm."}}),
+            _event("content_block_delta", {"index": 1, "delta": {"type": "signature_delta", "signature": SEALED}}),
+            _event("content_block_stop", {"index": 1}),
+        ]
+        for index, (name, arguments) in enumerate(self.asked()):
+            block = {"type": "tool_use", "id": self.call_id(index), "name": name, "input": {}}
+            events.append(_event("content_block_start", {"index": 2 + index, "content_block": block}))
+            for piece in (arguments[:5], arguments[5:]):
+                delta = {"type": "input_json_delta", "partial_json": piece}
+                events.append(_event("content_block_delta", {"index": 2 + index, "delta": delta}))
+            events.append(_event("content_block_stop", {"index": 2 + index}))
+        return events
 
     def raw(self, data: str) -> str:
         return f"event: content_block_delta\ndata: {data}\n\n"
@@ -149,7 +231,29 @@ class Anthropic(Voice):
 class Responses(Voice):
     def prompt(self) -> str:
         given = self.body["input"]
-        return given if isinstance(given, str) else _text_of(given[-1]["content"], "input_text")
+        return given if isinstance(given, str) else _text_of(given[0]["content"], "input_text")
+
+    def results(self) -> list[str]:
+        given = self.body["input"]
+        items = [] if isinstance(given, str) else given
+        return [item["output"] for item in items if item.get("type") == "function_call_output"]
+
+    def _calls(self) -> list[dict[str, Any]]:
+        asked = [
+            {
+                "type": "function_call",
+                "id": f"fc_{self.call_id(index)}",
+                "call_id": self.call_id(index),
+                "name": name,
+                "arguments": arguments,
+                "status": "completed",
+            }
+            for index, (name, arguments) in enumerate(self.asked())
+        ]
+        if not asked:
+            return []
+        sealed = {"encrypted_content": SEALED} if "reasoning.encrypted_content" in self.body.get("include", ()) else {}
+        return [{"type": "reasoning", "id": f"rs_{len(self.results())}", "summary": [], **sealed}, *asked]
 
     def _form(self) -> dict[str, Any]:
         return (self.body.get("text") or {}).get("format") or {}
@@ -185,7 +289,7 @@ class Responses(Voice):
             "model": self.model,
             "error": None,
             "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
-            "output": [message] if done else [],
+            "output": [message, *self._calls()] if done else [],
             "usage": usage if done else None,
             "parallel_tool_calls": True,
             "tool_choice": "auto",
@@ -218,7 +322,18 @@ class Responses(Voice):
 
 class Chat(Voice):
     def prompt(self) -> str:
-        return _text_of(self.body["messages"][-1]["content"], "text")
+        return _text_of(
+            next(message["content"] for message in self.body["messages"] if message["role"] == "user"), "text"
+        )
+
+    def results(self) -> list[str]:
+        return [message["content"] for message in self.body["messages"] if message["role"] == "tool"]
+
+    def _calls(self) -> list[dict[str, Any]]:
+        return [
+            {"id": self.call_id(index), "type": "function", "function": {"name": name, "arguments": arguments}}
+            for index, (name, arguments) in enumerate(self.asked())
+        ]
 
     def _form(self) -> dict[str, Any]:
         return self.body.get("response_format") or {}
@@ -239,10 +354,14 @@ class Chat(Voice):
         }
 
     def _stop(self) -> str:
+        if self.asked():
+            return "tool_calls"
         return {"refusal": "content_filter", "long": "length"}.get(self.scenario, "stop")
 
     def whole(self) -> dict[str, Any]:
-        message = {"role": "assistant", "content": self.text()}
+        message: dict[str, Any] = {"role": "assistant", "content": self.text()}
+        if self.asked():
+            message["tool_calls"] = self._calls()
         return {
             "id": "chat_stub",
             "object": "chat.completion",
@@ -263,7 +382,14 @@ class Chat(Voice):
         return self._chunk([{"index": 0, "delta": {"content": piece}, "finish_reason": None}])
 
     def closing(self) -> list[str]:
-        events = [self._chunk([{"index": 0, "delta": {}, "finish_reason": self._stop()}])]
+        events = []
+        for index, call in enumerate(self._calls()):
+            name, arguments = call["function"]["name"], call["function"]["arguments"]
+            first = {**call, "index": index, "function": {"name": name, "arguments": arguments[:5]}}
+            rest = {"index": index, "function": {"arguments": arguments[5:]}}
+            for part in (first, rest):
+                events.append(self._chunk([{"index": 0, "delta": {"tool_calls": [part]}, "finish_reason": None}]))
+        events.append(self._chunk([{"index": 0, "delta": {}, "finish_reason": self._stop()}]))
         if (self.body.get("stream_options") or {}).get("include_usage") and self.scenario != "no-usage":
             events.append(self._chunk([], self._usage()))
         return [*events, "data: [DONE]\n\n"]
@@ -274,6 +400,13 @@ class Chat(Voice):
     def error(self) -> str:
         error = {"type": "server_error", "code": "server_error", "message": "The server had an error"}
         return f"data: {json.dumps({'error': error})}\n\n"
+
+
+def _loaded(arguments: str) -> Any:
+    try:
+        return json.loads(arguments)
+    except ValueError:
+        return {}
 
 
 def sample_of(schema: dict[str, Any]) -> Any:

@@ -87,6 +87,7 @@ def _model(card: ModelCard, available: bool) -> dict[str, Any]:
         "max_output_tokens": card.max_output_tokens,
         "json": card.json,
         "vision": card.vision,
+        "tools": card.tools,
         "region": card.region,
         "data_terms": {
             "training": terms.training,

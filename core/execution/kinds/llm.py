@@ -1,7 +1,8 @@
-"""`llm`: one call of a model."""
+"""`llm`: one call of a model, or an agent that works in turns."""
 
 from core.execution.attachments import images_of
 from core.execution.calls import CallResult, call_model
+from core.execution.kinds import agent
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import PreparedCall, prepare_call
 from core.pipelines.definition import LlmStep
@@ -18,13 +19,15 @@ def prepare(context: StepContext) -> Prepared:
         runtime.catalogue,
         context.definition,
         step,
-        {**context.scope, "env": dict(context.secrets)},
+        {**context.scope, "env": agent.shown_secrets(step, context.secrets)},
         funding=claim.funding,
         plan=claim.plan,
         hash_=context.hash_,
         idempotency_key=context.cause,
         images=lambda card: images_of(context.runtime, card, _seen_files(context, step)),
     )
+    if step.agent is not None:
+        return agent.prepare(context, step, call)
     own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
 
     async def execute(live: Live) -> StepResult:

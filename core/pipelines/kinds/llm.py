@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from core.pipelines.kinds.base import BaseStep, Part, Written
+from core.pipelines.references import find_references
+from core.platform.outbound.allowlist import parse_host_patterns
+
+
+def _host(written: str) -> str:
+    try:
+        parse_host_patterns([written])
+    except ValueError as problem:
+        raise PydanticCustomError("host", "{problem}", {"problem": str(problem).rstrip(".")}) from None
+    return written
+
 
 Tool = Literal["http_request", "extract_json", "template_render", "curl"]
 OUTSIDE_TOOLS = frozenset({"http_request", "curl"})
@@ -22,12 +33,18 @@ class Agent(Part):
     max_tool_calls: int = Field(default=20, ge=0, le=200)
     tools: Annotated[tuple[Tool, ...], Field(strict=False)] = ()
     network_allowlist: Annotated[
-        tuple[Annotated[str, Field(min_length=1, max_length=253)], ...], Field(strict=False, max_length=50)
+        tuple[Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_host)], ...],
+        Field(strict=False, max_length=50),
     ] = ()
+
+    @property
+    def acts_outside(self) -> bool:
+        """Whether a tool of it acts outside."""
+        return bool(OUTSIDE_TOOLS & set(self.tools))
 
     @model_validator(mode="after")
     def _list_has_an_effect(self) -> Agent:
-        if self.network_allowlist and not OUTSIDE_TOOLS & set(self.tools):
+        if self.network_allowlist and not self.acts_outside:
             raise PydanticCustomError(
                 "no_effect", "`network_allowlist` does nothing without the tool http_request or curl: remove it."
             )
@@ -63,7 +80,13 @@ class LlmStep(BaseStep):
     @property
     def acts_outside(self) -> bool:
         """An agent acts outside when a tool of it does."""
-        return super().acts_outside or (self.agent is not None and bool(OUTSIDE_TOOLS & set(self.agent.tools)))
+        return super().acts_outside or (self.agent is not None and self.agent.acts_outside)
+
+    @property
+    def prompt_secrets(self) -> frozenset[str]:
+        """The secrets its prompts name."""
+        found = find_references(self.prompt) + find_references(self.system_prompt or "")
+        return frozenset(reference.path[0] for reference in found if reference.root == "env" and reference.path)
 
     def written(self) -> Iterator[Written]:
         """The prompts."""
@@ -71,6 +94,16 @@ class LlmStep(BaseStep):
         if self.system_prompt is not None:
             yield Written(("system_prompt",), self.system_prompt, secrets=True)
         yield from super().written()
+
+    @model_validator(mode="after")
+    def _secrets_have_hosts(self) -> LlmStep:
+        agent = self.agent
+        if agent is not None and agent.acts_outside and not agent.network_allowlist and self.prompt_secrets:
+            raise PydanticCustomError(
+                "no_effect",
+                "An agent's secrets are filled in only in requests to hosts on `network_allowlist`: list them there.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _schema_means_json(self) -> LlmStep:

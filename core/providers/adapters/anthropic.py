@@ -20,6 +20,7 @@ from core.providers.adapters.port import (
     tokens,
     truncated,
 )
+from core.providers.adapters.tools import Blocks, with_message_tools
 from core.providers.domain import ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, Usage
 from core.providers.images import encoded
 
@@ -32,6 +33,7 @@ _STOPS: dict[str, StopReason] = {
     "model_context_window_exceeded": "max_tokens",
     "stop_sequence": "stop_sequence",
     "refusal": "refusal",
+    "tool_use": "tool_use",
 }
 
 
@@ -74,7 +76,7 @@ class AnthropicPort(SdkPort):
         self, request: ModelRequest, on_delta: OnDelta | None, without: frozenset[str], progress: Progress
     ) -> ModelReply:
         """See `SdkPort`."""
-        body = self._body(request, without)
+        body = with_message_tools(self._body(request, without), request)
         call: Any = self._client.messages.create  # its overloads do not take a dict of arguments
         if on_delta is None:
             message = await call(**body)
@@ -110,16 +112,18 @@ class AnthropicPort(SdkPort):
             return None  # a schema the vendor's subset cannot say is put into words instead
 
     async def _read(self, stream: Any, on_delta: OnDelta, progress: Progress) -> ModelReply:
-        parts: list[str] = []
+        blocks = Blocks()
         stop, ended, model = None, False, self.card.vendor_model
         async for event in stream:
             progress.began = True
             if event.type == "message_start":
                 progress.usage = _usage(event.message.usage)
                 model = event.message.model
+            elif event.type == "content_block_start":
+                blocks.start(event.index, event.content_block.to_dict(mode="json"))
             elif event.type == "content_block_delta":
+                blocks.feed(event.index, event.delta)
                 if event.delta.type == "text_delta" and event.delta.text:
-                    parts.append(event.delta.text)
                     on_delta(event.delta.text)
             elif event.type == "message_delta":
                 stop = event.delta.stop_reason or stop
@@ -130,17 +134,21 @@ class AnthropicPort(SdkPort):
             truncated()
         if progress.usage is None:
             malformed()
-        return self._made("".join(parts), progress.usage, stop, model)
+        return self._made(blocks, progress.usage, stop, model)
 
     def _reply(self, message: Any, progress: Progress) -> ModelReply:
         progress.usage = _usage(message.usage)
-        text = "".join(block.text for block in message.content if block.type == "text")
+        blocks = Blocks()
+        for index, block in enumerate(message.content):
+            blocks.start(index, block.to_dict(mode="json"))
         if message.stop_reason is None:
             malformed()
-        return self._made(text, progress.usage, message.stop_reason, message.model)
+        return self._made(blocks, progress.usage, message.stop_reason, message.model)
 
-    def _made(self, text: str, usage: Usage, stop: str, model: str) -> ModelReply:
-        return ModelReply(text, usage, _STOPS.get(stop, "other"), model or self.card.id, self.card.provider)
+    def _made(self, blocks: Blocks, usage: Usage, stop: str, model: str) -> ModelReply:
+        reason = _STOPS.get(stop, "other")
+        name, items = model or self.card.id, blocks.items()
+        return ModelReply(blocks.text(), usage, reason, name, self.card.provider, blocks.calls(), items)
 
 
 def _content(request: ModelRequest) -> str | list[dict[str, Any]]:

@@ -217,9 +217,9 @@ def safe_detail(message: str, request: ModelRequest, key: str) -> str:
     if not clean or (key and len(key) > 3 and key in clean):
         return ""
     clean = _KEY_SHAPED.sub("[key]", clean)
-    sent = " ".join(f"{request.system_prompt or ''} {request.prompt}".split())
+    sent = " ".join(" ".join(request.texts()).split())
     pieces = {clean[at : at + SHINGLE] for at in range(max(1, len(clean) - SHINGLE + 1))}
     if any(len(piece) == SHINGLE and piece in sent for piece in pieces):
         return ""
-    short = [part.strip() for part in (request.prompt, request.system_prompt or "")]
+    short = [part.strip() for part in request.texts()]
     return "" if any(3 < len(part) <= SHINGLE * 2 and part in clean for part in short) else clean

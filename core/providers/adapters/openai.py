@@ -13,6 +13,7 @@ from core.providers import limits
 from core.providers.adapters.failures import Progress, SdkErrors
 from core.providers.adapters.port import (
     CONNECT_SECONDS,
+    REASONING,
     SCHEMA,
     TEMPERATURE,
     SdkPort,
@@ -22,7 +23,8 @@ from core.providers.adapters.port import (
     tokens,
     truncated,
 )
-from core.providers.domain import ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, Usage
+from core.providers.adapters.tools import with_response_tools
+from core.providers.domain import OPENAI, ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, ToolCall, Usage
 from core.providers.images import DETAIL, data_url
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
@@ -64,13 +66,18 @@ class OpenAIPort(SdkPort):
             sent.add(TEMPERATURE)
         if output_format(self.card, request, without) is not None:
             sent.add(SCHEMA)
+        if request.tools and self._thinks(without):
+            sent.add(REASONING)
         return frozenset(sent)
+
+    def _thinks(self, without: frozenset[str]) -> bool:
+        return REASONING not in without and not limits.takes_temperature(self.card.vendor_model)
 
     async def call(
         self, request: ModelRequest, on_delta: OnDelta | None, without: frozenset[str], progress: Progress
     ) -> ModelReply:
         """See `SdkPort`."""
-        body = self._body(request, without)
+        body = with_response_tools(self._body(request, without), request, thinks=self._thinks(without))
         call: Any = self._client.responses.create  # its overloads do not take a dict of arguments
         if on_delta is None:
             response = await call(**body)
@@ -129,17 +136,22 @@ class OpenAIPort(SdkPort):
         if response.status not in ("completed", "incomplete") or progress.usage is None:
             malformed()
         text, refused = [], False
+        calls: list[ToolCall] = []
         for item in response.output:
+            if item.type == "function_call":
+                calls.append(ToolCall(item.call_id, item.name, item.arguments))
             if item.type != "message":
                 continue
             for part in item.content:
                 refused = refused or part.type == "refusal"
                 text.append(part.refusal if part.type == "refusal" else part.text)
-        stop: StopReason = "refusal" if refused else "end"
+        stop: StopReason = "refusal" if refused else "tool_use" if calls else "end"
         if response.status == "incomplete":
             reason = response.incomplete_details.reason if response.incomplete_details else None
             stop = _INCOMPLETE.get(reason or "", "other")
-        return ModelReply("".join(text), progress.usage, stop, str(response.model), self.card.provider)
+        items = tuple(item.to_dict(mode="json") for item in response.output)
+        said, model = "".join(text), str(response.model)
+        return ModelReply(said, progress.usage, stop, model, self.card.provider, tuple(calls), items)
 
 
 def _input(text: str, request: ModelRequest) -> str | list[dict[str, Any]]:
@@ -153,7 +165,7 @@ def _input(text: str, request: ModelRequest) -> str | list[dict[str, Any]]:
 
 def output_format(card: ModelCard, request: ModelRequest, without: frozenset[str]) -> dict[str, Any] | None:
     """The form the vendor is asked to enforce: a schema, any JSON object, or nothing."""
-    if SCHEMA in without:
+    if SCHEMA in without or (request.tools and card.provider != OPENAI):  # several partners refuse both together
         return None
     if request.output_schema is not None and limits.takes_schema(card.vendor_model):
         schema = request.output_schema

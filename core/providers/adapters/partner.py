@@ -22,7 +22,8 @@ from core.providers.adapters.port import (
     tokens,
     truncated,
 )
-from core.providers.domain import OPENAI, ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, Usage
+from core.providers.adapters.tools import CallParts, read_chat_calls, said_in_chat, with_chat_tools
+from core.providers.domain import OPENAI, ModelCard, ModelReply, ModelRequest, OnDelta, StopReason, ToolCall, Usage
 from core.providers.images import DETAIL, data_url, image_upper_bound
 from core.providers.tokens import estimate_tokens
 
@@ -33,6 +34,8 @@ _STOPS: dict[str, StopReason] = {
     "length": "max_tokens",
     "content_filter": "refusal",
     "stop_sequence": "stop_sequence",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
 }
 
 
@@ -62,7 +65,7 @@ class ChatPort(SdkPort):
         self, request: ModelRequest, on_delta: OnDelta | None, without: frozenset[str], progress: Progress
     ) -> ModelReply:
         """See `SdkPort`."""
-        body = self._body(request, without)
+        body = with_chat_tools(self._body(request, without), request)
         call: Any = self._client.chat.completions.create  # its overloads do not take a dict of arguments
         if on_delta is None:
             completion = await call(**body)
@@ -112,6 +115,7 @@ class ChatPort(SdkPort):
 
     async def _read(self, stream: Any, request: ModelRequest, on_delta: OnDelta, progress: Progress) -> ModelReply:
         parts: list[str] = []
+        calls = CallParts()
         stop, refused, model = None, False, self.card.vendor_model
         async for chunk in stream:
             progress.began = True
@@ -125,12 +129,14 @@ class ChatPort(SdkPort):
                 if piece:
                     parts.append(piece)
                     on_delta(piece)
+                for part in choice.delta.tool_calls or ():
+                    calls.feed(part)
                 stop = choice.finish_reason or stop
         if stop is None:
             truncated()
         text = "".join(parts)
         usage = progress.usage or self._estimated(request, text)
-        return self._made(text, usage, "content_filter" if refused else stop, model)
+        return self._made(text, usage, "content_filter" if refused else stop, model, calls.whole())
 
     def _reply(self, completion: Any, request: ModelRequest, progress: Progress) -> ModelReply:
         if completion.usage is not None:
@@ -141,16 +147,21 @@ class ChatPort(SdkPort):
         if not isinstance(text, str) or choice.finish_reason is None:
             malformed()
         usage = progress.usage or self._estimated(request, text)
-        return self._made(text, usage, "content_filter" if refusal else choice.finish_reason, completion.model)
+        calls = read_chat_calls(choice.message.tool_calls)
+        stop = "content_filter" if refusal else choice.finish_reason
+        return self._made(text, usage, stop, completion.model, calls)
 
     def _estimated(self, request: ModelRequest, text: str) -> Usage:
         # Some compatible servers report nothing: better an estimate than a call that looks free.
-        prompt = f"{request.system_prompt or ''}\n{request.prompt}"
+        prompt = "\n".join(request.texts())
         pictures = sum(image_upper_bound(image, self.card) for image in request.images)
         return Usage(estimate_tokens(prompt, self.card) + pictures, estimate_tokens(text, self.card))
 
-    def _made(self, text: str, usage: Usage, stop: str, model: str) -> ModelReply:
-        return ModelReply(text, usage, _STOPS.get(stop, "other"), str(model or self.card.id), self.card.provider)
+    def _made(self, text: str, usage: Usage, stop: str, model: str, calls: tuple[ToolCall, ...]) -> ModelReply:
+        name, items = str(model or self.card.id), said_in_chat(text, calls)
+        # Some compatible servers stop with "stop" although they call.
+        reason = "tool_use" if calls and stop == "stop" else _STOPS.get(stop, "other")
+        return ModelReply(text, usage, reason, name, self.card.provider, calls, items)
 
 
 def _usage(reported: Any) -> Usage:

@@ -33,10 +33,12 @@ from core.providers.tokens import estimate_tokens
 
 # Parameters a vendor may refuse for a model, and the words of its refusal that name them.
 TEMPERATURE, SCHEMA, STREAM_USAGE, NEW_LIMIT_NAME = "temperature", "schema", "stream_usage", "new_limit_name"
+REASONING = "reasoning"
 _REFUSALS = {
     TEMPERATURE: ("temperature",),
     STREAM_USAGE: ("stream_options", "include_usage"),
     NEW_LIMIT_NAME: ("max_tokens", "max_completion_tokens"),
+    REASONING: ("encrypted content", "encrypted_content"),
     SCHEMA: (
         "output_config",
         "output_format",
@@ -48,7 +50,7 @@ _REFUSALS = {
     ),
 }
 # A refused schema may be this request's own fault; the others are the model's nature and worth remembering.
-_REMEMBERED = frozenset({TEMPERATURE, STREAM_USAGE, NEW_LIMIT_NAME})
+_REMEMBERED = frozenset({TEMPERATURE, STREAM_USAGE, NEW_LIMIT_NAME, REASONING})
 
 JSON_ONLY = "Answer with one JSON value only: no prose, no code fence."
 CONNECT_SECONDS = 10.0
@@ -159,7 +161,7 @@ class SdkPort(ABC):
         cap, context = self.card.max_output_tokens, self.card.context_tokens
         if cap is None or context is None:
             return cap
-        prompt = f"{request.system_prompt or ''}{request.prompt}"
+        prompt = "".join(request.texts())
         pictures = sum(image_upper_bound(image, self.card) for image in request.images)
         room = context - int(estimate_tokens(prompt, self.card) * 1.25) - pictures - 256
         return min(cap, max(256, room))

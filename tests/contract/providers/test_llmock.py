@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from core.providers.catalogue import Catalogue
-from core.providers.domain import ModelCard, ModelPort, ModelRequest, PartnerConfig, ProviderConfig
+from core.providers.domain import (
+    ModelCard,
+    ModelPort,
+    ModelRequest,
+    PartnerConfig,
+    ProviderConfig,
+    ToolResult,
+    ToolSpec,
+    Turn,
+)
 from core.providers.router import Providers
 from core.shared.errors import ProviderError
 
@@ -112,3 +121,26 @@ async def test_too_long_a_prompt(port: ModelPort, llmock: Any) -> None:
     with pytest.raises(ProviderError) as caught:
         await port.complete(request_of(), None)
     assert (caught.value.code, caught.value.retryable) == ("BAD_REQUEST", False)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_tool(port: ModelPort, llmock: Any, stream: bool) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    tools = (ToolSpec("weather", "The weather of a city.", schema),)
+    llmock.call_tool("weather", {"city": "Paris"})
+    listen = (lambda piece: None) if stream else None
+    reply = await port.complete(request_of(tools=tools), listen)
+    (call,) = reply.tool_calls
+    assert (reply.stop_reason, call.name, json.loads(call.arguments)) == ("tool_use", "weather", {"city": "Paris"})
+    llmock.reply("It is warm.")
+    turn = Turn(reply, (ToolResult(call.id, "21 degrees"),))
+    last = await port.complete(request_of(tools=tools, history=(turn,)), listen)
+    assert (last.text, last.stop_reason) == ("It is warm.", "end")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_broken_tool_call(port: ModelPort, llmock: Any, stream: bool) -> None:
+    tools = (ToolSpec("weather", "The weather.", {"type": "object", "properties": {}}),)
+    llmock.break_tool_call("unknown_tool")
+    reply = await port.complete(request_of(tools=tools), (lambda piece: None) if stream else None)
+    assert reply.tool_calls and reply.tool_calls[0].name != "weather"
