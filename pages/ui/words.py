@@ -54,6 +54,18 @@ def ago(moment: datetime, now: datetime) -> str:
     return f"{moment.day} {moment:%b %Y}"
 
 
+def until(moment: datetime, now: datetime) -> str:
+    """`in 20 min`, `in 3 h`, `in 2 days`; `now` when it is due."""
+    seconds = (moment - now).total_seconds()
+    if seconds <= 0:
+        return "now"
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 60:
+        return f"in {minutes} min"
+    hours = round(seconds / 3600)
+    return f"in {hours} h" if hours < 48 else f"in {round(seconds / 86400)} days"
+
+
 def exact(moment: datetime) -> str:
     """The whole time, for the hover: `2026-11-23 11:25:17 UTC`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

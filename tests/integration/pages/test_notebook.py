@@ -11,7 +11,7 @@ from core.execution.notebook import notebook, quoted_most
 from core.execution.queries import list_runs
 from core.pipelines.commands import create_pipeline, save_draft
 from core.pipelines.queries import get_pipeline, list_pipelines, list_versions
-from pages.ui.kinds import STARTERS
+from pages.ui.starters import STARTERS
 from tests.integration.pages.conftest import Person, open_shell, text_of, wait_for_end
 
 Open = Callable[..., AppTest]
