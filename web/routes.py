@@ -12,6 +12,7 @@ from web.api.app import build_api
 from web.auth.setup import SetupPages
 from web.auth.signing import SigningPages
 from web.origins import APP_HOME
+from web.site.review import ReviewPages
 from web.site.routes import UnknownAddress, site_routes
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def build_routes(runtime: Runtime) -> list[BaseRoute]:
         *site_routes(),
         *SigningPages(runtime).routes(),
         *SetupPages(runtime).routes(),
+        *ReviewPages(runtime).routes(),
         Route("/app", app_home),
         Mount("/v1/api", api),
         Mount("/api", api),

@@ -7,16 +7,16 @@ from typing import Any
 
 import structlog
 
-_QUERY = re.compile(r"\?[^\s\"']*")
+_SECRETS = re.compile(r"\?[^\s\"']*|(?<=/review/)[^\s\"'?]+")
 
 
 class DropQueryStrings(logging.Filter):
-    """Removes query strings from access logs: they may carry one-time tokens."""
+    """Removes query strings, and the token of a review's link, from access logs."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = _QUERY.sub("", str(record.msg))
+        record.msg = _SECRETS.sub("", str(record.msg))
         if isinstance(record.args, tuple):
-            record.args = tuple(_QUERY.sub("", a) if isinstance(a, str) else a for a in record.args)
+            record.args = tuple(_SECRETS.sub("", a) if isinstance(a, str) else a for a in record.args)
         return True
 
 

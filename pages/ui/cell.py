@@ -10,10 +10,11 @@ import streamlit as st
 
 from core.execution.domain import WITH_OUTPUT, AttemptView, CellView, MapProgress, StepRunView
 from core.pipelines.definition import BaseStep
+from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.parsing import Issue
 from core.shared.money import format_credits
 from pages.ui.badges import look_of, state_badge, step_state
-from pages.ui.kinds import kind_of, reads_as_markdown, source_text
+from pages.ui.kinds import kind_of, reads_as_code, reads_as_markdown, source_text
 from pages.ui.outputs import draw_output
 from pages.ui.prompts import prompt_html, with_code
 from pages.ui.words import count, credits_range, duration, joined, tokens
@@ -117,11 +118,13 @@ def draw_light_cell(face: CellFace, actions: CellActions) -> None:
         draw_cell_head(face, actions)
         text = source_text(face.step)
         if text or face.draw_inside is None:
-            st.html(prompt_html(text, href=face.href, label=f"Open {face.step.id} to edit it"))
+            label = f"Open {face.step.id} to edit it"
+            st.html(prompt_html(text, href=face.href, label=label, code=reads_as_code(face.step)))
         if face.draw_inside is not None:
             face.draw_inside()
         draw_cell_issues(face)
-        if not face.is_repeated:
+        if not face.is_repeated and not (isinstance(face.step, ParallelStep) and face.cell.state != "failed"):
+            # What a `parallel` step made stands in the cells inside it.
             draw_result(face.cell, face.step, key=f"out-{face.step.id}")
         if face.cell.state == "waiting":
             actions.attend(face.step.id)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from core.pipelines.definition import LlmStep
 from pages.ui.cell import CellActions, CellFace, cell_key, draw_cell_head, draw_cell_issues, draw_result
 from pages.ui.forms import StepForm, draw_form
 from pages.ui.step_tabs import draw_prompt, draw_raw, draw_tabs
@@ -29,10 +30,11 @@ def _draw_tabs(face: CellFace, look_back: Callable[[str], None]) -> None:
     if run is None or face.cell.state in ("running", "waiting"):
         draw_result(face.cell, face.step, key=key)
         return
-    tabs = [
-        ("Output", lambda: draw_result(face.cell, face.step, key=key)),
-        ("Prompt sent", lambda: draw_prompt(run, face.step.id, key=key)),
-        ("Raw", lambda: draw_raw(run, face.step.id, key=key)),
-        ("History", lambda: look_back(face.step.id)),
-    ]
-    draw_tabs(tabs if not face.is_inner else tabs[:3], key=key)
+    tabs = [("Output", lambda: draw_result(face.cell, face.step, key=key))]
+    if run.prompt_sent is not None or isinstance(face.step, LlmStep):
+        tabs.append(("Prompt sent", lambda: draw_prompt(run, face.step.id, key=key)))
+    if run.raw_output is not None or isinstance(face.step, LlmStep):
+        tabs.append(("Raw", lambda: draw_raw(run, face.step.id, key=key)))
+    if not face.is_inner:
+        tabs.append(("History", lambda: look_back(face.step.id)))
+    draw_tabs(tabs, key=key)

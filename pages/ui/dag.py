@@ -233,7 +233,7 @@ def _jumps(graph: Graph, places: Mapping[Point, Spot], width: int, bottom: float
         else:
             target = places[jump.target]
             x = target.x + BOX_WIDTH - 26
-            path += f" V{target.y - 18:.0f} H{x:.0f} V{target.y - 7:.0f}"
+            path += f" V{target.y - 16 - 6 * (number % 4):.0f} H{x:.0f} V{target.y - 7:.0f}"
             head = _head(x, target.y - 7, "jump-head")
         label = f'<text class="label" x="{source.x + BOX_WIDTH + 8:.0f}" y="{y - 5:.0f}">{escape(jump.label)}</text>'
         says = escape(f"{jump.source} to {jump.target or 'the end'}: {jump.label}")

@@ -67,6 +67,11 @@ def reads_as_markdown(step: BaseStep) -> bool:
     return step.output_format == "markdown" or (isinstance(step, LlmStep) and step.output_format is None)
 
 
+def reads_as_code(step: BaseStep) -> bool:
+    """Whether what a step is made of is a program rather than prose."""
+    return isinstance(step, CodeStep | SqlStep | ConditionStep | WebhookStep)
+
+
 def _transform_text(step: TransformStep) -> str:
     if step.text_template is not None:
         return step.text_template

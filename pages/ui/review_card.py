@@ -74,8 +74,7 @@ def draw_decided(review: ReviewView, *, now: datetime) -> None:
     st.html(decided_html(review, now=now))
     edited = review.decision == "approve" and review.decided_output != review.output
     if edited:
-        lines = list(unified_diff(_lines(review.output), _lines(review.decided_output), lineterm="", n=2))
-        st.html(diff_html(lines))
+        st.html(_changes(_lines(review.output), _lines(review.decided_output)))
 
 
 def decided_html(review: ReviewView, *, now: datetime) -> str:
@@ -115,11 +114,17 @@ def _draw_edit(review: ReviewView) -> None:
     if key not in st.session_state:
         st.session_state[key] = _text(review.output)
     st.text_area("Your version", key=key, height="content")
-    lines = list(unified_diff(_lines(review.output), st.session_state[key].splitlines(), lineterm="", n=2))
-    if lines:
-        st.html(f'<div class="sq-label">What you changed</div>{diff_html(lines)}')
+    changes = _changes(_lines(review.output), st.session_state[key].splitlines())
+    if changes:
+        st.html(f'<div class="sq-label">What you changed</div>{changes}')
     else:
         st.html('<div class="sq-facts">Nothing changed yet. What you change is shown here before it is sent.</div>')
+
+
+def _changes(before: list[str], after: list[str]) -> str:
+    """The lines that differ, without the marks that only programs read; empty when none does."""
+    lines = list(unified_diff(before, after, lineterm="", n=2))
+    return diff_html([line for line in lines if not line.startswith("@@")]) if lines else ""
 
 
 def _answer(review: ReviewView, decision: Decision) -> Answer:

@@ -7,7 +7,7 @@ from html import escape
 
 from core.shared.money import format_credits
 
-_PLURALS = {"entry": "entries"}
+_PLURALS = {"entry": "entries", "delivery": "deliveries"}
 _TRIGGERS = {"manual": "By hand", "api": "API", "cron": "Schedule", "webhook": "Webhook", "retry": "Retry"}
 _VENDORS = {"anthropic": "Anthropic", "openai": "OpenAI", "demo": "Demo model"}
 

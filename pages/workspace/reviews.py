@@ -41,8 +41,6 @@ def reviews_page() -> None:
             )
         elif waiting.next_cursor:
             st.html(f'<div class="sq-facts">The newest {OPEN_AT_ONCE}. Decide these to see the others.</div>')
-        else:
-            st.html('<div class="sq-facts"><kbd>A</kbd> approves the first one, <kbd>X</kbd> rejects it.</div>')
     decided = list_reviews(runtime, owner.id, status="decided", limit=DECIDED_AT_ONCE, cursor=after)
     if decided.items:
         st.html('<h2 class="sq-label">Decided</h2>')

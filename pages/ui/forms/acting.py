@@ -17,9 +17,10 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 
 def draw_webhook(step: WebhookStep, form: StepForm) -> None:
     """Method and address, then headers and body, then what counts as success."""
-    method, address = st.columns([1.2, 5], vertical_alignment="bottom")
+    method, address = st.columns([1.2, 5])
     with method:
-        form.widget("method", st.selectbox, "Method", step.method, options=METHODS)
+        st.html('<div class="sq-label">Method</div>')
+        form.widget("method", st.selectbox, "Method", step.method, options=METHODS, label_visibility="collapsed")
     with address:
         form.editor("url", "Address", step.url, placeholder="https://…")
     pairs(form, "headers", step.headers, lambda new: form.set("headers", new or None), labels=("Header", "Value"))
@@ -45,7 +46,7 @@ def draw_review(step: HumanReviewStep, form: StepForm) -> None:
     hours, silence, edit = st.columns([2, 3, 3], vertical_alignment="bottom")
     with hours:
         form.widget(
-            "timeout_hours", st.number_input, "Hours to decide", float(step.timeout_hours), value=None, min_value=0.1,
+            "timeout_hours", st.number_input, "Hours to decide", float(step.timeout_hours), min_value=0.1,
             max_value=2160.0, step=1.0, format="%g",
         )  # fmt: skip
     with silence:
@@ -71,7 +72,6 @@ def _draw_body(step: WebhookStep, form: StepForm) -> None:
         keep(note, text)
         form.set("body", json_or_text(text))
 
-    st.html('<div class="sq-apart-top"></div>')
     form.editor("body", "Body", shown, save=save, placeholder='{"text": "{{steps.….output}}"} or any text')
 
 

@@ -29,5 +29,5 @@ def draw_fields(step: BaseStep, form: StepForm) -> None:
             bounds = {"min_value": field.least, "max_value": field.most}
             limits = {name: kind(bound) for name, bound in bounds.items() if bound is not None}
             number = None if field.value is None else kind(field.value)
-            form.widget(field.name, st.number_input, field.label, number, value=None, placeholder="Default", **limits)
+            form.widget(field.name, st.number_input, field.label, number, placeholder="Default", **limits)
     form.more()

@@ -38,9 +38,7 @@ def draw_map(step: MapStep, form: StepForm) -> None:
     with name:
         form.widget("as", st.text_input, "Called", step.as_, help=f"Steps inside name it {{{{{step.as_}}}}}.")
     with together:
-        form.widget(
-            "concurrency", st.number_input, "At a time", step.concurrency, value=None, min_value=1, max_value=50, step=1
-        )
+        form.widget("concurrency", st.number_input, "At a time", step.concurrency, min_value=1, max_value=50, step=1)
     form.draw_inside()
     form.more(limit=False)
 
@@ -59,9 +57,7 @@ def draw_pipeline(step: PipelineStep, form: StepForm) -> None:
         options = list(form.pipelines) if called else [step.pipeline, *form.pipelines]
         form.widget("pipeline", st.selectbox, "Pipeline", step.pipeline, options=options)
     with version:
-        form.widget(
-            "version", st.number_input, "Version", step.version, value=None, min_value=1, step=1, placeholder="Newest"
-        )
+        form.widget("version", st.number_input, "Version", step.version, min_value=1, step=1, placeholder="Newest")
     if isinstance(step.input, str):
         form.editor("input", "Input", step.input)
     else:

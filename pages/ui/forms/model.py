@@ -33,12 +33,10 @@ def draw_llm(step: LlmStep, form: StepForm) -> None:
     with warmth:
         bounds = {"min_value": 0.0, "max_value": 2.0, "step": 0.1}
         warm = None if step.temperature is None else float(step.temperature)
-        form.widget("temperature", st.number_input, "Temperature", warm, placeholder="Default", value=None, **bounds)
+        form.widget("temperature", st.number_input, "Temperature", warm, placeholder="Default", **bounds)
     with length:
         limits = {"min_value": 1, "max_value": 1_000_000, "step": 1}
-        form.widget(
-            "max_tokens", st.number_input, "Max tokens", step.max_tokens, placeholder="Model's", value=None, **limits
-        )
+        form.widget("max_tokens", st.number_input, "Max tokens", step.max_tokens, placeholder="Model's", **limits)
     _draw_agent(step, form)
     with st.expander("More settings", icon=":material/tune:"):
         form.widget("system_prompt", st.text_area, "System prompt", step.system_prompt or "", height="content")
@@ -86,7 +84,7 @@ def _draw_agent(step: LlmStep, form: StepForm) -> None:
             with column:
                 form.bound(
                     f"agent-{name}", st.number_input, label, getattr(agent, name),
-                    lambda value, name=name: save(**{name: value}), value=None, min_value=least, max_value=most, step=1,
+                    lambda value, name=name: save(**{name: value}), min_value=least, max_value=most, step=1,
                 )  # fmt: skip
         if OUTSIDE_TOOLS & set(agent.tools):
             form.bound(

@@ -15,7 +15,6 @@ from core.pipelines.kinds.condition import ConditionStep
 from pages.ui.editor import Language, Suggestion, code_editor
 from pages.ui.scope import Named, suggestions
 
-_NOTHING = object()
 FORMATS = {"": "Default", "text": "Text", "markdown": "Markdown", "json": "JSON"}
 END = "end"
 HINT = "Write here. Type {{ to refer to the input or to an earlier step."
@@ -73,14 +72,14 @@ class StepForm:
         """A widget that shows a value and saves what becomes of it; an emptied one saves None."""
         key = f"set-{self.step.id}-{name}"
         # An undo, a restored version or another window may have changed it since the widget was drawn.
-        if st.session_state.get(key, _NOTHING) != shown:
+        if key in st.session_state and st.session_state[key] != shown:
             st.session_state[key] = shown
 
         def changed() -> None:
             value = st.session_state[key]
             save(None if value is None or value in ("", []) else value)
 
-        draw(label, key=key, on_change=changed, **options)
+        draw(label, key=key, on_change=changed, **_beginning(draw, shown, options), **options)
 
     def editor(
         self,
@@ -138,9 +137,7 @@ class StepForm:
         with right:
             if limit:
                 bounds = {"min_value": 1, "max_value": 300, "step": 1}
-                self.widget(
-                    "timeout_seconds", st.number_input, "Time limit (s)", step.timeout_seconds, value=None, **bounds
-                )
+                self.widget("timeout_seconds", st.number_input, "Time limit (s)", step.timeout_seconds, **bounds)
 
     def output_format(self, *, disabled: bool = False, default: str = "Default") -> None:
         """What the output is read as."""
@@ -163,13 +160,13 @@ class StepForm:
         with left:
             self.bound(
                 "retry-attempts", st.number_input, "Attempts", retry.max_attempts,
-                lambda value: save(max_attempts=int(value or 1)), value=None, min_value=1, max_value=5, step=1,
+                lambda value: save(max_attempts=int(value or 1)), min_value=1, max_value=5, step=1,
                 help="A failed attempt is repeated this often at most.",
             )  # fmt: skip
         with right:
             self.bound(
                 "retry-wait", st.number_input, "First wait (s)", retry.backoff_ms / 1000,
-                lambda value: save(backoff_ms=round(1000 * (value or 0))), value=None, min_value=0.0,
+                lambda value: save(backoff_ms=round(1000 * (value or 0))), min_value=0.0,
                 max_value=300.0, step=0.5, help="Doubled after each attempt.", disabled=retry.max_attempts == 1,
             )  # fmt: skip
 
@@ -201,7 +198,8 @@ class StepForm:
         def add() -> None:
             self.set("on_condition", [*rules, {"if": f"steps.{step.id}.output == ''", "goto": END}])
 
-        st.html('<div class="sq-label">Afterwards</div>')
+        if rules:
+            st.html('<div class="sq-label">Afterwards</div>')
         for at, rule in enumerate(rules):
             self._rule(at, rule, targets, save, remove)
         st.button(
@@ -235,7 +233,7 @@ class StepForm:
         with loops:
             self.bound(
                 f"rule-{at}-loops", st.number_input, "at most", rule.get("max_loops") if back else None,
-                lambda value: save(at, max_loops=int(value) if value else 1), value=None, min_value=1, max_value=10,
+                lambda value: save(at, max_loops=int(value) if value else 1), min_value=1, max_value=10,
                 step=1, disabled=not back, placeholder="once", help="How often it may go back.",
             )  # fmt: skip
         with away:
@@ -243,6 +241,18 @@ class StepForm:
                 "Remove this rule", key=f"rule-remove-{self.step.id}-{at}", type="tertiary", icon=":material/close:",
                 on_click=remove, args=(at,),
             )  # fmt: skip
+
+
+def _beginning(draw: Any, shown: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """What a widget holds when the browser first sees it.
+
+    Not the session's state alone: a browser that missed the rerun which set it would answer with an empty widget.
+    """
+    kind = draw.__name__
+    if kind == "selectbox":
+        known = list(options["options"])
+        return {"index": known.index(shown) if shown in known else None}
+    return {"default": shown} if kind in ("multiselect", "pills", "segmented_control") else {"value": shown}
 
 
 def _loops(target: Any, rule: Mapping[str, Any], earlier: tuple[str, ...]) -> int | None:

@@ -21,6 +21,11 @@ def _pipeline_id(person: Person) -> str:
     return list_pipelines(person.runtime, person.account.id).items[0].id
 
 
+def _example_id(person: Person) -> str:
+    found = list_pipelines(person.runtime, person.account.id).items
+    return next(each.id for each in found if each.name != "Other")
+
+
 def _run_all(app: AppTest, person: Person) -> AppTest:
     app.button(key="run-primary").click().run()
     run = list_runs(person.runtime, person.account.id).items[0]
@@ -210,8 +215,12 @@ def test_a_new_model_cell_has_a_limit_that_keeps_its_price_low(open_app: Open, p
 @pytest.mark.parametrize("kind", list(STARTERS))
 def test_every_step_that_can_be_added_is_valid(kind: str, open_app: Open, person: Person) -> None:
     app = open_app()
+    other = {"name": "Other", "version": 1, "steps": [{"id": "a", "type": "transform", "template": "t"}]}
+    create_pipeline(person.runtime, person.account, other)
+    app = open_app(pipeline=_example_id(person))
     app.button(key=f"add-{kind}").click().run()
     assert not app.exception and "4 cells" in text_of(app)
+    assert app.query_params["cell"].startswith(STARTERS[kind].step_id)
     assert not app.button(key="run-primary").disabled
 
 
