@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
+from core.execution.review_queries import count_open_reviews
 from pages.account.keys import keys_page
 from pages.account.preferences import preferences_page
 from pages.account.secrets import secrets_page
@@ -20,6 +21,7 @@ from pages.ui.session import current_session
 from pages.ui.theme import apply_theme, asset
 from pages.workspace import notebook
 from pages.workspace.pipelines import pipelines_page
+from pages.workspace.reviews import reviews_page
 from pages.workspace.run_detail import run_page
 from pages.workspace.runs import runs_page
 
@@ -33,7 +35,7 @@ def main() -> None:
     st.logo(asset("wordmark.svg"), size="medium")
     session = current_session(get_runtime())
     open_month(get_runtime(), session.account)
-    pages = pages_for(session)
+    pages = pages_for(session, count_open_reviews(get_runtime(), session.account.id))
     page = st.navigation(pages, position="sidebar", expanded=True)
     on_notebook = page.url_path == ""
     target = listen(notebook.COMMANDS if on_notebook else ())
@@ -45,13 +47,16 @@ def main() -> None:
         _draw_sidebar(session)
 
 
-def pages_for(session: SessionView) -> dict[str, list[st.Page]]:
-    """The pages that exist for a person; each of them checks for itself as well."""
+def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]]:
+    """The pages that exist for a person; each of them checks for itself as well. `waiting` reviews are counted."""
     pages = {
         "": [
             st.Page(notebook.notebook_page, title="Notebook", icon=":material/account_tree:", default=True),
             st.Page(pipelines_page, title="Pipelines", icon=":material/folder_open:", url_path="pipelines"),
             st.Page(runs_page, title="Runs", icon=":material/play_circle:", url_path="runs"),
+            st.Page(
+                reviews_page, title=_with_count("Reviews", waiting), icon=":material/how_to_reg:", url_path="reviews"
+            ),
             st.Page(run_page, title="Run", icon=":material/play_circle:", url_path="run", visibility="hidden"),
         ],
         "Account": [
@@ -67,6 +72,10 @@ def pages_for(session: SessionView) -> dict[str, list[st.Page]]:
             st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin")
         ]
     return pages
+
+
+def _with_count(title: str, number: int) -> str:
+    return f"{title} `{number}`" if number else title
 
 
 def _go(target: Target, page: st.Page, pages: list[st.Page]) -> None:

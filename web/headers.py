@@ -97,6 +97,9 @@ class SecurityHeaders:
     def _add(self, headers: MutableHeaders, path: str) -> None:
         for name, value in self._fixed.items():
             headers[name] = value
+        if path.startswith("/review/"):
+            # The address is a secret, and this form does without the `Origin` that is lost with it.
+            headers["Referrer-Policy"] = "no-referrer"
         if self._https:
             _make_cookies_secure(headers)
         if path == "/app" or path.startswith("/app/"):

@@ -13,6 +13,7 @@ from web.auth.setup import SetupPages
 from web.auth.signing import SigningPages
 from web.dev.mail import MailPages
 from web.origins import APP_HOME
+from web.site.review import ReviewPages
 from web.site.routes import UnknownAddress, site_routes
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def build_routes(runtime: Runtime) -> list[BaseRoute]:
         *SigningPages(runtime).routes(),
         *SetupPages(runtime).routes(),
         *MailPages(runtime).routes(),
+        *ReviewPages(runtime).routes(),
         Route("/app", app_home),
         Mount("/v1/api", api),
         Mount("/api", api),

@@ -86,7 +86,7 @@ class StepRunView:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run with its steps, as in the public API."""
+    """A run with its steps, as in the public API. `over_budget`: it waits because its budget is used up."""
 
     id: str
     owner_id: str
@@ -106,6 +106,7 @@ class RunView:
     completed_at: datetime | None
     created_at: datetime
     cancel_requested_at: datetime | None = None
+    over_budget: bool = False
 
     @property
     def total_tokens(self) -> int:
@@ -193,6 +194,15 @@ class RunEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class MapProgress:
+    """How far a `map` is."""
+
+    done: int
+    count: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
 class CellView:
     """A cell of the notebook: what its step would do now, and what is stored of it."""
 
@@ -202,11 +212,12 @@ class CellView:
     step_run: StepRunView | None
     quote: tuple[int, int, int]
     live_text: str | None = None
+    progress: MapProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NotebookView:
-    """The notebook of a pipeline's text and input."""
+    """The notebook of a pipeline's text and input. `inner`: the cells inside `parallel` ones."""
 
     definition: Definition | None
     errors: tuple[Issue, ...]
@@ -217,6 +228,7 @@ class NotebookView:
     active_run_id: str | None
     stale_count: int = 0
     stale_quote: Quote = field(default_factory=lambda: Quote(0, 0, 0))
+    inner: tuple[CellView, ...] = ()
 
 
 class Dispatcher(Protocol):

@@ -75,8 +75,11 @@ class Frame:
         return {**self.base, "steps": steps}
 
     def before(self, step_id: str) -> JsonValue:
-        """The output of the nearest step written before that has one."""
+        """The output of the nearest step written before that made something; a condition only decides."""
         place = self.plan.index[step_id]
-        names = [name for name, index in self.plan.index.items() if index < place]
+        names = [
+            name for name, index in self.plan.index.items()
+            if index < place and self.plan.steps[name].type != "condition"
+        ]  # fmt: skip
         found = (self.outputs[name] for name in reversed(names) if self.outputs.get(name) is not None)
         return next(found, None)

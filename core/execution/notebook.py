@@ -1,5 +1,6 @@
 """The notebook: which cells are fresh, which are stale and why, and what a run of them would cost."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,14 +17,16 @@ from core.execution.frames import Frame, FramePlan
 from core.execution.funding import funding_of
 from core.execution.journal import find_reusable
 from core.execution.kinds import PREPARE, StepContext
+from core.execution.live import live_news
 from core.execution.models import StepRunRow
-from core.execution.queries import active_run_id, get_run, list_runs, live_texts, step_view
+from core.execution.queries import active_run_id, get_run, list_runs, step_view
 from core.execution.quotes import quote, try_quote
 from core.execution.selection import select_steps
 from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, Step, resolve_models
 from core.pipelines.graph import order
 from core.pipelines.inputs import check_input
+from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.queries import get_pipeline
 from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
@@ -46,10 +49,11 @@ def notebook(
     funding = funding_of(runtime, owner, definition, called.values())
     files, values = _inputs(runtime, owner, definition, input_data)
     whole = try_quote(runtime, owner, definition, values, funding, files, called)
-    cells = _cells(runtime, owner, pipeline_id, definition, called, files, values, whole)
+    cells, inner = _cells(runtime, owner, pipeline_id, definition, called, files, values, whole)
     if active is not None:
         run = get_run(runtime, owner.id, active)
-        cells = _show_active(runtime, run, cells)
+        shown = _show_active(runtime, run, (*cells, *inner))
+        cells, inner = shown[: len(cells)], shown[len(cells) :]
     stale = frozenset(cell.step_id for cell in cells if cell.state != "fresh")
     return NotebookView(
         definition,
@@ -61,6 +65,7 @@ def notebook(
         active,
         len(stale),
         try_quote(runtime, owner, definition, values, funding, files, called, stale),
+        inner,
     )
 
 
@@ -108,14 +113,18 @@ def _cells(
     files: dict[str, FileView],
     values: dict[str, JsonValue],
     whole: Quote,
-) -> tuple[CellView, ...]:
-    """The outermost steps. A jump that a stored condition would make is not followed: a cell is its own matter."""
+) -> tuple[tuple[CellView, ...], tuple[CellView, ...]]:
+    """The outermost steps, and those inside `parallel` ones.
+
+    A jump that a stored condition would make is not followed: a cell is its own matter.
+    """
     plan = FramePlan(definition, definition.steps)
     frame = Frame(plan, {"input": values, "vars": dict(definition.variables), "steps": {}}, files=files)
     reader = _MarkReader(runtime, owner, definition, called)
     found: dict[str, CellView] = {}
+    together = dict(_frames(definition.steps))
     with runtime.database.read() as session:
-        newest = _newest(session, owner.id, pipeline_id, definition)
+        newest = _newest(session, owner.id, pipeline_id, together)
         for step_id in order(plan.edges):
             last = newest.get(step_id)
             shown = step_view(runtime, [last]) if last is not None else None
@@ -136,7 +145,14 @@ def _cells(
                 continue
             frame.outputs[step_id] = fresh.parsed_output
             found[step_id] = CellView(step_id, "fresh", None, fresh, cost)
-    return tuple(found[step_id] for step_id in definition.step_ids)
+    inner = []
+    for step_id in together:
+        if step_id not in found:
+            last = newest.get(step_id)
+            shown, fresh = step_view(runtime, [last]) if last is not None else None, reader.inner.get(step_id)
+            state = _state(shown) if fresh is None else "fresh"
+            inner.append(CellView(step_id, state, None, fresh or shown, whole.steps.get(step_id, (0, 0, 0))))
+    return tuple(found[step_id] for step_id in definition.step_ids), tuple(inner)
 
 
 class _MarkReader:
@@ -144,6 +160,7 @@ class _MarkReader:
 
     def __init__(self, runtime: Runtime, owner: Account, definition: Definition, called: dict[str, Definition]) -> None:
         self._runtime = runtime
+        self.inner: dict[str, StepRunView] = {}
         self._hash = runtime.vault.keyed_hash(owner.id, "fingerprint")
         free = dict.fromkeys(runtime.catalogue.providers(), "free")  # who pays is no part of a fingerprint
         self._claim = Claim(
@@ -165,14 +182,18 @@ class _MarkReader:
         return step_view(self._runtime, [row]) if row is not None else None
 
     def _together(self, session: Session, frame: Frame, step: Step, scope: dict[str, JsonValue]) -> StepRunView | None:
-        """A `parallel` step is fresh when every step inside it is."""
+        """A `parallel` step is fresh when every step inside it is; those that are, are kept in `inner`."""
         plan = FramePlan(frame.plan.definition, step.inner, together=True)
         inner = Frame(plan, scope)
         for step_id in order(plan.edges):
+            if not plan.needs[step_id] <= inner.outputs.keys():
+                continue
             fresh = self.stored(session, inner, plan.steps[step_id])
-            if fresh is None:
-                return None
-            inner.outputs[step_id] = fresh.parsed_output
+            if fresh is not None:
+                inner.outputs[step_id] = fresh.parsed_output
+                self.inner[step_id] = fresh
+        if not plan.steps.keys() <= inner.outputs.keys():
+            return None
         frame.outputs.update(inner.outputs)
         output: JsonValue = {each.id: inner.outputs.get(each.id) for each in step.inner}
         return replace(INSIDE, step_id=step.id, parsed_output=output)
@@ -195,19 +216,28 @@ def _changed(shown: StepRunView) -> str | None:
     return None if shown.status == "failed" else "its prompt, settings or inputs changed after this ran"
 
 
-def _newest(session: Session, owner_id: str, pipeline_id: str, definition: Definition) -> dict[str, StepRunRow]:
+def _frames(steps: tuple[Step, ...], frame: str = "") -> Iterator[tuple[str, str]]:
+    """The outermost steps and those inside `parallel` ones, each with the frame it runs in."""
+    for step in steps:
+        yield step.id, frame
+        if isinstance(step, ParallelStep):
+            yield from _frames(step.steps, f"{frame}{step.id}/")
+
+
+def _newest(session: Session, owner_id: str, pipeline_id: str, frames: Mapping[str, str]) -> dict[str, StepRunRow]:
     mine = (
         StepRunRow.owner_id == owner_id,
         StepRunRow.pipeline_id == pipeline_id,
-        StepRunRow.step_id.in_(definition.step_ids),
-        StepRunRow.frame == "",
+        StepRunRow.step_id.in_(list(frames)),
+        StepRunRow.frame.in_(set(frames.values())),
     )
-    ids = select(func.max(StepRunRow.id)).where(*mine).group_by(StepRunRow.step_id)
-    return {row.step_id: row for row in session.scalars(select(StepRunRow).where(StepRunRow.id.in_(ids)))}
+    ids = select(func.max(StepRunRow.id)).where(*mine).group_by(StepRunRow.step_id, StepRunRow.frame)
+    rows = session.scalars(select(StepRunRow).where(StepRunRow.id.in_(ids)))
+    return {row.step_id: row for row in rows if row.frame == frames[row.step_id]}
 
 
 def _show_active(runtime: Runtime, run: RunView, cells: tuple[CellView, ...]) -> tuple[CellView, ...]:
-    texts = live_texts(runtime, run.id)
+    news = live_news(runtime, run.id)
     steps = {step.step_id: step for step in run.steps}
     shown = []
     for cell in cells:
@@ -217,7 +247,8 @@ def _show_active(runtime: Runtime, run: RunView, cells: tuple[CellView, ...]) ->
         elif step.status == "pending":
             shown.append(replace(cell, state="pending"))
         else:
+            text, progress = news.texts.get(cell.step_id), news.progress.get(cell.step_id)
             shown.append(
-                replace(cell, state=step.status, reason=None, step_run=step, live_text=texts.get(cell.step_id))
+                replace(cell, state=step.status, reason=None, step_run=step, live_text=text, progress=progress)
             )
     return tuple(shown)

@@ -94,6 +94,7 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         completed_at=row.completed_at,
         created_at=row.created_at,
         cancel_requested_at=row.cancel_requested_at,
+        over_budget=row.status == "waiting" and row.error_code == "BUDGET_PAUSED",
     )
 
 
@@ -158,15 +159,6 @@ def events_after(runtime: Runtime, run_id: str, seq: int, limit: int = 500) -> t
         data = runtime.vault.open_json(row.owner_id, f"run_events.data:{row.run_id}/{row.seq}", row.data)
         events.append(RunEvent(row.seq, row.kind, row.step_id, cast(dict[str, JsonValue], data), row.at))
     return tuple(events)
-
-
-def live_texts(runtime: Runtime, run_id: str) -> dict[str, str]:
-    """The text streamed so far of the steps under way."""
-    texts: dict[str, str] = {}
-    for event in events_after(runtime, run_id, 0, limit=10_000):
-        if event.kind == "token" and event.step_id is not None:
-            texts[event.step_id] = texts.get(event.step_id, "") + str(event.data.get("text", ""))
-    return texts
 
 
 def run_as_dict(run: RunView) -> dict[str, JsonValue]:

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from core.execution.domain import ReviewView
 from core.execution.models import ReviewRow, RunRow
@@ -51,6 +51,13 @@ def list_reviews(
     names = pipeline_names(runtime, owner_id, {pipeline for _, pipeline in rows if pipeline})
     items = tuple(open_review(runtime, row, names.get(pipeline or "", "From a file")) for row, pipeline in rows[:limit])
     return Page(items, items[-1].id if len(rows) > limit else None)
+
+
+def count_open_reviews(runtime: Runtime, owner_id: str) -> int:
+    """How many questions wait for a person's answer."""
+    waiting = select(func.count()).where(ReviewRow.owner_id == owner_id, ReviewRow.status == "open")
+    with runtime.database.read() as session:
+        return session.scalar(waiting) or 0
 
 
 def reviews_of_run(runtime: Runtime, owner_id: str, run_id: str) -> tuple[ReviewView, ...]:

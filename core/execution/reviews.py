@@ -31,14 +31,19 @@ def decide_review(
     *,
     output: JsonValue = _UNCHANGED,
     comment: str = "",
+    review_id: str | None = None,
 ) -> ReviewView:
     """Answer the open question of a step. `output` replaces what was shown, where the step lets it be edited.
+
+    `review_id` says which, where items of a `map` ask the same; without it the newest is meant.
 
     Raises NotFound, Conflict ALREADY_DECIDED, InvalidInput NOT_EDITABLE.
     """
     with runtime.database.write() as session:
         run = _locked_run(session, RunRow.id == run_id, RunRow.owner_id == owner.id)
         newest = select(ReviewRow).where(ReviewRow.run_id == run_id, ReviewRow.step_id == step_id)
+        if review_id is not None:
+            newest = newest.where(ReviewRow.id == review_id)
         review = session.scalar(newest.order_by(ReviewRow.id.desc()).limit(1))
         if run is None or review is None:
             raise errors.review_not_found()

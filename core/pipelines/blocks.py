@@ -1,4 +1,4 @@
-"""The lines of a YAML text that belong to each step, and to each field of a step.
+"""The lines of a YAML text that belong to each step of a list, and to each field of a step.
 
 Editing moves and replaces whole lines, so that comments, blank lines and the way things were written stay
 as they were everywhere else. What is not written as one block a step (flow style, JSON) has no such lines.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from core.pipelines.dump import dump_yaml
-from core.pipelines.source import Node, SourceMap
+from core.pipelines.source import Node, Path, SourceMap
 from core.shared.types import JsonValue
 
 
 @dataclass(slots=True)
 class Blocks:
-    """A text cut at its steps: `head`, then each body followed by its gap. `indent` is the column of the dashes."""
+    """A text cut at the steps of a list: `head`, then each body followed by its gap. `indent`: the dashes' column."""
 
     head: str
     bodies: list[str]
@@ -32,9 +32,9 @@ class Blocks:
         return between if not between.strip() else ""
 
 
-def cut(places: SourceMap) -> Blocks | None:
-    """Cut a text at its steps; None when they are not written as a block list."""
-    text, steps = places.text, places.node(("steps",))
+def cut(places: SourceMap, path: Path = ("steps",)) -> Blocks | None:
+    """Cut a text at the steps of a list; None when they are not written as a block list."""
+    text, steps = places.text, places.node(path)
     if steps is None or not steps.items:
         return None
     starts: list[int] = []
@@ -64,9 +64,9 @@ def block_of(step: JsonValue, indent: int) -> str:
     return "".join(f"{' ' * indent}{line[2:]}\n" if line.strip() else "\n" for line in lines)
 
 
-def with_field(places: SourceMap, index: int, name: str, value: JsonValue) -> str | None:
-    """The text with one field of a step replaced, added, or (None) removed; None when it has no lines of its own."""
-    text, step = places.text, places.node(("steps", index))
+def with_field(places: SourceMap, path: Path, name: str, value: JsonValue) -> str | None:
+    """The text with one field of the step at `path` replaced, added, or (None) removed; None when it has no lines."""
+    text, step = places.text, places.node(path)
     if step is None or not step.entries or text.startswith("{", step.start):
         return None
     column = places.position(step.start)[1] - 1

@@ -2,7 +2,7 @@
 
 Each edit is worked out twice: on the plain values, which says what the result must mean, and on the lines,
 which keeps comments and layout. Lines that would mean something else are thrown away, and the text is
-written anew from the values.
+written anew from the values. A step is found by its id, also where it stands inside another one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any, cast
 from core.pipelines.blocks import block_of, cut, with_field
 from core.pipelines.definition import STEP_ID_PATTERN
 from core.pipelines.dump import dump_definition
+from core.pipelines.naming import places_of_steps, put, rename_inside, value_at, with_names
 from core.pipelines.parsing import read_source
-from core.pipelines.references import find_references, parse_reference, replace_segments
 from core.pipelines.source import Path, SourceMap
 from core.shared.errors import InvalidInput, NotFound
 from core.shared.types import JsonValue
@@ -25,37 +25,51 @@ from core.shared.types import JsonValue
 Data = dict[str, Any]
 
 
-def add_step(text: str, step: Mapping[str, JsonValue], *, after: str | None = None) -> str:
-    """The text with one more step after another one, or at the end. Raises InvalidInput, NotFound."""
+def add_step(text: str, step: Mapping[str, JsonValue], *, after: str | None = None, inside: str | None = None) -> str:
+    """The text with one more step: after another one, at the end of the steps `inside` one, or at the very end.
+
+    Raises InvalidInput, NotFound.
+    """
     text = _count_free(text)
     data, places = _open(text)
-    index = len(_steps(data)) if after is None else _index(data, after) + 1
-    if step.get("id") in _ids(data):
-        raise InvalidInput("DUPLICATE_ID", f"The id `{step.get('id')}` is taken: choose another.")
-    _steps(data).insert(index, dict(step))
+    if after is not None:
+        place = _place(data, after)
+        path, index = place[:-1], _number(place) + 1
+    else:
+        path = ("steps",) if inside is None else (*_place(data, inside), "steps")
+        index = len(_list(data, path))
+    taken = set(_ids(data))
+    for _, added in places_of_steps({"steps": [step]}):
+        if added.get("id") in taken:
+            raise InvalidInput("DUPLICATE_ID", f"The id `{added.get('id')}` is taken: choose another.")
+    _list(data, path).insert(index, copy.deepcopy(dict(step)))
 
     def lines() -> Iterator[str | None]:
-        blocks = cut(places)
+        blocks = cut(places, path)
         if blocks is not None:
             blocks.bodies.insert(index, block_of(dict(step), blocks.indent))
             blocks.gaps.insert(index - 1 if index else 0, blocks.new_gap())
             yield blocks.text()
+        if inside is not None:
+            yield from _whole_block(data, places, inside)
 
     return _settled(text, data, lines)
 
 
 def move_step(text: str, step_id: str, by: int) -> str:
-    """The text with a step moved up (negative) or down by so many places, at most to the end."""
+    """The text with a step moved up (negative) or down by so many places, at most to the end of its list."""
     text = _count_free(text)
     data, places = _open(text)
-    steps, index = _steps(data), _index(data, step_id)
+    place = _place(data, step_id)
+    path, index = place[:-1], _number(place)
+    steps = _list(data, path)
     target = min(max(index + by, 0), len(steps) - 1)
     if target == index:
         return text
     steps.insert(target, steps.pop(index))
 
     def lines() -> Iterator[str | None]:
-        blocks = cut(places)
+        blocks = cut(places, path)
         if blocks is not None:
             blocks.bodies.insert(target, blocks.bodies.pop(index))
             yield blocks.text()
@@ -64,19 +78,30 @@ def move_step(text: str, step_id: str, by: int) -> str:
 
 
 def duplicate_step(text: str, step_id: str, new_id: str | None = None) -> str:
-    """The text with a copy of a step behind it, under a new id (`draft_2`)."""
+    """The text with a copy of a step behind it, under a new id (`draft_2`); so are the steps inside it."""
     text = _count_free(text)
     data, places = _open(text)
-    steps, index = _steps(data), _index(data, step_id)
-    copied_id = _free_id(step_id, _ids(data)) if new_id is None else _checked_id(new_id, _ids(data))
-    steps.insert(index + 1, {**copy.deepcopy(steps[index]), "id": copied_id})
+    place = _place(data, step_id)
+    path, index = place[:-1], _number(place)
+    steps, taken = _list(data, path), list(_ids(data))
+    copied = copy.deepcopy(steps[index])
+    names: dict[str, str] = {}
+    for _, inner in places_of_steps({"steps": [copied]}):
+        old = str(inner.get("id"))
+        is_itself = old == step_id
+        names[old] = _free_id(old, taken) if new_id is None or not is_itself else _checked_id(new_id, taken)
+        taken.append(names[old])
+    rename_inside(copied, names)
+    steps.insert(index + 1, copied)
 
     def lines() -> Iterator[str | None]:
-        blocks = cut(places)
-        if blocks is not None:
+        for with_comments in (True, False):
+            blocks = cut(places, path)
+            if blocks is None:
+                return
             pattern = rf"""(?m)^([ -]*["']?id["']?:[ \t]+["']?){re.escape(step_id)}(?=["']?[ \t]*(#|$))"""
-            body = re.sub(pattern, rf"\g<1>{copied_id}", blocks.bodies[index], count=1)
-            blocks.bodies.insert(index + 1, body)
+            same = re.sub(pattern, rf"\g<1>{names[step_id]}", blocks.bodies[index], count=1)
+            blocks.bodies.insert(index + 1, same if with_comments else block_of(copied, blocks.indent))
             blocks.gaps.insert(index, blocks.new_gap())
             yield blocks.text()
 
@@ -87,16 +112,19 @@ def delete_step(text: str, step_id: str) -> str:
     """The text without a step. What refers to it stays, and is an error that validation shows."""
     text = _count_free(text)
     data, places = _open(text)
-    index = _index(data, step_id)
-    del _steps(data)[index]
+    place = _place(data, step_id)
+    path, index = place[:-1], _number(place)
+    del _list(data, path)[index]
 
     def lines() -> Iterator[str | None]:
-        blocks = cut(places)
+        blocks = cut(places, path)
         if blocks is not None and len(blocks.bodies) > 1:
             del blocks.bodies[index]
             # The gap before goes with the last step, so that what follows the list keeps its own.
             del blocks.gaps[index - 1 if index == len(blocks.bodies) else index]
             yield blocks.text()
+        if len(path) > 1:
+            yield from _whole_block(data, places, str(value_at(data, path[:-1])["id"]))
 
     return _settled(text, data, lines)
 
@@ -105,65 +133,60 @@ def set_step_fields(text: str, step_id: str, fields: Mapping[str, JsonValue]) ->
     """The text with fields of a step set; None removes a field. Use `rename_step` for the id."""
     for name, value in fields.items():
         data, places = _open(text)
-        index = _index(data, step_id)
-        step = _steps(data)[index]
+        place = _place(data, step_id)
+        step = value_at(data, place)
         if value is None:
             step.pop(name, None)
         else:
             step[name] = copy.deepcopy(value)
-        text = _settled(text, data, _field_lines(places, index, name, value, step))
+        text = _settled(text, data, _field_lines(places, place, name, value, step))
     return text
 
 
 def rename_step(text: str, step_id: str, new_id: str) -> str:
-    """The text with a step renamed, and every reference to it, in templates, `needs` and `from` alike."""
+    """The text with a step renamed, and whatever names it: templates, code, queries, `needs` and jumps alike."""
     data, _ = _open(text)
-    index = _index(data, step_id)
+    _place(data, step_id)
     if new_id == step_id:
         return text
     _checked_id(new_id, _ids(data))
-    return _renamed(text, {step_id: new_id}, keep=(), ids=index)
+    return _renamed(text, {step_id: new_id}, keep=(), ids=True)
 
 
 def _field_lines(
-    places: SourceMap, index: int, name: str, value: JsonValue, step: JsonValue
+    places: SourceMap, place: Path, name: str, value: JsonValue, step: JsonValue
 ) -> Callable[[], Iterator[str | None]]:
     def lines() -> Iterator[str | None]:
-        yield with_field(places, index, name, value)
-        blocks = cut(places)
+        yield with_field(places, place, name, value)
+        blocks = cut(places, place[:-1])
         if blocks is not None:
-            blocks.bodies[index] = block_of(step, blocks.indent)
+            blocks.bodies[_number(place)] = block_of(step, blocks.indent)
             yield blocks.text()
 
     return lines
 
 
+def _whole_block(data: Data, places: SourceMap, step_id: str) -> Iterator[str | None]:
+    """The text with only the lines of one step written anew, for a list inside it that has no lines of its own."""
+    place = _place(data, step_id)
+    blocks = cut(places, place[:-1])
+    if blocks is not None:
+        blocks.bodies[_number(place)] = block_of(value_at(data, place), blocks.indent)
+        yield blocks.text()
+
+
 def _count_free(text: str) -> str:
     """The text with `steps.1` written as an id, because the numbers are about to change."""
     data, _ = _open(text)
-    ids = _ids(data)
-    return _renamed(text, {str(number): name for number, name in enumerate(ids, 1)}, keep=ids, ids=None)
+    numbered = {str(_number(path) + 1): step.get("id") for path, step in places_of_steps(data) if len(path) == 2}
+    names = {number: str(name) for number, name in numbered.items() if name is not None}
+    return _renamed(text, names, keep=_ids(data), ids=False)
 
 
-def _renamed(text: str, names: dict[str, str], *, keep: Sequence[str], ids: int | None) -> str:
-    """The text with references renamed, and the id of the step at `ids`."""
+def _renamed(text: str, names: dict[str, str], *, keep: Sequence[str], ids: bool) -> str:
+    """The text with steps called otherwise; see `with_names`."""
     data, places = _open(text)
-    spans: list[tuple[int, int, str]] = []
-    for path, value in _template_fields(data):
-        _put(data, path, _replaced(path, value, names, keep))
-        spans += _spans(places, path, value, names, keep)
-    for index, step in enumerate(_steps(data)):
-        needs = step.get("needs") if isinstance(step, dict) else None
-        for number, name in enumerate(needs if isinstance(needs, list) else []):
-            if ids is not None and name in names:
-                path = ("steps", index, "needs", number)
-                _put(data, path, names[name])
-                spans += _word_span(places, path, name, names[name])
-    if ids is not None:
-        path = ("steps", ids, "id")
-        old = str(_steps(data)[ids]["id"])
-        _put(data, path, names[old])
-        spans += _word_span(places, path, old, names[old])
+    spans = with_names(data, places, names, keep, ids=ids)
 
     def lines() -> Iterator[str | None]:
         new = places.text
@@ -172,54 +195,6 @@ def _renamed(text: str, names: dict[str, str], *, keep: Sequence[str], ids: int 
         yield new
 
     return _settled(text, data, lines)
-
-
-def _template_fields(data: Data) -> Iterator[tuple[Path, str]]:
-    paths: list[Path] = [("output", "from")]
-    for index in range(len(_steps(data))):
-        for names in (("prompt",), ("system_prompt",), ("template",), ("from",), ("regex", "from")):
-            paths.append(("steps", index, *names))
-    for path in paths:
-        value: Any = data
-        for part in path:
-            inside = isinstance(value, list) if isinstance(part, int) else isinstance(value, dict) and part in value
-            value = value[part] if inside else None
-        if isinstance(value, str):
-            yield path, value
-
-
-def _replaced(path: Path, value: str, names: dict[str, str], keep: Sequence[str]) -> str:
-    if path[-1] != "from" or "{{" in value:
-        return replace_segments(value, names, keep)
-    bare = value.strip()
-    if parse_reference(bare) is not None:
-        return replace_segments(f"{{{{{bare}}}}}", names, keep)[2:-2]
-    return names[bare] if bare in names and bare not in keep else value
-
-
-def _spans(
-    places: SourceMap, path: Path, value: str, names: dict[str, str], keep: Sequence[str]
-) -> list[tuple[int, int, str]]:
-    """Where in the text the renamed segments of one template stand."""
-    if path[-1] == "from" and "{{" not in value:
-        new = _replaced(path, value, names, keep)
-        return _word_span(places, path, value, new) if new != value else []
-    spans = []
-    for reference in find_references(value):
-        name = reference.step
-        if name is None or name not in names or name in keep:
-            continue
-        offset = places.offset_within(path, value, reference.start, reference.end)
-        if offset is not None:
-            start = offset + reference.spans[0][0] - reference.start
-            spans.append((start, start + len(name), names[name]))
-    return spans
-
-
-def _word_span(places: SourceMap, path: Path, word: str, new: str) -> list[tuple[int, int, str]]:
-    node = places.node(path)
-    at = places.text.find(word, node.start, node.end) if node is not None else -1
-    return [] if at < 0 else [(at, at + len(word), new)]
 
 
 def _open(text: str) -> tuple[Data, SourceMap]:
@@ -247,25 +222,32 @@ def _settled(text: str, data: Data, lines: Callable[[], Iterator[str | None]]) -
 
 
 def _order(data: Data) -> list[Any]:
-    return [step.get("id") if isinstance(step, dict) else step for step in _steps(data)]
-
-
-def _steps(data: Data) -> list[Any]:
     steps = data.get("steps")
+    return [step.get("id") if isinstance(step, dict) else step for step in (steps if isinstance(steps, list) else [])]
+
+
+def _list(data: Data, path: Path) -> list[Any]:
+    """The steps at a path; an empty list is put where there are none."""
+    steps = value_at(data, path)
     if not isinstance(steps, list):
-        steps = data["steps"] = []
-    return steps
+        put(data, path, steps := [])
+    return cast(list[Any], value_at(data, path))
 
 
 def _ids(data: Data) -> tuple[str, ...]:
-    return tuple(str(step["id"]) for step in _steps(data) if isinstance(step, dict) and "id" in step)
+    return tuple(str(step["id"]) for _, step in places_of_steps(data) if "id" in step)
 
 
-def _index(data: Data, step_id: str) -> int:
-    for index, step in enumerate(_steps(data)):
-        if isinstance(step, dict) and str(step.get("id")) == step_id:
-            return index
+def _place(data: Data, step_id: str) -> Path:
+    for path, step in places_of_steps(data):
+        if str(step.get("id")) == step_id:
+            return path
     raise NotFound("UNKNOWN_STEP", f"There is no step `{step_id}` in the text.")
+
+
+def _number(place: Path) -> int:
+    """Which in its list a step is."""
+    return cast(int, place[-1])
 
 
 def _checked_id(new_id: str, taken: Sequence[str]) -> str:
@@ -279,10 +261,3 @@ def _checked_id(new_id: str, taken: Sequence[str]) -> str:
 def _free_id(step_id: str, taken: Sequence[str]) -> str:
     stem = re.sub(r"_\d+$", "", step_id) or step_id
     return next(name for number in range(2, len(taken) + 3) if (name := f"{stem}_{number}") not in taken)
-
-
-def _put(data: Data, path: Path, value: JsonValue) -> None:
-    parent: Any = data
-    for part in path[:-1]:
-        parent = parent[part]
-    parent[path[-1]] = value

@@ -24,15 +24,15 @@ ROOMS = frozenset({"core", "pages", "admin", "web", "jobs", "app.py"})
 MAX_FRAMES = 12
 MAX_CAUSES = 4
 
-_QUERY = re.compile(r"\?[^\s\"']*")
+_SECRETS = re.compile(r"\?[^\s\"']*|(?<=/review/)[^\s\"'?]+")
 _CLIENT = re.compile(r"^\[?[0-9A-Fa-f.:%]+\]?:\d+$")  # an address with its port, as uvicorn writes it
 
 
 class CleanAccessLog(logging.Filter):
-    """Removes from access logs what names a person or lets one in: clients' addresses, and query strings."""
+    """Removes from access logs what names a person or lets one in: clients' addresses, query strings, tokens of links."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = _QUERY.sub("", str(record.msg))
+        record.msg = _SECRETS.sub("", str(record.msg))
         if isinstance(record.args, tuple):
             record.args = tuple(_cleaned(a) if isinstance(a, str) else a for a in record.args)
         return True
@@ -59,7 +59,7 @@ class WordlessRecord(logging.LogRecord):
 
 
 def _cleaned(text: str) -> str:
-    return "-" if _CLIENT.match(text) else _QUERY.sub("", text)
+    return "-" if _CLIENT.match(text) else _SECRETS.sub("", text)
 
 
 def configure_logging(*, json: bool) -> None:

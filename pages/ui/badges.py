@@ -30,6 +30,10 @@ _LOOKS = {
     "failed": StateLook("failed", "error", "red"),
     "skipped": StateLook("skipped", "skip_next", "gray"),
     "cancelled": StateLook("Cancelled", "block", "gray"),
+    "approved": StateLook("approved", "check", "green"),
+    "rejected": StateLook("rejected", "close", "red"),
+    "pinned": StateLook("pinned", "keep", "violet"),
+    "sent": StateLook("sent", "check", "green"),
 }
 _RUN_WORDS = {"failed": "Failed", "running": "Running", "waiting": "Waiting", "pending": "Queued"}
 

@@ -2,74 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from core.pipelines.definition import BaseStep, LlmStep, TransformStep
 from core.pipelines.dump import dump_yaml
-
-NEW_MAX_TOKENS = 1024
-"""What a new model cell may write, so that its quote is no larger than what people usually want."""
+from core.pipelines.kinds.code import CodeStep
+from core.pipelines.kinds.condition import ConditionStep
+from core.pipelines.kinds.human_review import HumanReviewStep
+from core.pipelines.kinds.map import MapStep
+from core.pipelines.kinds.parallel import ParallelStep
+from core.pipelines.kinds.pipeline import PipelineStep
+from core.pipelines.kinds.sql import SqlStep
+from core.pipelines.kinds.webhook import WebhookStep
 
 _SHARED = frozenset(BaseStep.model_fields) | {"type"}
 
 
-@dataclass(frozen=True)
-class Starter:
-    """One way to begin a step: its name and what it does, and the fields it starts with, given what it reads."""
-
-    name: str
-    what: str
-    icon: str
-    step_id: str
-    fields: Callable[[str], dict[str, Any]]
-
-
-STARTERS = {
-    "llm": Starter(
-        "Model call",
-        "Sends a prompt to a model. Costs credits, or runs on your own key.",
-        "auto_awesome",
-        "answer",
-        lambda source: {
-            "type": "llm",
-            "prompt": f"Say what the model should do.\n\n{source}".rstrip() + "\n",
-            "max_tokens": NEW_MAX_TOKENS,
-        },
-    ),
-    "template": Starter(
-        "Template",
-        "Builds a text from the input and earlier steps. Free.",
-        "text_snippet",
-        "text",
-        lambda source: {"type": "transform", "template": source or "Write the text here."},
-    ),
-    "extract": Starter(
-        "Pick from JSON",
-        "Takes values out of JSON with a JMESPath expression. Free.",
-        "data_object",
-        "pick",
-        lambda source: {"type": "transform", "extract": "@", "from": source or "{{input}}"},
-    ),
-    "regex": Starter(
-        "Find in text",
-        "Finds a pattern with a regular expression. Free.",
-        "find_in_page",
-        "find",
-        lambda source: {"type": "transform", "regex": {"pattern": "\\d+", "from": source or "{{input}}"}},
-    ),
+WORDS = {
+    "llm": "model call",
+    "condition": "condition",
+    "parallel": "side by side",
+    "webhook": "web request",
+    "human_review": "review",
+    "sql": "SQL",
+    "map": "for each",
+    "pipeline": "pipeline",
 }
-"""What can be added, in the order it is offered."""
 
 
 def kind_of(step: BaseStep) -> str:
     """What a step is, in a word or two."""
     if isinstance(step, LlmStep):
-        return "model call"
+        return WORDS["llm"] if step.agent is None else "agent"
     if isinstance(step, TransformStep):
         return "JSON" if step.extract is not None else "pattern" if step.regex is not None else "template"
-    return type_of(step).replace("_", " ")
+    if isinstance(step, CodeStep):
+        return "Python" if step.language == "python" else "JavaScript"
+    return WORDS.get(type_of(step)) or type_of(step).replace("_", " ")
 
 
 def type_of(step: BaseStep) -> str:
@@ -78,11 +47,10 @@ def type_of(step: BaseStep) -> str:
 
 
 def source_text(step: BaseStep) -> str:
-    """What a step is made of in one text: its prompt, template or expression, else its own fields."""
-    if isinstance(step, LlmStep):
-        return step.prompt
-    if isinstance(step, TransformStep):
-        return _transform_text(step)
+    """What a step is made of in one text: its prompt, template, code or condition, else its own fields."""
+    for kind, text in TEXTS.items():
+        if isinstance(step, kind):
+            return str(text(step))
     values = own_values(step)
     texts = [value for value in values.values() if isinstance(value, str)]
     return texts[0] if len(values) == 1 and texts else dump_yaml(values).rstrip()
@@ -99,9 +67,50 @@ def reads_as_markdown(step: BaseStep) -> bool:
     return step.output_format == "markdown" or (isinstance(step, LlmStep) and step.output_format is None)
 
 
+def reads_as_code(step: BaseStep) -> bool:
+    """Whether what a step is made of is a program rather than prose."""
+    return isinstance(step, CodeStep | SqlStep | ConditionStep | WebhookStep)
+
+
 def _transform_text(step: TransformStep) -> str:
     if step.text_template is not None:
         return step.text_template
     if step.extract is not None:
         return f"{step.extract}\nfrom {step.source}"
     return f"/{step.regex.pattern}/\nfrom {step.source}" if step.regex else ""
+
+
+def _condition_text(step: ConditionStep) -> str:
+    ways = [f"true: {step.then}"] if step.then else []
+    ways += [f"false: {step.else_}"] if step.else_ else []
+    return "\n".join([step.if_, *ways])
+
+
+def _webhook_text(step: WebhookStep) -> str:
+    body = "" if step.body is None else step.body if isinstance(step.body, str) else dump_yaml(step.body).rstrip()
+    return f"{step.method} {step.url}\n{body}".rstrip()
+
+
+def _map_text(step: MapStep) -> str:
+    return f"{step.as_} of {step.foreach.strip()}, {step.concurrency} at a time"
+
+
+def _pipeline_text(step: PipelineStep) -> str:
+    version = f"v{step.version}" if step.version else "newest version"
+    given = step.input if isinstance(step.input, str) else dump_yaml(step.input).rstrip() if step.input else ""
+    return f"{step.pipeline}, {version}\n{given}".rstrip()
+
+
+TEXTS: dict[type[BaseStep], Any] = {
+    LlmStep: lambda step: step.prompt,
+    TransformStep: _transform_text,
+    ConditionStep: _condition_text,
+    WebhookStep: _webhook_text,
+    HumanReviewStep: lambda step: step.message,
+    CodeStep: lambda step: step.source,
+    SqlStep: lambda step: step.query,
+    MapStep: _map_text,
+    ParallelStep: lambda step: "",
+    PipelineStep: _pipeline_text,
+}
+"""What a light cell shows of each kind."""

@@ -98,6 +98,11 @@ def take(name: str) -> Any:
     return st.session_state.pop(name, None)
 
 
+def recall(name: str) -> Any:
+    """The value that was kept, without taking it away; None without one."""
+    return st.session_state.get(name)
+
+
 def widget_text(key: str) -> str:
     """What is in a text widget now."""
     return str(st.session_state.get(key) or "")

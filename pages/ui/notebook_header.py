@@ -132,19 +132,25 @@ def _draw_button(notebook: NotebookView, actions: HeaderActions, *, editable: bo
     offer = offer_of(notebook)
     active = notebook.active_run_id is not None
     st.button(
-        "Running…" if active else offer.label,
+        ("Waiting…" if _waits(notebook) else "Running…") if active else offer.label,
         key="run-primary",
         type="primary",
         icon=":material/play_arrow:",
         disabled=active or not editable,
-        help=_why(offer, active=active, editable=editable),
+        help=_why(offer, notebook, editable=editable),
         on_click=actions.run,
         args=(offer.mode,),
     )
 
 
-def _why(offer: RunOffer, *, active: bool, editable: bool) -> str:
-    if active:
+def _waits(notebook: NotebookView) -> bool:
+    return notebook.last_run is not None and notebook.last_run.status == "waiting"
+
+
+def _why(offer: RunOffer, notebook: NotebookView, *, editable: bool) -> str:
+    if _waits(notebook):
+        return "A run waits. Decide, cancel it, or let it go on from its run page."
+    if notebook.active_run_id is not None:
         return "A run is going on. You can leave the page: it goes on."
     return f"Costs at most {format_credits(offer.quote.max_micros)}" if editable else "Fix the errors first"
 

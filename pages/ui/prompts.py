@@ -28,12 +28,12 @@ def with_code(message: str) -> str:
     return _QUOTED.sub(r"<code>\1</code>", escape(message))
 
 
-def prompt_html(template: str, *, href: str | None = None, label: str = "") -> str:
-    """A block with the start of a prompt; with `href` the whole block opens the cell."""
+def prompt_html(template: str, *, href: str | None = None, label: str = "", code: bool = False) -> str:
+    """A block with the start of a prompt; with `href` the whole block opens the cell. `code`: a program."""
     template = template.strip()
     shown = template[:PREVIEW_CHARACTERS]
     long = len(template) > PREVIEW_CHARACTERS or template.count("\n") > _LONG_LINES
-    classes = "sq-prompt sq-long" if long else "sq-prompt"
+    classes = f"sq-prompt{' sq-long' if long else ''}{' sq-code' if code else ''}"
     body = highlight(shown) if shown.strip() else '<span class="sq-facts">Nothing written yet</span>'
     if href is None:
         return f'<div class="{classes}">{body}</div>'

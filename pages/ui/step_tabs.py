@@ -12,6 +12,7 @@ import streamlit as st
 
 from core.execution.domain import AttemptView, RunEvent, StepRunView
 from core.execution.history import CellRun
+from core.execution.items import FailedItem
 from core.shared.money import format_credits
 from pages.ui.badges import state_badge, step_state
 from pages.ui.outputs import draw_plain
@@ -77,6 +78,20 @@ def draw_trace(events: Sequence[RunEvent]) -> None:
         for event in events
     )
     _draw_table('<th class="sq-num">After</th><th>What</th><th>Details</th>', rows)
+
+
+def failed_items_html(items: Sequence[FailedItem]) -> str:
+    """The failed items of a `map`, each with its error."""
+    rows = "".join(
+        f'<tr><td class="sq-num">{item.number:,}</td><td>{escape(item.step_id)}</td>'
+        f'<td class="sq-left">{with_code(item.message)}</td></tr>'
+        for item in items
+    )
+    head = '<th class="sq-num">Item</th><th>Step</th><th>What went wrong</th>'
+    return (
+        f'<div class="sq-scroll sq-items" tabindex="0"><table class="sq-table sq-top"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
 
 
 def draw_history(runs: Sequence[CellRun], href: Callable[[str], str], *, now: datetime) -> None:

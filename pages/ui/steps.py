@@ -8,62 +8,76 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.accounts.queries import list_own_keys
-from core.pipelines.definition import BaseStep, Definition, LlmStep
+from core.pipelines.definition import BaseStep, Definition
 from core.pipelines.parsing import Issue
-from pages.ui.editor import Suggestion
-from pages.ui.kinds import STARTERS
+from core.pipelines.queries import find_pipeline, list_pipelines
+from core.pipelines.source import path_text
+from pages.ui.forms.parts import CalledPipeline
+from pages.ui.scope import place_of
+from pages.ui.starters import STARTERS, Starter, is_offered
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
+CALLABLE = 50
 
-def draw_add_step(last: str | None, add: Callable[[str, str | None], None]) -> None:
+Add = Callable[[str, str | None, str | None], None]
+"""Adds a step: its kind, the step it follows, and the step it goes inside of."""
+
+
+def draw_add_step(last: str | None, add: Add, *, pipelines: Sequence[str]) -> None:
     """The end of the notebook: add a step, each kind explained in a line."""
     with (
         st.container(key="add-step", horizontal=True, horizontal_alignment="center"),
         st.popover("Add a step", icon=":material/add:", type="tertiary", key="add-step-kinds"),
+        st.container(key="starters", gap=None),
     ):
-        for kind, starter in STARTERS.items():
-            with st.container(gap=None, key=f"starter-{kind}"):
-                st.button(
-                    starter.name, key=f"add-{kind}", icon=f":material/{starter.icon}:", type="tertiary",
-                    width="stretch", on_click=add, args=(kind, last),
-                )  # fmt: skip
-                st.html(f'<div class="sq-facts">{starter.what}</div>')
+        for group in dict.fromkeys(starter.group for starter in STARTERS.values()):
+            with st.container(gap=None, key=f"starters-{group.split()[0].lower()}"):
+                st.html(f'<div class="sq-label">{group}</div>')
+                for kind, starter in STARTERS.items():
+                    if starter.group == group:
+                        _draw_starter(kind, starter, last, add, offered=is_offered(kind, pipelines))
 
 
-def between_cells(after: str, add: Callable[[str, str | None], None], *, disabled: bool) -> None:
+def _draw_starter(kind: str, starter: Starter, last: str | None, add: Add, *, offered: bool) -> None:
+    with st.container(gap=None, key=f"starter-{kind}"):
+        st.button(
+            starter.name, key=f"add-{kind}", icon=f":material/{starter.icon}:", type="tertiary",
+            width="stretch", on_click=add, args=(kind, last, None), disabled=not offered,
+        )  # fmt: skip
+        what = starter.what if offered else "Runs one of your pipelines as a step, once you have another one."
+        st.html(f'<div class="sq-facts">{what}</div>')
+
+
+def between_cells(after: str, add: Add, *, pipelines: Sequence[str], disabled: bool) -> None:
     """A quiet plus between two cells, seen on hover and on focus."""
-    key = f"insert-{after}"
+    with st.container(key=f"between-{after}", horizontal=True, horizontal_alignment="center"):
+        _draw_kinds(
+            f"Add a step after {after}", f"insert-{after}", lambda kind: add(kind, after, None), pipelines, disabled
+        )
+
+
+def draw_add_inside(container: str, add: Add, *, pipelines: Sequence[str], disabled: bool) -> None:
+    """The end of the steps inside another one."""
+    with st.container(key=f"inside-{container}"):
+        key, label = f"within-{container}", f"Add a step inside {container}"
+        _draw_kinds(label, key, lambda kind: add(kind, None, container), pipelines, disabled)
+
+
+def _draw_kinds(label: str, key: str, add: Callable[[str], None], pipelines: Sequence[str], disabled: bool) -> None:
+    kinds = [kind for kind in STARTERS if is_offered(kind, pipelines)]
 
     def chosen() -> None:
         kind = st.session_state.get(key)
         if kind in STARTERS:
-            add(kind, after)
+            add(kind)
 
-    with st.container(key=f"between-{after}", horizontal=True, horizontal_alignment="center"):
-        st.menu_button(
-            f"Add a step after {after}", list(STARTERS), key=key, icon=":material/add:", type="tertiary",
-            format_func=lambda kind: f":material/{STARTERS[kind].icon}: {STARTERS[kind].name}",
-            on_click=chosen, disabled=disabled,
-        )  # fmt: skip
-
-
-def scope_of(definition: Definition, step_id: str) -> tuple[Suggestion, ...]:
-    """What may stand between `{{` and `}}` in a step: input, variables, and the other steps' outputs."""
-    inputs = [Suggestion(f"input.{name}", field.type) for name, field in definition.input.fields.items()]
-    variables = [Suggestion(f"vars.{name}", "variable") for name in definition.variables]
-    steps: list[Suggestion] = []
-    for step in definition.steps:
-        if step.id == step_id:
-            break
-        kind = "JSON" if isinstance(step, LlmStep) and step.wants_json else "output"
-        steps.append(Suggestion(f"steps.{step.id}.output", kind))
-        schema = step.output_schema if isinstance(step, LlmStep) else None
-        for name, field in ((schema or {}).get("properties") or {}).items():
-            detail = str(field.get("type", "")) if isinstance(field, dict) else ""
-            steps.append(Suggestion(f"steps.{step.id}.output.{name}", detail))
-    return (*inputs, *variables, *steps)
+    st.menu_button(
+        label, kinds, key=key, icon=":material/add:", type="tertiary",
+        format_func=lambda kind: f":material/{STARTERS[kind].icon}: {STARTERS[kind].name}",
+        on_click=chosen, disabled=disabled,
+    )  # fmt: skip
 
 
 def models_of(runtime: Runtime, owner_id: str) -> tuple[str, ...]:
@@ -87,9 +101,9 @@ def region_of(runtime: Runtime, model: str | None) -> str | None:
 
 def payer_of(runtime: Runtime, definition: Definition | None, own_providers: set[str]) -> str:
     """Who pays for a run, in a few words beside its price; nothing where the credits do."""
-    steps = definition.steps if definition else ()
+    steps = definition.llm_steps if definition else ()
     default = runtime.catalogue.default_model()
-    cards = [runtime.catalogue.find(step.model or default) for step in steps if isinstance(step, LlmStep)]
+    cards = [runtime.catalogue.find(step.model or default) for step in steps]
     known = [card for card in cards if card is not None]
     if not known:
         return "calls no model"
@@ -110,6 +124,28 @@ def distinct_steps(definition: Definition) -> tuple[BaseStep, ...]:
 
 
 def issues_of(definition: Definition, step_id: str, issues: Sequence[Issue]) -> tuple[Issue, ...]:
-    """The issues that stand in one step."""
-    place = f"steps[{definition.step_ids.index(step_id)}]"
-    return tuple(issue for issue in issues if issue.path == place or issue.path.startswith(place + "."))
+    """The issues that stand in one step, without those of the steps inside it."""
+    place = path_text(place_of(definition, step_id).path)
+    inside = f"{place}.steps["
+    mine = (issue for issue in issues if issue.path == place or issue.path.startswith(place + "."))
+    return tuple(issue for issue in mine if not issue.path.startswith(inside))
+
+
+def callable_pipelines(runtime: Runtime, owner_id: str, own_id: str) -> dict[str, CalledPipeline]:
+    """The person's other pipelines by name, with the inputs they take."""
+    found: dict[str, CalledPipeline] = {}
+    for summary in list_pipelines(runtime, owner_id, CALLABLE).items:
+        if summary.id != own_id and summary.name not in found:
+            found[summary.name] = CalledPipeline(summary.name, {})
+    return found
+
+
+def with_inputs(
+    runtime: Runtime, owner_id: str, pipelines: dict[str, CalledPipeline], name: str
+) -> dict[str, CalledPipeline]:
+    """The same, with the inputs of one of them looked up."""
+    called = find_pipeline(runtime, owner_id, name)
+    if called is None:
+        return pipelines
+    inputs = {field: declared.type for field, declared in called[1].input.fields.items()}
+    return {**pipelines, name: CalledPipeline(called[1].name, inputs)}

@@ -7,7 +7,7 @@ from html import escape
 
 from core.shared.money import format_credits
 
-_PLURALS = {"entry": "entries"}
+_PLURALS = {"entry": "entries", "delivery": "deliveries"}
 _TRIGGERS = {"manual": "By hand", "api": "API", "cron": "Schedule", "webhook": "Webhook", "retry": "Retry"}
 _VENDORS = {"anthropic": "Anthropic", "openai": "OpenAI", "demo": "Demo model"}
 
@@ -52,6 +52,18 @@ def ago(moment: datetime, now: datetime) -> str:
     if days < 14:
         return f"{days} days ago"
     return f"{moment.day} {moment:%b %Y}"
+
+
+def until(moment: datetime, now: datetime) -> str:
+    """`in 20 min`, `in 3 h`, `in 2 days`; `now` when it is due."""
+    seconds = (moment - now).total_seconds()
+    if seconds <= 0:
+        return "now"
+    minutes = max(round(seconds / 60), 1)
+    if minutes < 60:
+        return f"in {minutes} min"
+    hours = round(seconds / 3600)
+    return f"in {hours} h" if hours < 48 else f"in {round(seconds / 86400)} days"
 
 
 def exact(moment: datetime) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -14,41 +13,31 @@ from core.bootstrap import get_runtime
 from core.credits.queries import balance
 from core.execution.domain import CellView, Mode, NotebookView
 from core.execution.history import cell_runs
-from core.execution.notebook import notebook, quoted_most
+from core.execution.notebook import notebook
 from core.execution.queries import get_run, list_runs
 from core.pipelines.commands import ensure_example
-from core.pipelines.definition import Definition, InputField, LlmStep
+from core.pipelines.definition import Definition, InputField
 from core.pipelines.domain import PipelineView
-from core.pipelines.graph import dependencies
 from core.pipelines.parsing import parse
 from core.pipelines.queries import get_pipeline, list_versions
 from core.shared.errors import NotFound
 from pages.ui import dialogs
-from pages.ui.cell import CellActions, CellFace, draw_light_cell
-from pages.ui.cell_editor import EditActions, draw_open_cell
-from pages.ui.dag import Node, draw_dag
+from pages.ui.dag import draw_dag
+from pages.ui.graph import graph_of
 from pages.ui.inputs import draw_input, has_input, read_input, remember_input
-from pages.ui.kinds import kind_of
 from pages.ui.memory import NotebookMemory, ask_dialog, take_dialog
-from pages.ui.navigator import base_path, take_command
+from pages.ui.navigator import take_command
 from pages.ui.notebook_header import VIEWS, HeaderActions, draw_facts, draw_header, offer_of
 from pages.ui.notices import draw_notices, say
+from pages.ui.pin import pin_dialog
 from pages.ui.session import current_session
-from pages.ui.step_tabs import draw_history
-from pages.ui.steps import (
-    between_cells,
-    distinct_steps,
-    draw_add_step,
-    issues_of,
-    models_of,
-    payer_of,
-    region_of,
-    scope_of,
-)
+from pages.ui.steps import payer_of
 from pages.ui.yaml_view import draw_issues, draw_yaml
 from pages.workspace.notebook_actions import Notebook
+from pages.workspace.notebook_cells import CellSheet
 
 POLL_SECONDS = 0.3
+WAITING_SECONDS = 2.0
 COMMANDS = ("run_cell", "run_next", "run_stale", "save_version", "next", "previous", "help")
 
 
@@ -133,7 +122,7 @@ def _cells(pipeline_id: str, found: NotebookView) -> Mapping[str, CellView]:
     """The cells by step; while the text has errors, as they last were, so that no output disappears."""
     memory = NotebookMemory(pipeline_id)
     if found.definition is not None:
-        memory.cells = {cell.step_id: cell for cell in found.cells}
+        memory.cells = {cell.step_id: cell for cell in (*found.cells, *found.inner)}
     return memory.cells
 
 
@@ -206,79 +195,36 @@ def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
         session = current_session(runtime)
         data = read_input(shown.pipeline.id, shown.fields)
         now = notebook(runtime, session.account, shown.pipeline.id, text=shown.text, input_data=data)
-        if now.active_run_id is None:
+        was, is_now = shown.notebook.last_run, now.last_run
+        parked = was is not None and is_now is not None and "waiting" in {was.status, is_now.status}
+        if now.active_run_id is None or (parked and was.status != is_now.status):
             st.rerun()
         draw(replace(shown, session=session, notebook=now, cells=_cells(shown.pipeline.id, now)))
 
-    st.fragment(again, run_every=POLL_SECONDS)()
+    waits = shown.notebook.last_run is not None and shown.notebook.last_run.status == "waiting"
+    st.fragment(again, run_every=WAITING_SECONDS if waits else POLL_SECONDS)()
 
 
-def _draw_cells(shown: Shown) -> None:
+def _sheet(shown: Shown) -> CellSheet:
     assert shown.definition is not None
-    hands = shown.hands
-    actions = CellActions(run=lambda step_id: hands.run("cell", step_id), choose=hands.choose)
-    edits = EditActions(fields=hands.set_fields, rename=hands.rename, command=hands.command, typed=hands.memory.typed)
-    steps = distinct_steps(shown.definition)
-    for place, step in enumerate(steps):
-        face = _face(shown, step.id)
-        if step.id == shown.open_cell:
-            draw_open_cell(
-                face, actions, edits,
-                models=models_of(get_runtime(), shown.session.account.id),
-                scope=scope_of(shown.definition, step.id),
-                look_back=lambda step_id: _draw_history(shown, step_id),
-            )  # fmt: skip
-        else:
-            draw_light_cell(face, actions)
-        if place < len(steps) - 1:
-            # Drawn during a run as well: a cell that changed its place would lose the editor's focus.
-            between_cells(step.id, hands.add, disabled=face.running)
-    draw_add_step(steps[-1].id, hands.add)
-
-
-def _draw_history(shown: Shown, step_id: str) -> None:
-    runtime = get_runtime()
-    runs = cell_runs(runtime, shown.session.account.id, shown.pipeline.id, step_id)
-
-    def href(run_id: str) -> str:
-        return f"{base_path()}run?{urlencode({'run': run_id, 'step': step_id})}"
-
-    draw_history(runs, href, now=runtime.clock.now())
-
-
-def _face(shown: Shown, step_id: str) -> CellFace:
-    assert shown.definition is not None
-    step = shown.definition.step(step_id)
-    assert step is not None
-    model = step.model or get_runtime().catalogue.default_model() if isinstance(step, LlmStep) else None
-    return CellFace(
-        step=step,
-        cell=shown.cells.get(step_id) or CellView(step_id, "never", None, None, (0, 0, 0)),
-        model=model,
-        region=region_of(get_runtime(), model),
-        href=_href(shown, step_id),
-        running=shown.notebook.active_run_id is not None,
-        issues=issues_of(shown.definition, step_id, shown.notebook.errors),
-        runs=shown.notebook.definition is not None,
-        most=quoted_most(shown.notebook, "cell", step_id),
+    return CellSheet(
+        owner=shown.session.account,
+        pipeline_id=shown.pipeline.id,
+        notebook=shown.notebook,
+        definition=shown.definition,
+        cells=shown.cells,
+        open_cell=shown.open_cell,
+        hands=shown.hands,
     )
 
 
-def _href(shown: Shown, step_id: str) -> str:
-    return f"{base_path()}?{urlencode({'pipeline': shown.pipeline.id, 'cell': step_id})}"
+def _draw_cells(shown: Shown) -> None:
+    _sheet(shown).draw()
 
 
 def _draw_graph(shown: Shown) -> None:
-    assert shown.definition is not None
-    nodes = []
-    for step in distinct_steps(shown.definition):
-        face = _face(shown, step.id)
-        nodes.append(Node(step.id, face.model or kind_of(step), face.cell.state, face.href, step.id == shown.open_cell))
-    needs: dict[str, Sequence[str]] = {
-        step_id: [other for other in shown.definition.step_ids if other in before]
-        for step_id, before in dependencies(shown.definition).items()
-    }
-    draw_dag(nodes, needs, key="graph")
+    sheet = _sheet(shown)
+    draw_dag(graph_of(sheet.definition, lambda step: sheet.face(step), shown.open_cell), key="graph")
 
 
 def _draw_yaml(shown: Shown) -> None:
@@ -306,6 +252,19 @@ def _open_dialog(shown: Shown) -> None:
         dialogs.export_dialog(shown.pipeline.name, shown.text)
     elif dialog == "keys":
         dialogs.keys_dialog()
+    elif dialog == "pin":
+        _open_pin(shown, details["step_id"])
     elif dialog == "confirm":
         mode, step_id = _mode(details["mode"]), details["step_id"]
         dialogs.confirm_dialog(details["most"], owner.confirm_above_micros, lambda: shown.hands.start(mode, step_id))
+
+
+def _open_pin(shown: Shown, step_id: str) -> None:
+    newest = next(iter(cell_runs(get_runtime(), shown.session.account.id, shown.pipeline.id, step_id, limit=1)), None)
+    if newest is None:
+        return
+    pin_dialog(
+        step_id, newest.output, label="Run on with this output",
+        note="It stands in for the step, which is not run; everything that reads it runs again.",
+        use=lambda output: shown.hands.run_on(newest.run_id, step_id, output),
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.accounts.domain import Account
-from core.execution.commands import cancel_run, run_cells
+from core.execution.commands import cancel_run, fork_run, run_cells
 from core.execution.domain import Mode
 from core.execution.notebook import notebook, quoted_most
 from core.pipelines import editing
@@ -25,15 +25,17 @@ from core.pipelines.commands import (
     save_version,
     unarchive_pipeline,
 )
-from core.pipelines.definition import Definition
+from core.pipelines.definition import Definition, walk_steps
+from core.pipelines.kinds.map import MapStep
 from core.pipelines.queries import get_pipeline
 from core.shared.types import JsonValue
 from pages.ui.inputs import read_input
-from pages.ui.kinds import STARTERS
 from pages.ui.memory import NotebookMemory, ask_dialog
 from pages.ui.navigator import scroll_to
 from pages.ui.notices import attempt, forget_undo, offer_undo, say
 from pages.ui.session import guarded
+from pages.ui.starters import Beginning, new_step
+from pages.ui.steps import callable_pipelines
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -74,6 +76,20 @@ class Notebook:
             forget_undo()
 
     @guarded
+    def run_on(self, run_id: str, step_id: str, output: JsonValue) -> None:
+        """Runs what follows a step, with this output in its place; what stands before is reused where it holds."""
+        text, values = self._text(), self._input()
+
+        def start() -> None:
+            fork_run(
+                self.runtime, self.owner, self.pipeline_id, run_id, text=text, input_data=values,
+                pinned={step_id: output}, trigger="manual",
+            )  # fmt: skip
+
+        if attempt(start):
+            forget_undo()
+
+    @guarded
     def cancel(self, run_id: str) -> None:
         """Asks the run to stop."""
         attempt(lambda: cancel_run(self.runtime, self.owner.id, run_id))
@@ -107,20 +123,32 @@ class Notebook:
             self.open(new_id.strip())
 
     @guarded
-    def add(self, kind: str, after: str | None) -> None:
-        """Adds a step after another one, or at the end, and opens it."""
-        definition = self.definition
-        taken = definition.step_ids if definition else ()
-        step = new_step(kind, taken, after or (taken[-1] if taken else None), definition)
-        if self._edit(lambda text: editing.add_step(text, step, after=after)):
+    def add(self, kind: str, after: str | None, inside: str | None = None) -> None:
+        """Adds a step after another one, at the end of the steps inside one, or at the very end, and opens it."""
+        step = new_step(kind, self._beginning(after, inside))
+        if self._edit(lambda text: editing.add_step(text, step, after=after, inside=inside)):
             self.open(str(step["id"]))
             say(f"Added {step['id']}.")
+
+    def _beginning(self, after: str | None, inside: str | None) -> Beginning:
+        definition = self.definition
+        if definition is None:
+            return Beginning()
+        taken = tuple(step.id for _, step in walk_steps(definition.steps))
+        around = definition.step(inside) if inside else None
+        before = after or (around.inner[-1].id if isinstance(around, MapStep) else None)
+        if inside is None and before is None:
+            before = definition.step_ids[-1] if definition.step_ids else None
+        others = callable_pipelines(self.runtime, self.owner.id, self.pipeline_id)
+        return Beginning(before, tuple(definition.input.fields), taken, tuple(others))
 
     @guarded
     def choose(self, step_id: str, choice: str) -> None:
         """A choice from the menu of a cell."""
         if choice == "from_here":
             self.run("from_here", step_id)
+        elif choice == "pin":
+            ask_dialog("pin", step_id=step_id)
         elif choice in ("up", "down"):
             self._edit(lambda text: editing.move_step(text, step_id, -1 if choice == "up" else 1))
         elif choice == "duplicate":
@@ -229,19 +257,3 @@ class Notebook:
     def _save(self, text: str, base_revision: int | None) -> None:
         saved = save_draft(self.runtime, self.owner.id, self.pipeline_id, text, base_revision=base_revision)
         self.memory.saw(saved.revision)
-
-
-def new_step(kind: str, taken: tuple[str, ...], before: str | None, definition: Definition | None) -> dict[str, Any]:
-    """A valid step of a kind, reading from the step before it or from the input."""
-    names = list(definition.input.fields) if definition else []
-    source = f"{{{{steps.{before}.output}}}}" if before else (f"{{{{input.{names[0]}}}}}" if names else "")
-    starter = STARTERS[kind]
-    return {"id": _free_id(starter.step_id, taken), **starter.fields(source)}
-
-
-def _free_id(name: str, taken: tuple[str, ...]) -> str:
-    return next(
-        candidate
-        for number in range(1, len(taken) + 3)
-        if (candidate := name if number == 1 else f"{name}_{number}") not in taken
-    )

@@ -2,47 +2,49 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.bootstrap import get_runtime
-from core.execution.commands import cancel_run, retry_run
-from core.execution.domain import ACTIVE, AttemptView, CellView, RunView, StepRunView
-from core.execution.history import trace
-from core.execution.queries import get_run, list_runs, live_texts
+from core.execution.delivery_queries import deliveries_of_run
+from core.execution.domain import ACTIVE, ReviewView, RunView, StepRunView
+from core.execution.live import LiveNews, live_news
+from core.execution.queries import get_run, list_runs
+from core.execution.review_queries import reviews_of_run
 from core.pipelines.definition import Definition
 from core.pipelines.graph import dependencies
+from core.pipelines.kinds.condition import ConditionStep
 from core.shared.errors import NotFound
 from core.shared.money import format_credits
 from pages.ui.badges import state_badge, step_state, text_badge
-from pages.ui.cell import draw_result, draw_step_error
 from pages.ui.comparison import comparison_html
-from pages.ui.kinds import kind_of
-from pages.ui.memory import widget_text
+from pages.ui.delivery_table import delivery_html, delivery_title
+from pages.ui.fork import fork_dialog, pins_of
+from pages.ui.memory import ask_dialog, take_dialog
 from pages.ui.navigator import base_path
-from pages.ui.notices import attempt, draw_notices
+from pages.ui.notices import draw_notices
 from pages.ui.outputs import draw_output
-from pages.ui.session import current_session, guarded
-from pages.ui.step_tabs import draw_attempts, draw_prompt, draw_raw, draw_tabs, draw_trace
+from pages.ui.pin import pin_dialog
+from pages.ui.prompts import with_code
+from pages.ui.session import current_session
 from pages.ui.waterfall import bars_of, draw_waterfall
-from pages.ui.words import ago, credits_range, duration, joined, time_html, tokens, trigger
+from pages.ui.words import ago, count, credits_range, duration, joined, time_html, tokens, trigger
+from pages.workspace.run_actions import (
+    cancel,
+    compare,
+    continue_anyway,
+    definitions_of,
+    fork,
+    pin_output,
+    retry,
+)
+from pages.workspace.run_step import ShownRun, draw_step, run_href
 
 POLL_SECONDS = 0.5
+WAITING_SECONDS = 2.0
 COMPARABLE = 20
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A run with what the page shows of it."""
-
-    run: RunView
-    definition: Definition
-    step: StepRunView | None
-    """The step in the address, else the failed or running one; None: the run's own input and output."""
-    texts: dict[str, str]
 
 
 def run_page() -> None:
@@ -55,31 +57,44 @@ def run_page() -> None:
     run = get_run(get_runtime(), session.account.id, run_id)
     _draw_header(run)
     draw_notices()
+    if run.over_budget:
+        _draw_paused(run)
     other = _compared(run)
     if other is not None:
         _draw_comparison(run, other)
     elif run.status in ACTIVE:
-        st.fragment(_draw_again, run_every=POLL_SECONDS)(run_id)
+        pause = WAITING_SECONDS if run.status == "waiting" else POLL_SECONDS
+        st.fragment(_draw_again, run_every=pause)(run_id, run.status)
     else:
         with st.container():
-            _draw_body(_shown(run, {}))
+            _draw_body(_shown(run, LiveNews()))
+        _draw_deliveries(run)
+    _open_dialog(run)
 
 
-def _draw_again(run_id: str) -> None:
+def _draw_again(run_id: str, status: str) -> None:
     runtime = get_runtime()
     run = get_run(runtime, current_session(runtime).account.id, run_id)
-    if run.status not in ACTIVE:
+    if run.status not in ACTIVE or (run.status != status and "waiting" in (run.status, status)):
         st.rerun()
-    _draw_body(_shown(run, live_texts(runtime, run_id)))
+    _draw_body(_shown(run, live_news(runtime, run_id)))
 
 
-def _shown(run: RunView, texts: dict[str, str]) -> Shown:
+def _shown(run: RunView, news: LiveNews) -> ShownRun:
     by_id = {step.step_id: step for step in run.steps}
     asked = st.query_params.get("step")
     step = by_id.get(asked or "")
     if asked is None:
-        step = next((one for one in run.steps if step_state(one.status, one.error) in ("failed", "running")), None)
-    return Shown(run, Definition.model_validate(run.definition), step, texts)
+        step = next((one for one in run.steps if _needs_eyes(one)), None)
+    reviews: tuple[ReviewView, ...] = ()
+    if any(one.type in ("human_review", "map", "pipeline") for one in run.steps):
+        reviews = reviews_of_run(get_runtime(), run.owner_id, run.id)
+    return ShownRun(run, Definition.model_validate(run.definition), step, news, reviews)
+
+
+def _needs_eyes(step: StepRunView) -> bool:
+    """What failed, runs or waits is opened first, what holds it only when nothing in it does."""
+    return step_state(step.status, step.error) in ("failed", "running", "waiting") and step.type != "parallel"
 
 
 # The top
@@ -93,12 +108,17 @@ def _draw_header(run: RunView) -> None:
             f"{text_badge(version)}{state_badge(run.status, run=True)}</div>"
         )
         if run.status in ACTIVE:
-            st.button("Cancel run", key="run-cancel", icon=":material/stop_circle:", on_click=_cancel, args=(run.id,))
+            st.button("Cancel run", key="run-cancel", icon=":material/stop_circle:", on_click=cancel, args=(run.id,))
         elif run.status in ("failed", "cancelled"):
             st.button(
                 "Retry from failed" if run.status == "failed" else "Go on", key="run-retry", type="primary",
                 icon=":material/replay:", help="What has completed is reused and costs nothing again.",
-                on_click=_retry, args=(run.id,),
+                on_click=retry, args=(run.id,),
+            )  # fmt: skip
+        if run.pipeline_id and run.status not in ACTIVE:
+            st.button(
+                "Run again…", key="run-fork", icon=":material/fork_right:", on_click=ask_dialog, args=("fork",),
+                help="Choose where to begin, change the inputs, and see what is reused.",
             )  # fmt: skip
         if run.pipeline_id:
             _draw_compare(run)
@@ -109,11 +129,31 @@ def _draw_header(run: RunView) -> None:
             )
     quoted = f"quoted {credits_range(run.quote.low_micros, run.quote.max_micros)}"
     charged = f"charged {format_credits(run.credit_micros)}"
+    again, saved = run.reused
+    reused = f"{count(again, 'output')} reused ({format_credits(saved)})" if again else None
     facts = escape(
-        joined(trigger(run.trigger_type), duration(run.duration_ms), tokens(run.total_tokens), quoted, charged)
+        joined(trigger(run.trigger_type), duration(run.duration_ms), tokens(run.total_tokens), quoted, charged, reused)
     )
     started = time_html(run.started_at or run.created_at, get_runtime().clock.now())
     st.html(f'<div class="sq-facts">{started} · {facts}</div>')
+
+
+def _draw_paused(run: RunView) -> None:
+    """Why a run waits for its budget, and what going on may cost."""
+    budget = Definition.model_validate(run.definition).budget
+    limit = f"{budget.max_credits:g} cr" if budget else "its limit"
+    most = format_credits(run.quote.max_micros)
+    with st.container(key="run-paused"):
+        st.html(
+            f'<div class="sq-reason"><b>Paused by its budget of {limit}.</b> {format_credits(run.credit_micros)} are '
+            "spent, and the next call could pass the budget. What is done is kept.</div>"
+            f'<div class="sq-facts">Continue anyway lifts the budget for this run only: all of it may cost up to '
+            f"<b>{most}</b>, as quoted. Cancel run ends it here.</div>"
+        )
+        st.button(
+            f"Continue anyway, up to {most}", key="run-continue", type="primary", icon=":material/play_arrow:",
+            on_click=continue_anyway, args=(run.id,),
+        )  # fmt: skip
 
 
 def _draw_compare(run: RunView) -> None:
@@ -133,7 +173,7 @@ def _draw_compare(run: RunView) -> None:
             key="run-compare-with",
             placeholder="Choose a run",
             format_func=lambda one: joined(ago(others[one].created_at, now), others[one].status),
-            on_change=_compare,
+            on_change=compare,
             args=(run.id,),
         )
 
@@ -141,30 +181,65 @@ def _draw_compare(run: RunView) -> None:
 # The body
 
 
-def _draw_body(shown: Shown) -> None:
+def _draw_body(shown: ShownRun) -> None:
     run, step = shown.run, shown.step
-    if run.error and run.status == "failed" and (step is None or step.step_id != run.error.get("step_id")):
+    told = step is not None and step.error is not None and step.error.get("message") == (run.error or {}).get("message")
+    if run.error and run.status == "failed" and not told:
         _draw_run_error(run)
     bars = bars_of(
         run.steps,
         dependencies(shown.definition),
         created_at=run.created_at,
-        href=lambda step_id: _href(run, step=step_id),
+        href=lambda step_id: run_href(run, step=step_id),
         current=step.step_id if step else None,
+        notes=_notes(shown),
     )
     with st.container(border=True, key="run-waterfall"):
         draw_waterfall(bars, created_at=run.created_at, now=get_runtime().clock.now())
     left, right = st.columns([1, 2.9], gap="medium")
     with left:
         current = ' aria-current="true"' if step is None else ""
-        whole = f'<a class="sq-grow" href="{escape(_href(run, step="-"))}" target="_self">Input and output</a>'
+        whole = f'<a class="sq-grow" href="{escape(run_href(run, step="-"))}" target="_self">Input and output</a>'
         items = "".join(_item(run, one, step) for one in run.steps)
         st.html(f'<ul class="sq-list sq-steps" aria-label="Steps"><li{current}>{whole}</li>{items}</ul>')
     with right:
         if step is None:
             _draw_ends(run)
         else:
-            _draw_step(shown, step)
+            draw_step(shown, step)
+
+
+def _notes(shown: ShownRun) -> dict[str, str]:
+    """Where control went after the conditions of a run, and why steps were not reached."""
+    notes: dict[str, str] = {}
+    for one in shown.run.steps:
+        written = shown.definition.step(one.step_id)
+        if isinstance(written, ConditionStep) and isinstance(one.parsed_output, bool):
+            target = written.then if one.parsed_output else written.else_
+            notes[one.step_id] = f"{str(one.parsed_output).lower()}{f' → {target}' if target else ''}"
+        elif one.status == "skipped" and not one.reason and shown.run.status in ("failed", "cancelled"):
+            notes[one.step_id] = "The run ended before it."
+    return notes
+
+
+def _draw_deliveries(run: RunView) -> None:
+    sent = deliveries_of_run(get_runtime(), run.owner_id, run.id)
+    if sent:
+        st.html(f'<h2 class="sq-label">{delivery_title(sent)}</h2>{delivery_html(sent, get_runtime().clock.now())}')
+
+
+def _open_dialog(run: RunView) -> None:
+    dialog, details = take_dialog()
+    if dialog == "fork" and run.pipeline_id:
+        fork_dialog(run, details.get("step_id"), definitions_of(run), lambda request: fork(run, request))
+    elif dialog == "pin":
+        step_id = details["step_id"]
+        output = next((one.parsed_output for one in run.steps if one.step_id == step_id), None)
+        pin_dialog(
+            step_id, pins_of(run.id).get(step_id, output), label="Pin this output",
+            note="It stands in for the step the next time this run is run again. Nothing is run yet.",
+            use=lambda value: pin_output(run.id, step_id, value),
+        )  # fmt: skip
 
 
 def _draw_run_error(run: RunView) -> None:
@@ -172,7 +247,7 @@ def _draw_run_error(run: RunView) -> None:
     place = f" in {error['step_id']}" if error.get("step_id") else ""
     st.html(
         f'<div class="sq-error" role="alert"><b>Failed{escape(place)}</b> <code>{escape(str(error.get("code")))}</code>'
-        f"<p>{escape(str(error.get('message')))}</p></div>"
+        f"<p>{with_code(str(error.get('message')))}</p></div>"
     )
 
 
@@ -186,82 +261,13 @@ def _draw_ends(run: RunView) -> None:
     draw_output(run.input_data, markdown=False, key=f"input-{run.id}", file_name="input")
 
 
-def _draw_step(shown: Shown, step: StepRunView) -> None:
-    written = shown.definition.step(step.step_id)
-    chosen = _attempt(step)
-    used = tokens(step.input_tokens + step.output_tokens)
-    kind = kind_of(written) if written else step.type
-    facts = escape(joined(kind, step.model, duration(step.duration_ms), used, format_credits(step.credit_micros)))
-    badge = state_badge(step_state(step.status, step.error))
-    st.html(
-        f'<div class="sq-row"><h2 class="sq-id">{escape(step.step_id)}</h2>{badge}'
-        f'<span class="sq-facts">{facts}</span></div>{_attempts_html(shown.run, step, chosen)}'
-    )
-    key = f"step-{step.step_id}"
-    what = chosen or step
-
-    def result() -> None:
-        if chosen is not None:
-            _draw_attempt(chosen)
-        elif written is not None:
-            text = shown.texts.get(step.step_id)
-            draw_result(CellView(step.step_id, step.status, None, step, (0, 0, 0), text), written, key=key)
-
-    def attempts() -> None:
-        draw_attempts(step, lambda number: _href(shown.run, step=step.step_id, attempt=number))
-
-    def events() -> None:
-        draw_trace(trace(get_runtime(), shown.run.owner_id, shown.run.id, step.step_id))
-
-    draw_tabs(
-        [
-            ("Output", result),
-            ("Prompt sent", lambda: draw_prompt(what, step.step_id, key=key)),
-            ("Raw", lambda: draw_raw(what, step.step_id, key=key)),
-            ("Trace", events),
-            ("Attempts", attempts),
-        ],
-        key=key,
-    )
-
-
-def _draw_attempt(chosen: AttemptView) -> None:
-    """What an earlier attempt left."""
-    if chosen.error:
-        draw_step_error(chosen)
-    else:
-        st.html('<div class="sq-empty">This attempt left no error. What it made is under Raw.</div>')
-
-
-def _attempt(step: StepRunView) -> AttemptView | None:
-    """The earlier attempt in the address; None for the newest."""
-    asked = st.query_params.get("attempt")
-    return next((one for one in step.attempts[:-1] if str(one.attempt) == asked), None)
-
-
-def _attempts_html(run: RunView, step: StepRunView, chosen: AttemptView | None) -> str:
-    """The attempts as a row of links, where there are several."""
-    if len(step.attempts) < 2:
-        return ""
-    links = "".join(
-        f'<a href="{escape(_href(run, step=step.step_id, attempt=one.attempt))}" target="_self" '
-        f'aria-current="{str(one is (chosen or step.attempts[-1])).lower()}">Attempt {one.attempt}'
-        f"{state_badge(step_state(one.status, one.error))}</a>"
-        for one in step.attempts
-    )
-    return f'<nav class="sq-pills" aria-label="Attempts">{links}</nav>'
-
-
 def _item(run: RunView, step: StepRunView, chosen: StepRunView | None) -> str:
     current = ' aria-current="true"' if chosen is not None and chosen.step_id == step.step_id else ""
+    indent = f' style="padding-left:{0.6 + 0.9 * step.depth:.1f}rem"' if step.depth else ""
     return (
-        f'<li{current}><a class="sq-grow" href="{escape(_href(run, step=step.step_id))}" target="_self">'
+        f'<li{current}{indent}><a class="sq-grow" href="{escape(run_href(run, step=step.step_id))}" target="_self">'
         f"{escape(step.step_id)}</a>{state_badge(step_state(step.status, step.error))}</li>"
     )
-
-
-def _href(run: RunView, **query: object) -> str:
-    return f"{base_path()}run?{urlencode({'run': run.id, **query})}"
 
 
 # Beside another run
@@ -278,30 +284,4 @@ def _compared(run: RunView) -> RunView | None:
 
 
 def _draw_comparison(run: RunView, other: RunView) -> None:
-    st.html(comparison_html(run, other, now=get_runtime().clock.now(), back=_href(run)))
-
-
-# What a person does
-
-
-def _compare(run_id: str) -> None:
-    other = widget_text("run-compare-with")
-    if other:
-        st.query_params.from_dict({"run": run_id, "compare": other})
-
-
-@guarded
-def _cancel(run_id: str) -> None:
-    runtime = get_runtime()
-    attempt(lambda: cancel_run(runtime, current_session(runtime).account.id, run_id))
-
-
-@guarded
-def _retry(run_id: str) -> None:
-    runtime = get_runtime()
-    owner = current_session(runtime).account
-
-    def again() -> None:
-        st.query_params.from_dict({"run": retry_run(runtime, owner, run_id).id})
-
-    attempt(again)
+    st.html(comparison_html(run, other, now=get_runtime().clock.now(), back=run_href(run)))

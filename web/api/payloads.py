@@ -318,7 +318,7 @@ class ModelTerms(BaseModel):
 
 
 class ModelAnswer(BaseModel):
-    """A model that steps can name. `vision`: it looks at images.
+    """A model that steps can name. `vision`: it looks at images. `tools`: agents can use it with tools.
 
     `prices` is null where none is known: then only with your own key.
     """
@@ -332,6 +332,7 @@ class ModelAnswer(BaseModel):
     max_output_tokens: int | None
     json_output: bool = Field(alias="json")
     vision: bool
+    tools: bool
     region: str
     data_terms: ModelTerms
 

@@ -69,8 +69,9 @@ def favicon(request: Request) -> Response:
 
 def robots(request: Request) -> Response:
     """Search engines may read the public pages only."""
-    text = "User-agent: *\nDisallow: /app\nDisallow: /api\nDisallow: /v1\nDisallow: /auth\nDisallow: /setup\n"
-    return PlainTextResponse(text, headers=KEEP_A_DAY)
+    closed = ("app", "api", "v1", "auth", "setup", "review")
+    lines = ["User-agent: *", *(f"Disallow: /{path}" for path in closed)]
+    return PlainTextResponse("\n".join(lines) + "\n", headers=KEEP_A_DAY)
 
 
 def notebook_pictures() -> list[Picture]:

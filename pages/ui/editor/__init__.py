@@ -13,6 +13,7 @@ from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentM
 
 _HOME = Path(__file__).parent
 _NAME = "stepiq.editor"
+Language = Literal["template", "yaml", "cel", "python", "javascript", "sql", "json"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Something that may be written between `{{` and `}}`."""
+    """Something that may be named: between `{{` and `}}`, or as it is in a program."""
 
     label: str
     detail: str
@@ -38,7 +39,7 @@ def code_editor(
     *,
     key: str,
     label: str,
-    language: Literal["template", "yaml"] = "template",
+    language: Language = "template",
     placeholder: str = "",
     scope: tuple[Suggestion, ...] = (),
     marks: tuple[Mark, ...] = (),

@@ -11,7 +11,7 @@ from core.execution.notebook import notebook, quoted_most
 from core.execution.queries import list_runs
 from core.pipelines.commands import create_pipeline, save_draft
 from core.pipelines.queries import get_pipeline, list_pipelines, list_versions
-from pages.ui.kinds import STARTERS
+from pages.ui.starters import STARTERS
 from tests.integration.pages.conftest import Person, open_shell, text_of, wait_for_end
 
 Open = Callable[..., AppTest]
@@ -19,6 +19,11 @@ Open = Callable[..., AppTest]
 
 def _pipeline_id(person: Person) -> str:
     return list_pipelines(person.runtime, person.account.id).items[0].id
+
+
+def _example_id(person: Person) -> str:
+    found = list_pipelines(person.runtime, person.account.id).items
+    return next(each.id for each in found if each.name != "Other")
 
 
 def _run_all(app: AppTest, person: Person) -> AppTest:
@@ -210,8 +215,12 @@ def test_a_new_model_cell_has_a_limit_that_keeps_its_price_low(open_app: Open, p
 @pytest.mark.parametrize("kind", list(STARTERS))
 def test_every_step_that_can_be_added_is_valid(kind: str, open_app: Open, person: Person) -> None:
     app = open_app()
+    other = {"name": "Other", "version": 1, "steps": [{"id": "a", "type": "transform", "template": "t"}]}
+    create_pipeline(person.runtime, person.account, other)
+    app = open_app(pipeline=_example_id(person))
     app.button(key=f"add-{kind}").click().run()
     assert not app.exception and "4 cells" in text_of(app)
+    assert app.query_params["cell"].startswith(STARTERS[kind].step_id)
     assert not app.button(key="run-primary").disabled
 
 

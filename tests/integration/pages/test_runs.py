@@ -91,7 +91,7 @@ def test_a_completed_run_shows_its_output_and_time_line(person: Person, example_
     assert not app.exception
     said = text_of(app)
     assert "Completed" in said and "For the billing team" in said and "sq-fall" in said
-    assert not app.button
+    assert [button.key for button in app.button] == ["run-fork"]
 
 
 def test_a_step_of_a_run_opens_from_the_address(person: Person, example_run: RunView) -> None:

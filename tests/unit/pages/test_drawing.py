@@ -6,7 +6,7 @@ import pytest
 
 from core.execution.domain import AttemptView, StepRunView
 from pages.ui.badges import state_badge
-from pages.ui.dag import BOX_HEIGHT, Node, dag_svg, layers_of
+from pages.ui.dag import BOX_HEIGHT, Graph, JumpEdge, Node, dag_svg, layers_of
 from pages.ui.dialogs import file_name
 from pages.ui.outputs import is_table, safe_markdown
 from pages.ui.prompts import highlight, prompt_html
@@ -91,7 +91,8 @@ def test_layers_of_a_cycle_end() -> None:
 
 
 def test_the_graph_names_each_cell_and_its_state() -> None:
-    svg = dag_svg([Node("a", MARKUP, "fresh", "/app/?cell=a"), Node("b", "llm", "failed", "#", True)], {"b": ["a"]})
+    nodes = (Node("a", MARKUP, "fresh", "/app/?cell=a"), Node("b", "llm", "failed", "#", True))
+    svg = dag_svg(Graph(nodes, {"b": ["a"]}))
     assert "<img" not in svg and svg.count("<a ") == 2 and svg.count('class="edge"') == 1
     assert 'aria-current="true"' in svg and "b, llm, failed. Open this cell." in svg
 
@@ -101,11 +102,30 @@ def _after(seconds: float) -> datetime:
 
 
 def test_a_long_edge_passes_beside_the_boxes_between() -> None:
-    nodes = [Node(name, "llm", "fresh", "#") for name in "abc"]
-    straight = dag_svg(nodes, {"b": ["a"], "c": ["b"]})
-    passing = dag_svg(nodes, {"b": ["a"], "c": ["b", "a"]})
+    nodes = tuple(Node(name, "llm", "fresh", "#") for name in "abc")
+    straight = dag_svg(Graph(nodes, {"b": ["a"], "c": ["b"]}))
+    passing = dag_svg(Graph(nodes, {"b": ["a"], "c": ["b", "a"]}))
     assert passing.count('class="edge"') == 3 and f" v{BOX_HEIGHT}" in passing and f" v{BOX_HEIGHT}" not in straight
-    assert "undefined" not in dag_svg([], {}) and dag_svg([], {}).count("<a ") == 0
+    empty = dag_svg(Graph((), {}))
+    assert "undefined" not in empty and empty.count("<a ") == 0
+
+
+def test_the_graph_shows_what_is_inside_a_box_where_control_may_jump_and_who_waits_for_all() -> None:
+    rows = (
+        Node("left", "llm", "failed", "#l"),
+        Node("right", "template", "", "#r", rows=(Node("deep", "x", "", "#"),)),
+    )
+    nodes = (
+        Node("both", "side by side", "failed", "#", rows=rows),
+        Node("check", "condition", "fresh", "#", is_barrier=True),
+        Node("tell", "web request", "skipped", "#", is_barrier=True),
+    )
+    jumps = (JumpEdge("check", None, "else"), JumpEdge("tell", "both", "goto, at most 2×"), JumpEdge("x", "y", "lost"))
+    svg = dag_svg(Graph(nodes, {"check": ["both"], "tell": ["check"]}, jumps))
+    assert svg.count("<a ") == 6 and 'aria-label="left, llm, failed. Open this cell."' in svg
+    assert 'aria-label="right, template. Open this cell."' in svg, "a step of a map has no state of its own"
+    assert svg.count('class="barrier"') == 2 and svg.count('class="jump"') == 2 and ">end</text>" in svg
+    assert "check to the end: else" in svg and "tell to both: goto, at most 2×" in svg and "lost" not in svg
 
 
 def test_the_waterfall_tells_waiting_from_running() -> None:

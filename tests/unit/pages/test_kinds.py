@@ -65,7 +65,9 @@ def test_its_open_cell_changes_its_fields() -> None:
 
         from core.execution.domain import CellView
         from pages.ui.cell import CellActions, CellFace
-        from pages.ui.cell_editor import EditActions, draw_open_cell
+        from pages.ui.cell_editor import draw_open_cell
+        from pages.ui.forms import StepForm
+        from pages.ui.forms.parts import EditActions
         from tests.unit.pages.test_kinds import STEP
 
         def keep(step_id: str, fields: dict[str, object]) -> None:
@@ -75,7 +77,7 @@ def test_its_open_cell_changes_its_fields() -> None:
         face = CellFace(step=STEP, cell=cell, model=None, region=None, href="#", running=False)
         edits = EditActions(fields=keep, rename=lambda *_: None, command=lambda *_: None, typed={})
         actions = CellActions(run=lambda _: None, choose=lambda *_: None)
-        draw_open_cell(face, actions, edits, models=(), scope=(), look_back=lambda _: None)
+        draw_open_cell(face, actions, StepForm(STEP, edits), look_back=lambda _: None)
 
     app = AppTest.from_function(script, default_timeout=20).run()
     assert not app.exception

@@ -171,6 +171,178 @@ def test_what_cannot_be_edited_says_why():
         editing.add_step(TEXT, {"id": "a", "prompt": "p"})
 
 
+NESTED = """\
+name: x
+steps:
+  - id: a
+    prompt: p
+
+  # both at once
+  - id: both
+    type: parallel
+    steps:
+      # the short one
+      - id: short
+        prompt: "{{steps.1.output}}" # first
+
+      - id: long
+        prompt: p
+
+  - id: each
+    type: map
+    foreach: steps.long.output
+    steps: [{id: one, type: transform, template: "{{item}} {{steps.short.output}}"}]
+output:
+  from: each
+"""
+
+
+def inner(text: str, place: int) -> list[str]:
+    return [step["id"] for step in data_of(text)["steps"][place]["steps"]]
+
+
+def test_steps_inside_a_step_are_edited_where_they_stand():
+    assert changed(NESTED, editing.set_step_fields(NESTED, "long", {"prompt": "q"})) == [
+        "-        prompt: p",
+        "+        prompt: q",
+    ]
+    moved = editing.move_step(NESTED, "long", -1)
+    assert inner(moved, 1) == ["long", "short"] and "# first" in moved and "# both at once" in moved
+    assert editing.move_step(NESTED, "one", 1) == NESTED.replace("steps.1.output", "a.output").replace(
+        "{{a.", "{{steps.a."
+    )
+    deleted = editing.delete_step(NESTED, "short")
+    assert inner(deleted, 1) == ["long"] and "# both at once" in deleted and "steps:\n      - id: long" in deleted
+    assert (
+        changed(NESTED, editing.delete_step(NESTED, "one"))[-1].strip().startswith("+")
+        and inner(editing.delete_step(NESTED, "one"), 2) == []
+    )
+
+
+def test_steps_are_added_inside_and_behind_nested_ones():
+    step = {"id": "new", "type": "transform", "template": "t"}
+    assert inner(editing.add_step(NESTED, step, after="short"), 1) == ["short", "new", "long"]
+    added = editing.add_step(NESTED, step, inside="both")
+    assert inner(added, 1) == ["short", "long", "new"] and "      - id: new\n        type: transform\n" in added
+    flow = editing.add_step(NESTED, step, inside="each")
+    assert inner(flow, 2) == ["one", "new"] and "# the short one" in flow, "only the lines of `each` are written anew"
+    assert ids(editing.add_step(NESTED, {"id": "p", "type": "parallel", "steps": [step]})) == ["a", "both", "each", "p"]
+    with pytest.raises(InvalidInput, match="`short` is taken"):
+        editing.add_step(NESTED, {"id": "p", "type": "parallel", "steps": [{**step, "id": "short"}]})
+
+
+def test_a_copy_has_ids_of_its_own_all_the_way_down():
+    copied = editing.duplicate_step(NESTED, "both")
+    assert inner(copied, 2) == ["short_2", "long_2"] and inner(copied, 1) == ["short", "long"]
+    assert "# the short one" in copied
+    loop = (
+        "name: x\nsteps:\n- id: m\n  type: map\n  foreach: input.x\n  steps:\n  - id: one\n    prompt: p\n"
+        "  - id: two\n    prompt: '{{steps.one.output}} {{steps.m.output}}'\n"
+    )
+    again = data_of(editing.duplicate_step(loop, "m"))["steps"][1]
+    assert again["id"] == "m_2" and again["steps"][1]["prompt"] == "{{steps.one_2.output}} {{steps.m_2.output}}"
+
+
+EVERYWHERE = """\
+name: x
+steps:
+  - id: a
+    prompt: p
+  - id: ok
+    type: condition
+    if: steps.a.output == 'steps.a' # steps.a here
+    then: hook
+    else: end
+  - id: hook
+    type: webhook
+    url: https://example.org/{{steps.a.output}}
+    headers: {X-Of: "{{steps.a.output}}"}
+    body: {text: "{{steps.a.output}}", list: ["{{ steps.a.output }}"]}
+    on_condition: [{if: 'steps["a"].output == ""', goto: a, max_loops: 2}]
+  - id: py
+    type: code
+    language: python
+    source: |
+      # steps.a is left
+      text = "steps.a" + f"{steps['a']['output']}" + steps["a"]["output"]
+      output = 7 // len(text) + len(a.steps.a)
+  - id: js
+    type: code
+    language: javascript
+    source: |
+      // steps.a
+      output = `it's ${steps.a.output}` + 'steps.a' + steps.a.output
+  - id: rows
+    type: sql
+    query: |
+      -- from a
+      SELECT a.text, b, 'from a' FROM a, hook AS h JOIN "a" ON a.x = h.a
+  - id: each
+    type: map
+    needs: [a]
+    foreach: a
+    steps:
+      - {id: inner, type: human_review, message: "{{steps.a.output}}"}
+      - {id: call, type: pipeline, pipeline: other, input: {text: "{{steps.a.output}}"}}
+output:
+  from: "{{steps.a.output}}"
+  deliver:
+    - {type: email, to: ada@example.org, subject: "{{steps.a.output}}"}
+notifications:
+  on_failure: [{type: file, path: "{{steps.a.output}}.txt"}]
+"""
+
+
+def test_renaming_reaches_every_place_that_names_a_step_and_no_other():
+    renamed = editing.rename_step(EVERYWHERE, "a", "zz")
+    steps = {step["id"]: step for step in data_of(renamed)["steps"]}
+    assert list(steps) == ["zz", "ok", "hook", "py", "js", "rows", "each"]
+    assert steps["ok"]["if"] == "steps.zz.output == 'steps.a'"
+    hook = steps["hook"]
+    assert hook["url"] == "https://example.org/{{steps.zz.output}}" and hook["headers"] == {
+        "X-Of": "{{steps.zz.output}}"
+    }
+    assert hook["body"] == {"text": "{{steps.zz.output}}", "list": ["{{ steps.zz.output }}"]}
+    assert hook["on_condition"] == [{"if": 'steps["zz"].output == ""', "goto": "zz", "max_loops": 2}]
+    assert steps["py"]["source"] == EVERYWHERE_SOURCE
+    assert steps["js"]["source"] == "// steps.a\noutput = `it's ${steps.zz.output}` + 'steps.a' + steps.zz.output\n"
+    assert steps["rows"]["query"] == (
+        "-- from a\nSELECT zz.text, b, 'from a' FROM zz, hook AS h JOIN \"zz\" ON zz.x = h.a\n"
+    )
+    assert steps["each"]["needs"] == ["zz"] and steps["each"]["foreach"] == "zz"
+    message, call = steps["each"]["steps"]
+    assert message["message"] == "{{steps.zz.output}}" and call["input"] == {"text": "{{steps.zz.output}}"}
+    top = data_of(renamed)
+    assert top["output"]["from"] == "{{steps.zz.output}}"
+    assert top["output"]["deliver"][0]["subject"] == "{{steps.zz.output}}"
+    assert top["notifications"]["on_failure"][0]["path"] == "{{steps.zz.output}}.txt"
+    assert "# steps.a here" in renamed, "the layout stays"
+    assert data_of(editing.rename_step(renamed, "zz", "a")) == data_of(EVERYWHERE)
+
+
+EVERYWHERE_SOURCE = """\
+# steps.a is left
+text = "steps.a" + f"{steps['zz']['output']}" + steps["zz"]["output"]
+output = 7 // len(text) + len(a.steps.a)
+"""
+
+
+def test_renaming_follows_jumps_and_leaves_what_a_query_calls_otherwise():
+    renamed = data_of(editing.rename_step(EVERYWHERE, "hook", "send"))["steps"]
+    assert renamed[1]["then"] == "send" and "send AS h" in renamed[5]["query"]
+    text = EVERYWHERE.replace("FROM a, hook AS h", "FROM hook AS a, hook AS h")
+    assert "FROM hook AS a" in data_of(editing.rename_step(text, "a", "zz"))["steps"][5]["query"]
+
+
+def test_a_step_with_a_mistake_in_it_still_follows():
+    text = (
+        "name: x\nsteps:\n- id: a\n  prompt: p\n- id: c\n  type: condition\n  then: a\n  name: '{{steps.a.output}}'\n"
+    )
+    assert data_of(editing.rename_step(text, "a", "z"))["steps"][1] == {
+        "id": "c", "type": "condition", "then": "z", "name": "{{steps.z.output}}",
+    }  # fmt: skip
+
+
 SIGNS = st.sampled_from("\n\t\r :#-{}[]'\"|>&*!%@`~0123456789.,yn\u2028\u00e9\U0001f600")
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff") | SIGNS, max_size=60)
 SOME = TEXTS.filter(bool)

@@ -1,7 +1,7 @@
 // The editor of cells and of the YAML view: CodeMirror 6 as one st.components.v2 component.
 //
-// data:  { value, seq, language: "template" | "yaml", label, placeholder, scope: [{label, detail}],
-//          issues: [{line, column, message, severity}], focus }
+// data:  { value, seq, language: "template" | "yaml" | "cel" | "python" | "javascript" | "sql" | "json", label,
+//          placeholder, scope: [{label, detail}], issues: [{line, column, message, severity}], focus }
 // state: content { text, seq }   sent when typing rests, on blur and before every command
 // event: command { name, text }  run_cell | run_next | run_stale | save_version
 //
@@ -10,6 +10,10 @@
 
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { javascript } from "@codemirror/lang-javascript";
+import { json } from "@codemirror/lang-json";
+import { python } from "@codemirror/lang-python";
+import { sql } from "@codemirror/lang-sql";
 import { yaml } from "@codemirror/lang-yaml";
 import { HighlightStyle, bracketMatching, foldGutter, foldKeymap, indentOnInput, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, setDiagnostics } from "@codemirror/lint";
@@ -22,6 +26,9 @@ import {
 import { tags } from "@lezer/highlight";
 
 const REST_MS = 500;
+// A condition reads like JavaScript: dots, brackets, strings, && and ||.
+const LANGUAGES = { yaml, python, sql, json, javascript, cel: javascript };
+const NUMBERED = ["yaml", "python", "javascript", "sql", "json"];
 const editors = new WeakMap();
 
 const colours = HighlightStyle.define([
@@ -29,7 +36,8 @@ const colours = HighlightStyle.define([
   { tag: tags.string, color: "var(--st-green-text-color)" },
   { tag: [tags.number, tags.bool, tags.null, tags.atom], color: "var(--st-violet-text-color)" },
   { tag: tags.comment, color: "var(--st-gray-text-color)", fontStyle: "italic" },
-  { tag: [tags.keyword, tags.operator, tags.punctuation], color: "var(--st-gray-text-color)" },
+  { tag: tags.keyword, color: "var(--st-violet-text-color)" },
+  { tag: [tags.operator, tags.punctuation], color: "var(--st-gray-text-color)" },
 ]);
 
 const look = EditorView.theme({
@@ -64,7 +72,18 @@ const referenceMarks = ViewPlugin.fromClass(
   { decorations: (plugin) => plugin.marks },
 );
 
+// In a template names stand between braces; in a program they stand by themselves.
+function bareCompletions(editor) {
+  return (context) => {
+    const typed = context.matchBefore(/[\w.]+(?:\["'?[\w]*)?$/);
+    if (!typed && !context.explicit) return null;
+    const options = (editor.data.scope || []).map((item) => ({ label: item.label, detail: item.detail, type: "variable" }));
+    return options.length ? { from: typed ? typed.from : context.pos, options, validFor: /^[\w.\[\]"']*$/ } : null;
+  };
+}
+
 function completions(editor) {
+  if (["cel", "python", "javascript", "sql"].includes(editor.data.language)) return bareCompletions(editor);
   return (context) => {
     const typed = context.matchBefore(/\{\{[#/]?\s*[\w.]*$/);
     if (!typed) return null;
@@ -102,7 +121,8 @@ class Editor {
     this.pending = false;
     this.timer = null;
     this.described = new Compartment();
-    const isYaml = this.data.language === "yaml";
+    const language = LANGUAGES[this.data.language];
+    const numbered = NUMBERED.includes(this.data.language);
     const host = document.createElement("div");
     parent.appendChild(host);
     const run = (name) => ({ run: () => this.command(name), preventDefault: true });
@@ -118,7 +138,9 @@ class Editor {
             { key: "Mod-Shift-Enter", ...run("run_stale") },
             { key: "Mod-s", ...run("save_version") },
           ])),
-          isYaml ? [lineNumbers(), foldGutter(), lintGutter(), yaml(), highlightActiveLine(), indentOnInput()] : EditorView.lineWrapping,
+          numbered ? [lineNumbers(), highlightActiveLine(), indentOnInput()] : EditorView.lineWrapping,
+          this.data.language === "yaml" ? [foldGutter(), lintGutter()] : [],
+          language ? language() : [],
           syntaxHighlighting(colours), referenceMarks, highlightSpecialChars(), history(), drawSelection(),
           bracketMatching(), closeBrackets(), highlightSelectionMatches(),
           autocompletion({ override: [completions(this)], icons: false }),
