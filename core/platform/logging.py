@@ -29,7 +29,7 @@ _CLIENT = re.compile(r"^\[?[0-9A-Fa-f.:%]+\]?:\d+$")  # an address with its port
 
 
 class CleanAccessLog(logging.Filter):
-    """Removes from access logs what names a person or lets one in: clients' addresses, query strings, tokens of links."""
+    """Removes from access logs what names a person or lets one in: addresses, query strings, tokens of links."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg = _SECRETS.sub("", str(record.msg))
