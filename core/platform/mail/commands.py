@@ -88,12 +88,14 @@ def erase_mails(runtime: Runtime, *, account_id: str, address: str | None = None
     """
     recipient = clean_recipient(address).casefold() if address else None
     with runtime.database.write() as session:
-        ids = set(session.scalars(select(MailRow.id).where(MailRow.account_id == account_id)))
+        own = set(session.scalars(select(MailRow.id).where(MailRow.account_id == account_id)))
+        earlier: set[str] = set()
         if recipient:
             nobodys = select(MailRow).where(MailRow.account_id.is_(None), MailRow.state == "queued")
-            ids |= {row.id for row in session.scalars(nobodys) if _address_of(runtime, row).casefold() == recipient}
-        done = session.execute(delete(MailRow).where(MailRow.id.in_(ids)))
-    delete_filed(runtime.settings.mail_dir, frozenset(ids), recipient)
+            earlier = {row.id for row in session.scalars(nobodys) if _address_of(runtime, row).casefold() == recipient}
+        theirs = or_(MailRow.account_id == account_id, MailRow.id.in_(earlier))
+        done = session.execute(delete(MailRow).where(theirs))
+    delete_filed(runtime.settings.mail_dir, frozenset(own | earlier), recipient)
     return cast(CursorResult[Any], done).rowcount
 
 
