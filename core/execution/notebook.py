@@ -26,6 +26,7 @@ from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, Step, resolve_models
 from core.pipelines.graph import order
 from core.pipelines.inputs import check_input
+from core.pipelines.kinds.condition import ConditionStep
 from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.queries import get_pipeline
 from core.platform.files.domain import FileView
@@ -140,7 +141,7 @@ def _cells(
                 found[step_id] = CellView(step_id, _state(shown), error.message, shown, cost)
                 continue
             if fresh is None:
-                reason = None if shown is None else _changed(shown)
+                reason = None if shown is None else _changed(shown, acts=_acts(plan.steps[step_id]))
                 found[step_id] = CellView(step_id, _state(shown), reason, shown, cost)
                 continue
             frame.outputs[step_id] = fresh.parsed_output
@@ -212,7 +213,13 @@ def _because(need: str, shown: StepRunView | None) -> str | None:
     return None if shown is None else f"{need} has no fresh output"
 
 
-def _changed(shown: StepRunView) -> str | None:
+def _acts(step: Step) -> bool:
+    return step.is_barrier and not isinstance(step, ConditionStep)
+
+
+def _changed(shown: StepRunView, *, acts: bool) -> str | None:
+    if acts and shown.status != "failed":
+        return "it may act outside, so what it left is not used again"
     return None if shown.status == "failed" else "its prompt, settings or inputs changed after this ran"
 
 

@@ -84,8 +84,7 @@ def draw_cell_head(face: CellFace, actions: CellActions) -> None:
     step = face.step
     with st.container(key=f"head-{step.id}", horizontal=True, vertical_alignment="center"):
         st.html(_left(face))
-        if not face.is_repeated:
-            st.html(_right(face), width="content")
+        st.html('<div class="sq-row sq-right"></div>' if face.is_repeated else _right(face), width="content")
         if not face.is_inner:
             st.button(
                 f"Run {step.id}",

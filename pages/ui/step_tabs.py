@@ -80,14 +80,16 @@ def draw_trace(events: Sequence[RunEvent]) -> None:
     _draw_table('<th class="sq-num">After</th><th>What</th><th>Details</th>', rows)
 
 
-def failed_items_html(items: Sequence[FailedItem]) -> str:
-    """The failed items of a `map`, each with its error."""
+def failed_items_html(items: Sequence[FailedItem], step_id: str) -> str:
+    """The failed items of a `map`, each with its error, and with its step where that is one inside."""
+    named = any(item.step_id != step_id for item in items)
     rows = "".join(
-        f'<tr><td class="sq-num">{item.number:,}</td><td>{escape(item.step_id)}</td>'
+        f'<tr><td class="sq-num">{item.number:,}</td>'
+        f"{f'<td>{escape(item.step_id)}</td>' if named else ''}"
         f'<td class="sq-left">{with_code(item.message)}</td></tr>'
         for item in items
     )
-    head = '<th class="sq-num">Item</th><th>Step</th><th>What went wrong</th>'
+    head = f'<th class="sq-num">Item</th>{"<th>Step</th>" if named else ""}<th>What went wrong</th>'
     return (
         f'<div class="sq-scroll sq-items" tabindex="0"><table class="sq-table sq-top"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"

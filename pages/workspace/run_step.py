@@ -75,16 +75,12 @@ def draw_step(shown: ShownRun, step: StepRunView) -> None:
     def events() -> None:
         draw_trace(trace(get_runtime(), shown.run.owner_id, shown.run.id, step.step_id))
 
-    draw_tabs(
-        [
-            ("Output", result),
-            ("Prompt sent", lambda: draw_prompt(what, step.step_id, key=key)),
-            ("Raw", lambda: draw_raw(what, step.step_id, key=key)),
-            ("Trace", events),
-            ("Attempts", attempts),
-        ],
-        key=key,
-    )
+    tabs = [("Output", result)]
+    if what.prompt_sent is not None or step.type == "llm":
+        tabs.append(("Prompt sent", lambda: draw_prompt(what, step.step_id, key=key)))
+    if what.raw_output is not None or step.type == "llm":
+        tabs.append(("Raw", lambda: draw_raw(what, step.step_id, key=key)))
+    draw_tabs([*tabs, ("Trace", events), ("Attempts", attempts)], key=key)
 
 
 def _draw_step_actions(shown: ShownRun, step: StepRunView) -> None:
@@ -119,7 +115,7 @@ def _draw_progress(shown: ShownRun, step: StepRunView) -> None:
     if step.type != "map" or not step.error or step.error.get("code") != "ITEMS_FAILED":
         return
     failed = failed_items(get_runtime(), shown.run.owner_id, shown.run.id, step.step_id)
-    st.html(failed_items_html(failed))
+    st.html(failed_items_html(failed, step.step_id))
     if shown.run.status == "failed":
         st.button(
             "Retry only what failed", key="step-retry-items", icon=":material/replay:", type="primary",

@@ -17,7 +17,8 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]
 
 def draw_webhook(step: WebhookStep, form: StepForm) -> None:
     """Method and address, then headers and body, then what counts as success."""
-    method, address = st.columns([1.2, 5])
+    with st.container(key=f"address-{step.id}"):
+        method, address = st.columns([1.2, 5])
     with method:
         st.html('<div class="sq-label">Method</div>')
         form.widget("method", st.selectbox, "Method", step.method, options=METHODS, label_visibility="collapsed")
