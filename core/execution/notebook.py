@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -135,12 +135,14 @@ def _changed(shown: StepRunView) -> str | None:
 
 
 def _newest(session: Session, owner_id: str, pipeline_id: str, definition: Definition) -> dict[str, StepRunRow]:
-    mine = (
-        StepRunRow.owner_id == owner_id,
-        StepRunRow.pipeline_id == pipeline_id,
-        StepRunRow.step_id.in_(definition.step_ids),
+    mine = (StepRunRow.owner_id == owner_id, StepRunRow.pipeline_id == pipeline_id)
+    # One look at the end of the index a step: grouping would read every attempt that the pipeline ever made.
+    ids = union_all(
+        *(
+            select(func.max(StepRunRow.id)).where(*mine, StepRunRow.step_id == step_id)
+            for step_id in definition.step_ids
+        )
     )
-    ids = select(func.max(StepRunRow.id)).where(*mine).group_by(StepRunRow.step_id)
     return {row.step_id: row for row in session.scalars(select(StepRunRow).where(StepRunRow.id.in_(ids)))}
 
 
