@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union_all
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -232,15 +232,15 @@ def _frames(steps: tuple[Step, ...], frame: str = "") -> Iterator[tuple[str, str
 
 
 def _newest(session: Session, owner_id: str, pipeline_id: str, frames: Mapping[str, str]) -> dict[str, StepRunRow]:
-    mine = (
-        StepRunRow.owner_id == owner_id,
-        StepRunRow.pipeline_id == pipeline_id,
-        StepRunRow.step_id.in_(list(frames)),
-        StepRunRow.frame.in_(set(frames.values())),
+    mine = (StepRunRow.owner_id == owner_id, StepRunRow.pipeline_id == pipeline_id)
+    # One look at the end of the index a step: grouping would read every attempt that the pipeline ever made.
+    ids = union_all(
+        *(
+            select(func.max(StepRunRow.id)).where(*mine, StepRunRow.step_id == step_id, StepRunRow.frame == frame)
+            for step_id, frame in frames.items()
+        )
     )
-    ids = select(func.max(StepRunRow.id)).where(*mine).group_by(StepRunRow.step_id, StepRunRow.frame)
-    rows = session.scalars(select(StepRunRow).where(StepRunRow.id.in_(ids)))
-    return {row.step_id: row for row in rows if row.frame == frames[row.step_id]}
+    return {row.step_id: row for row in session.scalars(select(StepRunRow).where(StepRunRow.id.in_(ids)))}
 
 
 def _show_active(runtime: Runtime, run: RunView, cells: tuple[CellView, ...]) -> tuple[CellView, ...]:

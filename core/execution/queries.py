@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from sqlalchemy import bindparam, func, not_, select
+from sqlalchemy.orm import defer
 
 from core.credits.domain import Quote
 from core.execution import errors
@@ -52,6 +53,8 @@ NEWS = (
     .order_by(EVENTS.c.seq)
     .limit(bindparam("b_limit"))
 )
+WITHOUT_CONTENT = (defer(RunRow.request), defer(RunRow.result))
+"""For lists: what a run was given and made may be a megabyte each."""
 
 
 def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
@@ -123,7 +126,7 @@ def list_runs(
     if cursor:
         query = query.where(RunRow.id < cursor)
     with runtime.database.read() as session:
-        rows = session.scalars(query.order_by(RunRow.id.desc()).limit(limit + 1)).all()
+        rows = session.scalars(query.options(*WITHOUT_CONTENT).order_by(RunRow.id.desc()).limit(limit + 1)).all()
         ids = [row.id for row in rows[:limit]]
         sums = select(StepRunRow.run_id, func.sum(StepRunRow.credit_micros)).where(StepRunRow.run_id.in_(ids))
         credits = {

@@ -1,6 +1,7 @@
 """The real server as a process of its own, for tests that kill it or drive it from a browser."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,7 +27,10 @@ def free_port() -> int:
 class ServerProcess:
     """`stepiq serve` over a data folder; may be killed and started again on the same port."""
 
-    def __init__(self, data_dir: Path, **environment: str) -> None:
+    def __init__(
+        self, data_dir: Path, *, root: Path = ROOT, python: Path = Path(sys.executable), **environment: str
+    ) -> None:
+        self._root, self._python = root, str(python)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data_dir = data_dir
@@ -46,7 +50,7 @@ class ServerProcess:
         """Start and wait until it is healthy."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "core.cli", "serve"], cwd=ROOT, env=self.environment, stdout=log, stderr=log
+                [self._python, "-m", "core.cli", "serve"], cwd=self._root, env=self.environment, stdout=log, stderr=log
             )
         poll_until(self._is_healthy, START_SECONDS, "the server did not become healthy:\n" + self._tail())
 
@@ -90,9 +94,19 @@ class ServerProcess:
     def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `stepiq` beside the server."""
         return subprocess.run(
-            [sys.executable, "-m", "core.cli", *arguments],
-            cwd=ROOT, env=self.environment, input=stdin, capture_output=True, text=True, timeout=120, check=False,
+            [self._python, "-m", "core.cli", *arguments],
+            cwd=self._root, env=self.environment, input=stdin, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
+
+    def sign_in(self, email: str, password: str) -> str:
+        """Sign in through the form; the session as the text of a Cookie header."""
+        with httpx.Client(base_url=self.url, trust_env=False) as client:
+            found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/auth/login").text)
+            assert found is not None, "the page has a form with a token"
+            form = {"email": email, "password": password, "csrf_token": found[1]}
+            answer = client.post("/auth/login", data=form)
+            assert answer.status_code == 303, answer.text
+            return f"stepiq_session={client.cookies['stepiq_session']}"
 
 
 def poll_until(condition: object, seconds: float, otherwise: str) -> None:

@@ -16,7 +16,6 @@ from streamlit.util import calc_hash
 from websockets.exceptions import InvalidStatus
 
 from tests.conftest import PASSWORD
-from tests.integration.web.conftest import csrf_of
 from tests.support.app_socket import AppSocket, elements_of, fragments_of, pages_of, session_of, text_of
 from tests.support.server import ROOT, ServerProcess
 
@@ -57,15 +56,7 @@ def plain(server: ServerProcess, plain_cookie: str) -> Iterator[AppSocket]:
 def _make_person(server: ServerProcess, email: str, *options: str) -> str:
     made = server.command("user", "create", email, "--password-stdin", *options, stdin=PASSWORD + "\n")
     assert made.returncode == 0, made.stderr
-    return _sign_in(server, email)
-
-
-def _sign_in(server: ServerProcess, email: str) -> str:
-    with httpx.Client(base_url=server.url, trust_env=False) as client:
-        form = {"email": email, "password": PASSWORD, "csrf_token": csrf_of(client.get("/auth/login").text)}
-        answer = client.post("/auth/login", data=form)
-        assert answer.status_code == 303, answer.text
-        return f"stepiq_session={client.cookies['stepiq_session']}"
+    return server.sign_in(email, PASSWORD)
 
 
 def _admin_pages(admin: AppSocket, plain: AppSocket) -> dict[str, str]:
@@ -155,7 +146,7 @@ def test_an_admins_connection_cannot_be_taken_over(server: ServerProcess, admin_
         (page, path), *_ = _admin_pages(admin, plain).items()
         own, answer = _own_elements(admin, page)
         session = session_of(answer)
-    plain_cookie = _sign_in(server, "bob@example.org")
+    plain_cookie = server.sign_in("bob@example.org", PASSWORD)
     with AppSocket(server.url, plain_cookie, "no-token", session) as taken:
         for state in (ClientState(), ClientState(page_script_hash=page), ClientState(page_name=path)):
             seen = taken.rerun(state)
@@ -175,7 +166,7 @@ def test_the_address_of_an_admin_page_holds_nothing_of_it(server: ServerProcess,
 
 
 def test_nothing_of_the_app_is_drawn_after_signing_out_elsewhere(server: ServerProcess) -> None:
-    cookie = _sign_in(server, "bob@example.org")
+    cookie = server.sign_in("bob@example.org", PASSWORD)
     with AppSocket(server.url, cookie) as socket:
         before = socket.rerun()
         assert "bob@example.org" in text_of(before)
@@ -190,7 +181,7 @@ def test_nothing_of_the_app_is_drawn_after_signing_out_elsewhere(server: ServerP
 
 
 def test_an_open_connection_ends_with_its_session(server: ServerProcess, plain_cookie: str) -> None:
-    cookie = _sign_in(server, "bob@example.org")
+    cookie = server.sign_in("bob@example.org", PASSWORD)
     with AppSocket(server.url, cookie) as socket, AppSocket(server.url, plain_cookie) as other:
         before = socket.rerun()
         other.rerun()
@@ -209,7 +200,7 @@ def test_an_open_connection_ends_with_its_session(server: ServerProcess, plain_c
 
 
 def test_a_new_password_ends_every_open_connection(server: ServerProcess) -> None:
-    cookies = [_make_person(server, "eve@example.org"), _sign_in(server, "eve@example.org")]
+    cookies = [_make_person(server, "eve@example.org"), server.sign_in("eve@example.org", PASSWORD)]
     with AppSocket(server.url, cookies[0]) as one, AppSocket(server.url, cookies[1]) as two:
         one.rerun()
         two.rerun()

@@ -1,0 +1,124 @@
+"""What the lists ask of the database goes through indexes, on both databases, at ten thousand runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from core.accounts.domain import Account
+from core.execution.commands import start_run
+from core.execution.engine import Engine, run_to_end
+from core.execution.notebook import notebook
+from core.execution.queries import active_run_id, events_after, get_run, list_runs
+from core.pipelines.commands import create_pipeline
+from core.pipelines.queries import list_pipelines, list_versions
+from core.platform.runtime import Runtime
+from tests.support.many_runs import copy_run
+
+TEXT = """
+name: Two steps
+steps:
+  - {id: first, type: transform, template: Hello}
+  - {id: second, type: transform, template: "{{steps.first.output}} again"}
+"""
+RUNS = 10_000
+FILLED = ("runs", "step_runs")
+
+
+@pytest.fixture
+async def history(runtime: Runtime, owner: Account) -> tuple[str, str]:
+    """A pipeline with ten thousand runs; its id and the newest run's."""
+    pipeline = create_pipeline(runtime, owner, TEXT)
+    run = start_run(runtime, owner, pipeline.id, {})
+    engine = Engine(runtime, "serve:test")
+    await run_to_end(engine, run.id)
+    engine.close()
+    copy_run(runtime, run.id, RUNS)
+    with runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    return pipeline.id, run.id
+
+
+def statements_of(runtime: Runtime, ask: Callable[[], object]) -> list[tuple[str, Any]]:
+    """The reading statements that a query sends, with their parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            seen.append((statement, parameters))
+
+    event.listen(runtime.database.engine, "before_cursor_execute", note)
+    try:
+        ask()
+    finally:
+        event.remove(runtime.database.engine, "before_cursor_execute", note)
+    assert seen, "the query reads"
+    return seen
+
+
+def plan_of(runtime: Runtime, statement: str, parameters: Any) -> list[str]:
+    word = "EXPLAIN QUERY PLAN " if runtime.database.is_sqlite else "EXPLAIN "
+    with runtime.database.engine.connect() as connection:
+        rows = connection.exec_driver_sql(word + statement, parameters).all()
+    return [str(row[-1]).strip() for row in rows]
+
+
+def scanned(runtime: Runtime, plan: list[str]) -> list[str]:
+    """The tables that a plan reads from end to end. PostgreSQL does so with empty ones: there the filled ones count."""
+    if runtime.database.is_sqlite:
+        # "SCAN (subquery)" walks a result, and "SCAN t USING INDEX" an index: only the first is a table's whole.
+        return [line for line in plan if re.match(r"SCAN \w+$", line) and "CONSTANT" not in line]
+    found = [match[1] for line in plan if (match := re.search(r"Seq Scan on (\w+)", line))]
+    return [table for table in found if table in FILLED]
+
+
+def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dict[str, Callable[[], object]]:
+    middle = list_runs(runtime, owner.id, limit=50).next_cursor
+    return {
+        "newest": lambda: list_runs(runtime, owner.id),
+        "older": lambda: list_runs(runtime, owner.id, cursor=middle),
+        "by pipeline": lambda: list_runs(runtime, owner.id, pipeline_id=pipeline_id, cursor=middle),
+        "by status": lambda: list_runs(runtime, owner.id, status="failed", cursor=middle),
+        "none of a status": lambda: list_runs(runtime, owner.id, status="waiting"),
+        "by name": lambda: list_runs(runtime, owner.id, text="two"),
+        "by no name": lambda: list_runs(runtime, owner.id, text="nothing is called so"),
+        "active": lambda: active_run_id(runtime, owner.id, pipeline_id),
+        "a run": lambda: get_run(runtime, owner.id, run_id),
+        "its events": lambda: events_after(runtime, run_id, 0),
+        "the notebook": lambda: notebook(runtime, owner, pipeline_id, text=TEXT, input_data={}),
+        "pipelines": lambda: list_pipelines(runtime, owner.id),
+        "versions": lambda: list_versions(runtime, owner.id, pipeline_id),
+    }
+
+
+def test_no_query_of_the_lists_reads_a_whole_table(runtime: Runtime, owner: Account, history: tuple[str, str]) -> None:
+    for name, ask in asks(runtime, owner, *history).items():
+        for statement, parameters in statements_of(runtime, ask):
+            plan = plan_of(runtime, statement, parameters)
+            assert scanned(runtime, plan) == [], (name, statement, plan)
+
+
+def test_a_page_of_runs_is_not_sorted_and_loads_no_content(
+    runtime: Runtime, owner: Account, history: tuple[str, str]
+) -> None:
+    kept = asks(runtime, owner, *history)
+    for name in ("newest", "older", "by pipeline", "by status"):
+        (statement, parameters), *_ = statements_of(runtime, kept[name])
+        plan = plan_of(runtime, statement, parameters)
+        assert not any("Sort" in line or "ORDER BY" in line for line in plan), (name, plan)
+        assert "runs.request" not in statement and "runs.result" not in statement, "a list opens no content"
+
+
+def test_a_query_without_an_index_is_found(runtime: Runtime, owner: Account, history: tuple[str, str]) -> None:
+    """The check above can fail."""
+
+    def ask() -> None:
+        with runtime.database.read() as session:
+            session.execute(text("SELECT id FROM runs WHERE trigger_type = 'nobody'")).all()
+
+    ((statement, parameters),) = statements_of(runtime, ask)
+    assert scanned(runtime, plan_of(runtime, statement, parameters))
