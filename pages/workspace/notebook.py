@@ -47,6 +47,7 @@ from pages.ui.steps import (
 )
 from pages.ui.yaml_view import draw_issues, draw_yaml
 from pages.workspace.notebook_actions import Notebook
+from pages.workspace.notebook_files import file_actions
 
 POLL_SECONDS = 0.3
 COMMANDS = ("run_cell", "run_next", "run_stale", "save_version", "next", "previous", "help")
@@ -81,7 +82,7 @@ def notebook_page() -> None:
         _draw_yaml(shown)
     else:
         draw_issues(shown.notebook.errors, shown.notebook.warnings)
-        draw_input(pipeline.id, shown.fields)
+        draw_input(pipeline.id, shown.fields, file_actions(get_runtime(), session.account))
         _draw_live(shown, _draw_graph if shown.view == "graph" else _draw_cells)
     _open_dialog(shown)
 

@@ -22,6 +22,8 @@ name), or by the header or query parameter `x-scenario`:
     no-schema     400 while a schema is sent
     no-usage      a stream that reports no usage
     html          200 with a page instead of JSON
+    echo          everything that was sent, the system prompt first, word for word and in the usual encodings
+    tell-NNN      that status, and in the error body the headers that carry keys, in the usual encodings
 """
 
 from __future__ import annotations
@@ -44,11 +46,12 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from tests.support.encodings import encodings
 from tests.support.vendor_voices import Anthropic, Chat, Responses, Voice
 
 _SCENARIOS = (
     r"rate-limit(?:-[\d.]+)?|error-\d{3}|slow|hang|stall|cut|truncated|malformed|shapeless|mid-error|refusal|long|"
-    r"no-temp|no-schema|no-usage|html"
+    r"no-temp|no-schema|no-usage|html|echo|tell-\d{3}"
 )
 
 
@@ -118,6 +121,8 @@ class VendorStub:
                 return Response(status_code=499)
             if self.delay_seconds:
                 await asyncio.sleep(self.delay_seconds)
+            if scenario.startswith("tell-"):
+                return _telling(int(scenario.removeprefix("tell-")), request, voice)
             if (refused := _refused(scenario, body, voice)) is not None:
                 return refused
             if not body.get("stream"):
@@ -211,6 +216,16 @@ def _refused(scenario: str, body: dict[str, Any], voice: Voice) -> Response | No
     if scenario == "html":
         return HTMLResponse("<h1>Bad gateway, sorry</h1>")
     return None
+
+
+def _telling(status: int, request: Request, voice: Voice) -> Response:
+    """A refusal that tells the whole world with which key it was asked."""
+    keys = [request.headers[name] for name in ("authorization", "x-api-key") if name in request.headers]
+    keys += [key.removeprefix("Bearer ") for key in keys]
+    said = " | ".join(form for key in keys for form in encodings(key))
+    body = voice.error_body(status, said)
+    body["error"]["type"] = body["error"]["code"] = re.sub(r"[^\w.-]", "", keys[-1])
+    return JSONResponse(body, status)
 
 
 def _whole(scenario: str, voice: Voice) -> Response:

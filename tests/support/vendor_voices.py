@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.support.encodings import encodings
+
 # Tokens every answer reports as read from, and written to, the vendor's cache.
 CACHED, WRITTEN = 4, 2
 _ERROR_TYPES = {
@@ -28,6 +30,8 @@ class Voice:
         self.model = str(body["model"])
 
     def text(self) -> str:
+        if self.scenario == "echo":
+            return "\n".join(encodings(f"{self.system()} {self.prompt()}"))
         if (schema := self.schema()) is not None:
             return json.dumps(sample_of(schema))
         if self.wants_json():
@@ -40,6 +44,9 @@ class Voice:
         return max(CACHED + WRITTEN + 1, len(self.prompt()) // 4), max(1, len(self.text()) // 4)
 
     def prompt(self) -> str:
+        raise NotImplementedError
+
+    def system(self) -> str:
         raise NotImplementedError
 
     def schema(self) -> dict[str, Any] | None:
@@ -84,6 +91,9 @@ def _event(name: str, data: dict[str, Any]) -> str:
 class Anthropic(Voice):
     def prompt(self) -> str:
         return _text_of(self.body["messages"][-1]["content"], "text")
+
+    def system(self) -> str:
+        return str(self.body.get("system") or "")
 
     def schema(self) -> dict[str, Any] | None:
         form = (self.body.get("output_config") or {}).get("format")
@@ -150,6 +160,9 @@ class Responses(Voice):
     def prompt(self) -> str:
         given = self.body["input"]
         return given if isinstance(given, str) else _text_of(given[-1]["content"], "input_text")
+
+    def system(self) -> str:
+        return str(self.body.get("instructions") or "")
 
     def _form(self) -> dict[str, Any]:
         return (self.body.get("text") or {}).get("format") or {}
@@ -219,6 +232,10 @@ class Responses(Voice):
 class Chat(Voice):
     def prompt(self) -> str:
         return _text_of(self.body["messages"][-1]["content"], "text")
+
+    def system(self) -> str:
+        first = self.body["messages"][0]
+        return str(first["content"]) if first["role"] == "system" else ""
 
     def _form(self) -> dict[str, Any]:
         return self.body.get("response_format") or {}
