@@ -122,7 +122,7 @@ class ActiveRun:
                 known = self.claim.attempts[key]
                 self._held -= known.held_micros
                 self.claim.attempts[key] = Attempt(known.row_id, known.attempt, "failed", 0, None)
-                content: dict[str, JsonValue] = {"error": error.message}
+                content: dict[str, JsonValue] = {"error": self._masker.mask_text(error.message)}
                 self.record(
                     StepEnded(
                         key, known.row_id, known.attempt, "failed", content, error.code, held_micros=known.held_micros
@@ -349,7 +349,7 @@ class ActiveRun:
         question = prepared.question
         assert question is not None
         due = self.runtime.clock.now() + question.time
-        self._recorder.put(StepWaits(started, question.facts, question.on_timeout, due))
+        self._recorder.put(StepWaits(started, self.masked(question.facts), question.on_timeout, due))
         self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "waiting", 0, None)
         self._waiting += 1
         frame.parked = True
@@ -428,7 +428,7 @@ class ActiveRun:
                 self._live.setdefault(step.id, []).append(masked.feed(text) if self._masker else text)
 
         def tell(facts: dict[str, JsonValue]) -> None:
-            self._recorder.put(Progress(frame.key(step.id), self._masked(facts)))
+            self._recorder.put(Progress(frame.key(step.id), self.masked(facts)))
 
         call = asyncio.ensure_future(self._bounded(step, prepared, Live(delta, tell)))
         self._calls[call] = frame
@@ -496,7 +496,7 @@ class ActiveRun:
         elif goto is not None:
             content["goto"] = goto
         # What goes on to other steps is what is stored: a secret is masked before either.
-        content = self._masked(content)
+        content = self.masked(content)
         content["parsed"] = output
         status = "completed" if error is None else "failed"
         fresh = prepared.result is not None or (prepared.quiet and not started.reusable)
@@ -521,7 +521,7 @@ class ActiveRun:
         notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next") if name in content}
         self._let_go(key, started, status, retry_at, output, notes)
         self._spent += result.cost.micros
-        return Outcome(ended, output, goto)
+        return Outcome(ended, output, content.get("goto"))
 
     def _jump_after(self, frame: Frame, step: Step, output: JsonValue) -> JsonValue:
         scope = frame.scope(step.id)
@@ -568,7 +568,7 @@ class ActiveRun:
             prepared.held_micros,
             step.id in frame.reusable and prepared.fingerprint is not None,
             resumed,
-            self._masked(prepared.content),
+            self.masked(prepared.content),
         )
 
     def _failed(self, key: StepKey, started: StepStarted, error: AppError) -> StepEnded:
@@ -582,7 +582,17 @@ class ActiveRun:
     def _mask(self, value: JsonValue) -> JsonValue:
         return self._masker.mask_json(value) if self._masker else value
 
-    def _masked(self, content: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    def mask_batch(
+        self, outputs: list[JsonValue], messages: list[str | None]
+    ) -> tuple[list[JsonValue], list[str | None]]:
+        """The same for what came of many light items: their outputs, and what went wrong."""
+        if not self._masker:
+            return outputs, messages
+        said = [None if message is None else self._masker.mask_text(message) for message in messages]
+        return [self._masker.mask_json(output) for output in outputs], said
+
+    def masked(self, content: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """The content with every secret of the run masked."""
         masked = self._mask(content)
         assert isinstance(masked, dict)
         return masked
@@ -603,7 +613,9 @@ class ActiveRun:
     def _ended(self, root: Frame) -> RunEnded:
         ended = self._ending(root)
         steps: dict[str, JsonValue] = {name: {"output": output} for name, output in root.outputs.items()}
-        drafts = draft_deliveries(self.claim, ended.status, {**root.base, "steps": steps}, self._secrets)
+        # What was entered may hold a secret: the steps may use it, but it is told to nobody else.
+        scope = self.masked({**root.base, "steps": steps})
+        drafts = draft_deliveries(self.claim, ended.status, scope, self._secrets)
         return replace(ended, deliveries=drafts) if drafts else ended
 
     def _ending(self, root: Frame) -> RunEnded:
@@ -618,9 +630,11 @@ class ActiveRun:
             return RunEnded("completed", root.outputs[done[-1]] if done else None)
         try:
             steps: dict[str, JsonValue] = {name: {"output": output} for name, output in root.outputs.items()}
-            return RunEnded("completed", run_output(definition, {**root.base, "steps": steps}, root.outputs))
+            output = run_output(definition, {**root.base, "steps": steps}, root.outputs)
+            return RunEnded("completed", self._mask(output))
         except InvalidInput as error:
-            return RunEnded("failed", None, {"code": error.code, "message": error.message, "step_id": None})
+            message = self._masker.mask_text(error.message)
+            return RunEnded("failed", None, {"code": error.code, "message": message, "step_id": None})
 
     def _stop(self) -> None:
         if self._root is not None:

@@ -13,11 +13,11 @@ from typing import Any, cast
 from sqlalchemy import select, update
 from sqlalchemy.engine import CursorResult
 
-from core.accounts.queries import secret_values
 from core.execution.domain import RunView
 from core.execution.drafts import address_of, body_of
 from core.execution.models import DeliveryAttemptRow, DeliveryRow
 from core.execution.queries import get_run, run_as_dict
+from core.execution.secrets import secrets_named
 from core.pipelines.definition import Definition
 from core.pipelines.templates import print_value
 from core.platform.files.commands import store_file
@@ -30,6 +30,7 @@ from core.platform.runtime import Runtime
 from core.platform.signatures import signed_headers
 from core.shared.clock import iso_z
 from core.shared.errors import AppError, InvalidInput
+from core.shared.masking import Masker
 
 MAX_ATTEMPTS = 4
 TIMEOUT_SECONDS = 10.0
@@ -178,13 +179,16 @@ def output_text(run: RunView) -> str:
 
 
 async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
-    secrets = await asyncio.to_thread(secret_values, runtime, due.owner_id, run.pipeline_id)
+    definition = Definition.model_validate(run.definition)
+    names = definition.secret_names
+    secrets = await asyncio.to_thread(secrets_named, runtime, due.owner_id, run.pipeline_id, names)
     secret = secrets.get(due.request["signing_secret_name"])
     if not secret:
         raise InvalidInput("MISSING_SECRET", "The signing secret no longer exists. Save it again, then retry the run.")
     now = runtime.clock.now()
-    definition = Definition.model_validate(run.definition)
     content = body_of(run_as_dict(run), definition, sent_at=iso_z(now), attempt=due.number)
+    # What was entered is kept as it was, and may hold a secret.
+    content["input"] = Masker(secrets).mask_json(content["input"])
     body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     headers = signed_headers(
         secret,

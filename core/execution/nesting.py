@@ -126,8 +126,9 @@ class Nesting:
             if self._run.cancelled:
                 return _cancelled()
             worked = await asyncio.to_thread(_work_batch, nested.batch, start, end, known)
-            failed = {start + at: message for at, (_, message) in enumerate(worked) if message is not None}
-            made = [output for output, _ in worked]
+            # As for any other step: masked before it is stored or goes on.
+            made, said = self._run.mask_batch([output for output, _ in worked], [message for _, message in worked])
+            failed = {start + at: message for at, message in enumerate(said) if message is not None}
             outputs += made
             problems |= {
                 at: {"code": "ITEM_FAILED", "message": message, "step_id": step.id} for at, message in failed.items()

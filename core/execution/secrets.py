@@ -29,9 +29,13 @@ def check_secrets(
 
 def used_secrets(runtime: Runtime, claim: Claim) -> dict[str, str]:
     """The values of the secrets that a claimed run uses."""
-    operator = claim.owner_id == get_operator(runtime).id
-    values = _values(runtime, claim.owner_id, claim.pipeline_id, operator=operator)
-    return {name: values[name] for name in claim.secret_names if name in values}
+    return secrets_named(runtime, claim.owner_id, claim.pipeline_id, claim.secret_names)
+
+
+def secrets_named(runtime: Runtime, owner_id: str, pipeline_id: str | None, names: Iterable[str]) -> dict[str, str]:
+    """The values of those of these secrets that exist."""
+    values = _values(runtime, owner_id, pipeline_id, operator=owner_id == get_operator(runtime).id)
+    return {name: values[name] for name in names if name in values}
 
 
 def _values(runtime: Runtime, owner_id: str, pipeline_id: str | None, *, operator: bool) -> dict[str, str]:

@@ -9,8 +9,10 @@ import json
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
 
 STANDARD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 URL_SAFE = str.maketrans("+/", "-_")
 
 
@@ -34,7 +36,7 @@ class Disguise:
         if self.lead:
             yield self.lead
         for char in self.core:
-            yield char + char.upper() if self.any_case else char
+            yield either_case(char) if self.any_case else char
         if self.trail:
             yield self.trail
 
@@ -42,7 +44,8 @@ class Disguise:
 def disguises(name: str, value: str) -> list[Disguise]:
     """Every form of a value, without repeats."""
     text = value.replace("\r\n", "\n")  # in texts a line end is read as one character, however it is written
-    found = [Disguise(name, text)]
+    # Host names come back in lower case, and models like to shout.
+    found = [Disguise(name, folded(text), any_case=True)]
     # What is encoded as a whole was often put in JSON before.
     for body in [form for known in (value, text) for form in (known, _in_json(known), _in_json(known, ascii=False))]:
         encoded = body.encode(errors="surrogatepass")
@@ -50,6 +53,19 @@ def disguises(name: str, value: str) -> list[Disguise]:
         for offset in range(3):
             found += _base64(name, encoded, offset)
     return list(dict.fromkeys(found))
+
+
+def either_case(char: str) -> str:
+    """A character of a core, as it may stand in a text of any case."""
+    upper = char.upper()
+    return char + upper if len(upper) == 1 else char
+
+
+def folded(text: str) -> str:
+    """The text in lower case, every character in its place."""
+    lower = text.lower()
+    # A few letters become two in lower case: where one occurs, only ASCII is folded.
+    return lower if len(lower) == len(text) else text.translate(LOWER)
 
 
 def _in_json(value: str, *, ascii: bool = True) -> str:

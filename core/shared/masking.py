@@ -4,9 +4,9 @@
     masker.mask_text("the key is s3cr3t-value")        # the key is [secret API_KEY]
     masker.mask_json({"echo": ["czNjcjN0LXZhbHVl"]})    # {"echo": ["[secret API_KEY]"]}
 
-Found are the value itself, its percent-encoded, JSON-escaped and HTML-escaped forms, whole or in part and one inside
-the other, and its hexadecimal and base64 forms (any alignment, both alphabets, alone or within longer data). What
-was transformed in another way (reversed, hashed, encrypted, split up, spelt out) is not found.
+Found are the value itself, in upper and lower case, its percent-encoded, JSON-escaped and HTML-escaped forms, whole or
+in part and one inside the other, and its hexadecimal and base64 forms (any alignment, both alphabets, alone or within
+longer data). What was transformed in another way (reversed, hashed, encrypted, split up, spelt out) is not found.
 
 A text without a secret is returned unchanged. A marker is never masked itself, so masking twice is the same
 as masking once, unless a value shares a bracket with a marker: then it is masked again, to be safe.
@@ -19,7 +19,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from core.shared.disguises import Disguise, disguises
+from core.shared.disguises import Disguise, disguises, either_case, folded
 from core.shared.escapes import INTRODUCERS, LONGEST, escape_starts, readings
 from core.shared.types import JsonValue
 
@@ -128,9 +128,9 @@ class Masker:
 
     def _spans(self, text: str) -> Iterator[Span]:
         # A form without an escape holds its core as it is. In any other, all before its first escape is.
-        folded = _folded(text)
+        in_lower = folded(text)
         for form in self._disguises:
-            view = folded if form.any_case else text
+            view = in_lower if form.any_case else text
             place = view.find(form.core)
             while place >= 0:
                 yield from _whole(form, text, place)
@@ -140,7 +140,7 @@ class Masker:
             for char in {char for char, _ in readings(text, place)[0][1:]} & self._letters:
                 for form, index in self._places(char):
                     begin = place - index
-                    view = folded if form.any_case else text
+                    view = in_lower if form.any_case else text
                     near = max(0, index - 8)
                     if begin < 0 or not view.startswith(form.core[near:index], begin + near):
                         continue
@@ -151,12 +151,12 @@ class Masker:
         """The forms whose core holds a character, and where."""
         found = self._inside.get(char)
         if found is None:
-            folded = char.lower()
+            lower = char.lower()
             found = [
                 (form, index)
                 for form in self._disguises
                 for index, known in enumerate(form.core)
-                if known == char or (form.any_case and known == folded)
+                if known == char or (form.any_case and known == lower)
             ]
             self._inside[char] = found
         return found
@@ -208,15 +208,6 @@ def marker(name: str) -> str:
     return f"[secret {name}]"
 
 
-def _folded(text: str) -> str:
-    """The text with hexadecimal letters in lower case, and every character in its place."""
-    if text.isascii():
-        return text.lower()
-    for letter in "ABCDEF":
-        text = text.replace(letter, letter.lower())
-    return text
-
-
 def _whole(form: Disguise, text: str, core_at: int) -> Iterator[Span]:
     """Occurrences of a form whose core begins at a place."""
     for begin in _before(text, core_at) if form.lead else (core_at,):
@@ -252,7 +243,7 @@ def _match(form: Disguise, text: str, place: int) -> tuple[int | None, bool]:
                     index, ends = index + length, {at + length}
                     continue
         char = form.core[index]
-        ends, cut = _step(text, ends, char + char.upper() if form.any_case else char)
+        ends, cut = _step(text, ends, either_case(char) if form.any_case else char)
         unsure, index = unsure or cut, index + 1
     if form.trail and ends:
         ends, cut = _step(text, ends, form.trail)

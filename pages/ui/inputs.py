@@ -13,6 +13,7 @@ import streamlit as st
 
 from core.pipelines.definition import InputField
 from core.shared.types import JsonValue
+from pages.ui.file_input import FileActions, draw_file
 from pages.ui.words import count
 
 _EMPTY = (None, "")
@@ -36,8 +37,8 @@ def read_input(pipeline_id: str, fields: Mapping[str, InputField]) -> dict[str, 
     return {name: value for name, value in values.items() if value not in _EMPTY}
 
 
-def draw_input(pipeline_id: str, fields: Mapping[str, InputField]) -> None:
-    """Draws the input cell. Texts take the whole width; choices, numbers and switches share a line."""
+def draw_input(pipeline_id: str, fields: Mapping[str, InputField], files: FileActions) -> None:
+    """Draws the input cell. Texts and files take the whole width; choices, numbers and switches share a line."""
     with st.container(key="cell-input"):
         noun = count(len(fields), "field") if fields else "no fields"
         st.html(f'<div class="sq-row"><span class="sq-id">input</span><span class="sq-facts">{noun}</span></div>')
@@ -45,19 +46,23 @@ def draw_input(pipeline_id: str, fields: Mapping[str, InputField]) -> None:
             st.html('<div class="sq-empty">This pipeline needs no input. Add fields under input.schema in YAML.</div>')
         texts = {name: field for name, field in fields.items() if field.type == "string" and not field.enum}
         for name, field in texts.items():
-            _draw_field(pipeline_id, name, field)
+            _draw_field(pipeline_id, name, field, files)
         with st.container(horizontal=True, vertical_alignment="top"):
             for name, field in fields.items():
                 if name not in texts:
-                    _draw_field(pipeline_id, name, field)
+                    _draw_field(pipeline_id, name, field, files)
     st.session_state[_kept(pipeline_id)] = {name: _value(pipeline_id, name, field) for name, field in fields.items()}
 
 
-def _draw_field(pipeline_id: str, name: str, field: InputField) -> None:
+def _draw_field(pipeline_id: str, name: str, field: InputField, files: FileActions) -> None:
     narrow = field.enum is not None or field.type in ("integer", "number", "boolean")
     with st.container(key=f"field-{name}", gap=None, width=NARROW if narrow else "stretch"):
         # The label is drawn here to have room for the description; the widget keeps it for those who hear the page.
         st.html(_label(name, field))
+        if field.file:
+            value = _value(pipeline_id, name, field)
+            draw_file(pipeline_id, name, value, files, lambda file_id: _keep(pipeline_id, name, file_id))
+            return
         _draw_widget(pipeline_id, name, field)
 
 
@@ -95,6 +100,11 @@ def _value(pipeline_id: str, name: str, field: InputField) -> Any:
     kept = st.session_state.get(_kept(pipeline_id), {})
     value = kept.get(name, field.default)
     return field.default if value is None else value
+
+
+def _keep(pipeline_id: str, name: str, value: Any) -> None:
+    """What no widget of its own holds: the id of a file."""
+    st.session_state[_widget(pipeline_id, name)] = value
 
 
 def _widget(pipeline_id: str, name: str) -> str:

@@ -102,6 +102,14 @@ def size(characters: int) -> str:
     return f"{characters / 1_000_000:.1f} MB"
 
 
+def bytes_size(number: int) -> str:
+    """`812 bytes`, `4 KB`, `1.2 MB`: how large a file is."""
+    if number < 1024:
+        return count(number, "byte")
+    kilobytes = number / 1024
+    return f"{kilobytes:.0f} KB" if kilobytes < 1000 else f"{kilobytes / 1024:.1f} MB"
+
+
 def joined(*parts: str | None) -> str:
     """The non-empty parts with a middle dot between."""
     return " · ".join(part for part in parts if part)

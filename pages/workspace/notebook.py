@@ -35,6 +35,7 @@ from pages.ui.steps import payer_of
 from pages.ui.yaml_view import draw_issues, draw_yaml
 from pages.workspace.notebook_actions import Notebook
 from pages.workspace.notebook_cells import CellSheet
+from pages.workspace.notebook_files import file_actions
 
 POLL_SECONDS = 0.3
 WAITING_SECONDS = 2.0
@@ -70,7 +71,7 @@ def notebook_page() -> None:
         _draw_yaml(shown)
     else:
         draw_issues(shown.notebook.errors, shown.notebook.warnings)
-        draw_input(pipeline.id, shown.fields)
+        draw_input(pipeline.id, shown.fields, file_actions(get_runtime(), session.account))
         _draw_live(shown, _draw_graph if shown.view == "graph" else _draw_cells)
     _open_dialog(shown)
 

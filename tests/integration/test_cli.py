@@ -90,3 +90,22 @@ def test_wrong_settings_are_named_together(stepiq) -> None:  # type: ignore[no-u
     assert len(lines) == 3 and all(
         any(name in line for line in lines) for name in ("PORT", "STEPIQ_MASTER_KEY", "DATABASE_URL")
     )
+
+
+def test_a_file_is_given_by_its_path(stepiq, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    example = str(ROOT / "examples" / "order_totals.yaml")
+    orders = tmp_path / "my orders.csv"
+    orders.write_text("customer,item,amount\nAda,pen,70.5\nBo,ink,12\nAda,paper,30\n")
+    done = stepiq("run", example, "--input-file", f"orders={orders}", "--input", "big_from=100")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "1. Ada: 100.5 (big customer)\n2. Bo: 12.0\n"
+    shown = json.loads(stepiq("run", example, "--input-file", f"orders={orders}", "--json").stdout)
+    assert shown["status"] == "completed" and len(shown["input_data"]["orders"]) == 36, "given by its id"
+    for given, words in (
+        (tmp_path / "none.csv", "none.csv"),
+        (tmp_path, str(tmp_path)),
+        (empty := tmp_path / "empty.csv", "The file is empty"),
+    ):
+        empty.touch()
+        refused = stepiq("run", example, "--input-file", f"orders={given}")
+        assert refused.returncode == 2 and words in refused.stderr and "Traceback" not in refused.stderr

@@ -12,8 +12,14 @@ from core.platform.runtime import Runtime
 
 def test_migrations_make_the_declared_schema(runtime: Runtime) -> None:
     with runtime.database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_object": _is_ours}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, Base.metadata) == []
+
+
+def _is_ours(_found: object, name: str | None, *_: object) -> bool:
+    # The queue's tables are made and migrated by its own library.
+    return not str(name).startswith("procrastinate_")
 
 
 def test_every_column_is_annotated(runtime: Runtime) -> None:

@@ -28,6 +28,8 @@ name), or by the header or query parameter `x-scenario`:
                   `tools-malformed`: first with arguments that are cut; `tools-unknown`: first a tool nobody offered;
                   `tools-slow`: a token every 50 ms; `tools-late`: never answers once it has a result;
                   `tools-dear`: reports a hundred million tokens read; `tools-busy`: 529 once it has a result
+    echo          everything that was sent, the system prompt first, word for word and in the usual encodings
+    tell-NNN      that status, and in the error body the headers that carry keys, in the usual encodings
 """
 
 from __future__ import annotations
@@ -50,11 +52,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
+from tests.support.encodings import encodings
 from tests.support.vendor_voices import Anthropic, Chat, Responses, Voice
 
 _SCENARIOS = (
     r"rate-limit(?:-[\d.]+)?|error-\d{3}|slow|hang|stall|cut|truncated|malformed|shapeless|mid-error|refusal|long|"
-    r"no-temp|no-schema|no-sealed|no-usage|html|tools-(?:together|endless|malformed|unknown|slow|late|dear|busy)|tools"
+    r"no-temp|no-schema|no-sealed|no-usage|html|echo|tell-\d{3}|"
+    r"tools-(?:together|endless|malformed|unknown|slow|late|dear|busy)|tools"
 )
 
 
@@ -127,6 +131,8 @@ class VendorStub:
                 await asyncio.sleep(self.delay_seconds)
             if scenario == "tools-busy" and voice.results():
                 return JSONResponse(voice.error_body(529, "Overloaded"), 529)
+            if scenario.startswith("tell-"):
+                return _telling(int(scenario.removeprefix("tell-")), request, voice)
             if (refused := _refused(scenario, body, voice)) is not None:
                 return refused
             if not body.get("stream"):
@@ -221,6 +227,16 @@ def _refused(scenario: str, body: dict[str, Any], voice: Voice) -> Response | No
     if scenario == "html":
         return HTMLResponse("<h1>Bad gateway, sorry</h1>")
     return None
+
+
+def _telling(status: int, request: Request, voice: Voice) -> Response:
+    """A refusal that tells the whole world with which key it was asked."""
+    keys = [request.headers[name] for name in ("authorization", "x-api-key") if name in request.headers]
+    keys += [key.removeprefix("Bearer ") for key in keys]
+    said = " | ".join(form for key in keys for form in encodings(key))
+    body = voice.error_body(status, said)
+    body["error"]["type"] = body["error"]["code"] = re.sub(r"[^\w.-]", "", keys[-1])
+    return JSONResponse(body, status)
 
 
 def _whole(scenario: str, voice: Voice) -> Response:

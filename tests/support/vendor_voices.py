@@ -6,6 +6,8 @@ import json
 import re
 from typing import Any
 
+from tests.support.encodings import encodings
+
 SEALED = "sealed reasoning"
 # Tokens every answer reports as read from, and written to, the vendor's cache.
 CACHED, WRITTEN = 4, 2
@@ -32,6 +34,8 @@ class Voice:
     def text(self) -> str:
         if self.asked():
             return "Let me look."
+        if self.scenario == "echo":
+            return "\n".join(encodings(f"{self.system()} {self.prompt()}"))
         if (schema := self.schema()) is not None:
             return json.dumps(sample_of(schema))
         if self.wants_json():
@@ -77,6 +81,9 @@ class Voice:
         return f"call_{len(self.results())}_{index}"
 
     def prompt(self) -> str:
+        raise NotImplementedError
+
+    def system(self) -> str:
         raise NotImplementedError
 
     def schema(self) -> dict[str, Any] | None:
@@ -141,6 +148,9 @@ class Anthropic(Voice):
             {"type": "tool_use", "id": self.call_id(index), "name": name, "input": _loaded(arguments)}
             for index, (name, arguments) in enumerate(self.asked())
         ]
+
+    def system(self) -> str:
+        return str(self.body.get("system") or "")
 
     def schema(self) -> dict[str, Any] | None:
         form = (self.body.get("output_config") or {}).get("format")
@@ -255,6 +265,9 @@ class Responses(Voice):
         sealed = {"encrypted_content": SEALED} if "reasoning.encrypted_content" in self.body.get("include", ()) else {}
         return [{"type": "reasoning", "id": f"rs_{len(self.results())}", "summary": [], **sealed}, *asked]
 
+    def system(self) -> str:
+        return str(self.body.get("instructions") or "")
+
     def _form(self) -> dict[str, Any]:
         return (self.body.get("text") or {}).get("format") or {}
 
@@ -334,6 +347,10 @@ class Chat(Voice):
             {"id": self.call_id(index), "type": "function", "function": {"name": name, "arguments": arguments}}
             for index, (name, arguments) in enumerate(self.asked())
         ]
+
+    def system(self) -> str:
+        first = self.body["messages"][0]
+        return str(first["content"]) if first["role"] == "system" else ""
 
     def _form(self) -> dict[str, Any]:
         return self.body.get("response_format") or {}

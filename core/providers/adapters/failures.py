@@ -26,9 +26,11 @@ from core.providers.domain import (
     Usage,
 )
 from core.shared.errors import ProviderError
+from core.shared.masking import MIN_LENGTH, Masker
 
 LONGEST_WAIT = 3_600.0
 SHINGLE = 16  # characters of a prompt that, met in a vendor's message, make us drop the message
+KEY_PIECE = 8  # characters of a key, likewise
 
 _SENTENCES = {
     RATE_LIMITED: "{provider} limits how often it can be called. Wait and try again.",
@@ -197,7 +199,7 @@ def to_error(failure: Failure, *, provider: str, request: ModelRequest, key: str
     context: dict[str, Any] = {"provider": provider, "model": request.model}
     if failure.status is not None:
         context["status"] = failure.status
-    if _IDENTIFIER.fullmatch(failure.vendor_type):
+    if _IDENTIFIER.fullmatch(failure.vendor_type) and not tells_key(failure.vendor_type, key):
         context["vendor_type"] = failure.vendor_type
     if progress.usage is not None:
         context["usage"] = progress.usage
@@ -213,13 +215,23 @@ def to_error(failure: Failure, *, provider: str, request: ModelRequest, key: str
 
 def safe_detail(message: str, request: ModelRequest, key: str) -> str:
     """A vendor's own words, shortened; empty when they hold the key or repeat any of the prompt."""
-    clean = " ".join(message.split())[:300]
-    if not clean or (key and len(key) > 3 and key in clean):
+    # The whole message is judged: one cut to its length may end in the middle of a key.
+    if tells_key(message, key):
         return ""
-    clean = _KEY_SHAPED.sub("[key]", clean)
+    clean = _KEY_SHAPED.sub("[key]", " ".join(message.split()))[:300]
+    if not clean:
+        return ""
     sent = " ".join(" ".join(request.texts()).split())
     pieces = {clean[at : at + SHINGLE] for at in range(max(1, len(clean) - SHINGLE + 1))}
     if any(len(piece) == SHINGLE and piece in sent for piece in pieces):
         return ""
     short = [part.strip() for part in request.texts()]
     return "" if any(3 < len(part) <= SHINGLE * 2 and part in clean for part in short) else clean
+
+
+def tells_key(message: str, key: str) -> bool:
+    """Whether a vendor's words hold the key, in whatever form, or a piece of it."""
+    if len(key) < MIN_LENGTH:
+        return False
+    pieces = {key[at : at + KEY_PIECE] for at in range(max(1, len(key) - KEY_PIECE + 1))}
+    return any(piece in message for piece in pieces) or Masker({"key": key}).mask_text(message) != message

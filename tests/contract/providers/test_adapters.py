@@ -16,6 +16,7 @@ from core.providers.adapters.pool import CALLS_A_POOL, SERVER_KEEPS_SECONDS
 from core.providers.domain import Usage
 from core.shared.errors import ProviderError
 from tests.contract.providers.conftest import KEY, PROMPT, Vendor
+from tests.support.encodings import traces_of
 from tests.support.vendor_voices import CACHED
 
 SCHEMA: dict[str, Any] = {
@@ -123,6 +124,13 @@ async def test_no_error_repeats_the_prompt_or_the_key(vendor: Vendor) -> None:
         assert "sk-" not in shown
         assert error.__cause__ is None
         assert error.__context__ is None, "a chained SDK exception would hold the request"
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+async def test_a_vendor_that_tells_the_key_is_not_quoted(vendor: Vendor, status: int) -> None:
+    error = await failure_of(vendor, f"tell-{status}")
+    assert not traces_of({"key": KEY}, f"{error} {error!r} {error.context}".encode())
+    assert "vendor_type" not in error.context, "the stand-in says the key there as well"
 
 
 @pytest.mark.parametrize("scenario", ["truncated", "cut"])

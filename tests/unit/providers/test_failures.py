@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.providers.adapters.failures import read_retry_after, safe_detail
+from core.providers.adapters.failures import Failure, Progress, read_retry_after, safe_detail, to_error
 from core.providers.adapters.openai import is_strict
-from core.providers.domain import ModelRequest
+from core.providers.domain import BAD_REQUEST, ModelRequest
+from tests.support.encodings import encodings
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 REQUEST = ModelRequest("m", "Tell me about walruses and carpenters", system_prompt="Be a pirate, always")
@@ -49,6 +50,22 @@ def test_useful_details_are_kept_and_keys_of_others_masked() -> None:
     said = "max_tokens: 999999 > 64000, which is the maximum for this model"
     assert safe_detail(said, REQUEST, "k-1234") == said
     assert "abcdef" not in safe_detail("Incorrect API key provided: sk-abcdef***xyz.", REQUEST, "k-1234")
+
+
+KEY = "own-Canary/kEy+6f1Rw93b"
+
+
+@pytest.mark.parametrize("form", [*encodings(KEY), KEY.upper(), KEY[:8], KEY[-8:]])
+@pytest.mark.parametrize("before", [0, 270, 290, 1000])
+def test_a_key_is_not_told_in_any_form_nor_in_part(form: str, before: int) -> None:
+    assert safe_detail("x" * before + " " + form, REQUEST, KEY) == ""
+
+
+def test_a_key_is_no_type_of_error() -> None:
+    for key in ("canary-key-6f1Rw93b", "c4n4ry"):
+        failure = Failure(BAD_REQUEST, False, vendor_type=key)
+        error = to_error(failure, provider="parrot", request=REQUEST, key=key, progress=Progress())
+        assert key not in repr((error, error.context))
 
 
 def test_short_prompts_are_protected_too() -> None:
