@@ -29,7 +29,8 @@ def draw_add_step(last: str | None, add: Add, *, pipelines: Sequence[str]) -> No
     """The end of the notebook: add a step, each kind explained in a line."""
     with (
         st.container(key="add-step", horizontal=True, horizontal_alignment="center"),
-        st.popover("Add a step", icon=":material/add:", type="tertiary", key="add-step-kinds"),
+        # A new one after each addition: an open popover would go on covering the step that was added.
+        st.popover("Add a step", icon=":material/add:", type="tertiary", key=f"add-step-kinds-{last}"),
         st.container(key="starters", gap=None),
     ):
         for group in dict.fromkeys(starter.group for starter in STARTERS.values()):

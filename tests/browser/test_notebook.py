@@ -1,89 +1,13 @@
 """The app in a real browser, on the real server: sign in, edit, run, watch, cancel, find it again."""
 
-import os
 import re
-from collections.abc import Iterator
 from typing import Literal
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.support.browser_setup import find_chromium
-from tests.support.server import ROOT, ServerProcess
-
-EMAIL, PASSWORD = "ada@example.org", "correct horse battery staple"
-PACE_MS = "600"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-PICTURES = ROOT / "docs" / "screenshots" if os.environ.get("STEPIQ_SCREENSHOTS") == "1" else None
-
-expect.set_options(timeout=20_000)  # the machine may be busy with other tests
-pytestmark = pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server of this module's own, with one person."""
-    process = ServerProcess(tmp_path_factory.mktemp("browser") / "data", STEPIQ_DEMO_PACE_MS=PACE_MS)
-    process.start()
-    made = process.command("user", "create", EMAIL, "--password-stdin", stdin=PASSWORD)
-    assert made.returncode == 0, made.stderr
-    yield process
-    process.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for the module."""
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
-@pytest.fixture
-def context(browser: Browser, server: ServerProcess) -> Iterator[BrowserContext]:
-    """A signed-in browser that notes foreign requests and errors, and has none at the end."""
-    made = browser.new_context(viewport={"width": 1360, "height": 960}, color_scheme="light")
-    made.set_default_timeout(20_000)
-    foreign: list[str] = []
-    errors: list[str] = []
-
-    def note(request: Request) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname != "127.0.0.1":
-            foreign.append(request.url)
-
-    made.on("request", note)
-    made.on("weberror", lambda error: errors.append(str(error.error)))
-    made.on(
-        "console", lambda message: errors.append(message.text) if "Content Security Policy" in message.text else None
-    )
-    page = made.new_page()
-    page.goto(server.url + "/auth/login")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/app/**")
-    page.close()
-    yield made
-    made.close()
-    assert foreign == [], "the app asked a foreign host"
-    assert errors == []
-
-
-def _open(context: BrowserContext, server: ServerProcess, path: str = "") -> Page:
-    page = context.new_page()
-    page.goto(f"{server.url}/app/{path}")
-    expect(page.locator("h1").first).to_be_visible()
-    return page
-
-
-def _picture(page: Page, name: str) -> None:
-    if PICTURES is not None:
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        page.wait_for_timeout(600)  # fonts and transitions
-        page.screenshot(path=PICTURES / f"{name}.png")
+from tests.browser.conftest import EMAIL, PASSWORD, open_page, picture
+from tests.support.server import ServerProcess
 
 
 def _run_status(page: Page, word: str) -> None:
@@ -91,7 +15,7 @@ def _run_status(page: Page, word: str) -> None:
 
 
 def test_edit_run_watch_cancel_and_find_again(context: BrowserContext, server: ServerProcess) -> None:
-    page = _open(context, server)
+    page = open_page(context, server)
     expect(page.get_by_role("heading", name="Read a support mail")).to_be_visible()
     expect(page.get_by_text("demo model").first).to_be_visible()
 
@@ -109,7 +33,7 @@ def test_edit_run_watch_cancel_and_find_again(context: BrowserContext, server: S
     live = page.locator(".st-key-cell-summary .sq-live")
     expect(live).to_be_visible()
     first = live.inner_text()
-    _picture(page, "notebook-running")
+    picture(page, "notebook-running")
     page.wait_for_function(
         "length => (document.querySelector('.st-key-cell-summary .sq-live')?.innerText.length ?? 1e9) > length",
         arg=len(first),
@@ -121,7 +45,7 @@ def test_edit_run_watch_cancel_and_find_again(context: BrowserContext, server: S
     # The rest, from the button that says what it will do.
     page.get_by_role("button", name="Run 2 stale").click()
     expect(page.locator(".st-key-cell-note").get_by_text("fresh")).to_be_visible()
-    _picture(page, "notebook")
+    picture(page, "notebook")
 
     # Cancel a run.
     page.get_by_role("button", name="Run all").click()
@@ -133,13 +57,13 @@ def test_edit_run_watch_cancel_and_find_again(context: BrowserContext, server: S
     expect(page.get_by_role("textbox", name="Prompt of summary")).to_contain_text("In plain words.")
     page.get_by_role("link", name="Runs", exact=True).click()
     expect(page.locator(".sq-table tbody tr")).to_have_count(3)
-    _picture(page, "runs")
+    picture(page, "runs")
     page.locator(".sq-table a").first.click()
     page.wait_for_url("**/app/run?run=*")
     expect(page.get_by_text("Cancelled", exact=True).first).to_be_visible()
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
-    _picture(page, "run")
+    picture(page, "run")
 
     # What happened, and what differs from the run before.
     page.locator(".sq-steps a").filter(has_text="summary").click()
@@ -154,7 +78,7 @@ def test_edit_run_watch_cancel_and_find_again(context: BrowserContext, server: S
 
 
 def test_keys_views_and_the_way_back(context: BrowserContext, server: ServerProcess) -> None:
-    page = _open(context, server)
+    page = open_page(context, server)
     expect(page.get_by_role("button", name="Run all")).to_be_visible()
     page.locator(".sq-title").click()
     page.keyboard.press("j")
@@ -170,7 +94,7 @@ def test_keys_views_and_the_way_back(context: BrowserContext, server: ServerProc
     page.get_by_text("Graph", exact=True).click()
     node = page.get_by_role("link", name="note, template")
     expect(node).to_be_visible()
-    _picture(page, "graph")
+    picture(page, "graph")
     node.click()
     page.wait_for_url("**cell=note*")
     expect(page.get_by_role("textbox", name="Template of note")).to_be_visible()
@@ -179,7 +103,7 @@ def test_keys_views_and_the_way_back(context: BrowserContext, server: ServerProc
 
 
 def test_versions_come_back_and_a_deleted_step_too(context: BrowserContext, server: ServerProcess) -> None:
-    page = _open(context, server, "?view=cells")
+    page = open_page(context, server, "?view=cells")
     expect(page.get_by_role("button", name="Run all")).to_be_visible()
     page.get_by_role("button", name="More for note").click()
     page.get_by_text("Duplicate", exact=True).click()
@@ -210,10 +134,19 @@ def test_the_phone_has_everything_within_its_width(
     phone = browser.new_context(
         viewport={"width": 390, "height": 844}, color_scheme=scheme, storage_state=context.storage_state()
     )
-    page = _open(phone, server, "?view=cells")
+    page = open_page(phone, server, "?view=cells")
     expect(page.get_by_role("button", name=re.compile("Run (all|[0-9]+ stale)"))).to_be_visible()
-    _picture(page, "notebook-phone-dark" if scheme == "dark" else "notebook-phone")
-    for path in ("?view=cells&cell=summary", "?view=graph", "?view=yaml", "pipelines", "runs", "usage", "preferences"):
+    picture(page, "notebook-phone-dark" if scheme == "dark" else "notebook-phone")
+    for path in (
+        "?view=cells&cell=summary",
+        "?view=graph",
+        "?view=yaml",
+        "pipelines",
+        "runs",
+        "reviews",
+        "usage",
+        "preferences",
+    ):
         page.goto(f"{server.url}/app/{path}")
         expect(page.locator("h1").first).to_be_visible()
         width = page.evaluate("[document.querySelector('.stMain').scrollWidth, window.innerWidth]")
@@ -225,9 +158,9 @@ def test_dialogs_can_be_read_in_the_dark(browser: Browser, context: BrowserConte
     dark = browser.new_context(
         viewport={"width": 1360, "height": 960}, color_scheme="dark", storage_state=context.storage_state()
     )
-    page = _open(dark, server, "?view=cells")
+    page = open_page(dark, server, "?view=cells")
     expect(page.get_by_role("button", name=re.compile("Run (all|[0-9]+ stale)"))).to_be_visible()
-    _picture(page, "notebook-dark")
+    picture(page, "notebook-dark")
     page.locator(".sq-title").click()
     page.keyboard.press("?")
     cell = page.get_by_role("dialog").get_by_text("Run the open cell", exact=True)
@@ -238,7 +171,7 @@ def test_dialogs_can_be_read_in_the_dark(browser: Browser, context: BrowserConte
 
 
 def test_the_confirm_limit_is_kept(context: BrowserContext, server: ServerProcess) -> None:
-    page = _open(context, server, "preferences")
+    page = open_page(context, server, "preferences")
     field = page.get_by_label("Ask above (credits)")
     field.fill("3")
     field.press("Enter")
@@ -248,14 +181,14 @@ def test_the_confirm_limit_is_kept(context: BrowserContext, server: ServerProces
 
 
 def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: ServerProcess) -> None:
-    page = _open(context, server, "?view=yaml")
+    page = open_page(context, server, "?view=yaml")
     editor = page.get_by_role("textbox", name="Definition as YAML")
     editor.click()
     page.keyboard.press("Control+End")
     page.keyboard.type("\nnonsense: 1\n")
     expect(page.get_by_text("Your text is kept")).to_be_visible()
     expect(page.locator(".sq-issues code").first).to_contain_text(":")
-    _picture(page, "yaml-error")
+    picture(page, "yaml-error")
     page.reload()
     expect(page.get_by_text("Your text is kept")).to_be_visible()
     editor.click()
@@ -267,7 +200,7 @@ def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: Ser
 def test_signing_out_in_one_tab_leads_the_others_to_the_sign_in_form(
     context: BrowserContext, server: ServerProcess
 ) -> None:
-    page = _open(context, server, "runs")
+    page = open_page(context, server, "runs")
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
     elsewhere = context.new_page()
     elsewhere.goto(server.url + "/auth/logout")
@@ -281,7 +214,7 @@ def test_signing_out_in_one_tab_leads_the_others_to_the_sign_in_form(
 
 
 def test_a_secret_is_typed_once_and_never_shown_again(context: BrowserContext, server: ServerProcess) -> None:
-    page = _open(context, server)
+    page = open_page(context, server)
     page.get_by_role("link", name="Secrets", exact=True).click()
     expect(page.get_by_text("No secrets yet")).to_be_visible()
     page.get_by_label("Name", exact=True).fill("WEATHER_KEY")
@@ -292,7 +225,7 @@ def test_a_secret_is_typed_once_and_never_shown_again(context: BrowserContext, s
     expect(page.get_by_label("Value", exact=True)).to_have_value("")
     expect(page.get_by_label("Name", exact=True)).to_have_value("")
     assert "sk-canary" not in page.content()
-    _picture(page, "secrets")
+    picture(page, "secrets")
 
     row.get_by_role("button", name="Replace").click()
     page.get_by_label("New value of WEATHER_KEY").fill("another value")

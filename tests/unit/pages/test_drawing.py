@@ -11,7 +11,7 @@ from pages.ui.dialogs import file_name
 from pages.ui.outputs import is_table, safe_markdown
 from pages.ui.prompts import highlight, prompt_html
 from pages.ui.waterfall import Bar, Spell, bars_of, waterfall_html
-from pages.ui.words import ago, count, credits_range, duration, exact, joined, size, time_html, tokens
+from pages.ui.words import ago, count, credits_range, duration, exact, joined, size, time_html, tokens, until
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -33,6 +33,15 @@ def test_durations_have_units(milliseconds: int | None, text: str) -> None:
 )  # fmt: skip
 def test_times_read_relative(before: timedelta, text: str) -> None:
     assert ago(NOW - before, NOW) == text
+
+
+@pytest.mark.parametrize(
+    ("after", "text"),
+    [(timedelta(seconds=-5), "now"), (timedelta(seconds=20), "in 1 min"), (timedelta(minutes=90), "in 2 h"),
+     (timedelta(hours=72), "in 3 days")],
+)  # fmt: skip
+def test_what_is_to_come_reads_relative(after: timedelta, text: str) -> None:
+    assert until(NOW + after, NOW) == text
 
 
 def test_a_time_hovers_exact() -> None:
@@ -156,6 +165,22 @@ def test_a_bar_waits_only_for_what_it_needs_and_shows_each_attempt() -> None:
     shown = waterfall_html(bars, created_at=NOW, now=_after(9))
     assert "b: waited 2.0 s, ran 2.0 s" in shown and "2 attempts" in shown
     assert shown.count("sq-wait") == 1, "between its attempts, not while it waited for a"
+
+
+def test_the_waterfall_shows_nested_steps_people_and_what_was_skipped() -> None:
+    ran = AttemptView(1, "completed", None, None, _after(1), completed_at=_after(3))
+    common = {"started_at": _after(1), "completed_at": _after(3), "attempts": (ran,)}
+    steps = [
+        StepRunView("both", 0, "parallel", None, None, "completed", **common),
+        StepRunView("left", 1, "llm", None, None, "completed", depth=1, **common),
+        StepRunView("ask", 2, "human_review", None, None, "completed", **common),
+        StepRunView("over", 3, "llm", None, None, "skipped", reason=f"{MARKUP} went on elsewhere.", **common),
+    ]
+    bars = bars_of(steps, {}, created_at=NOW, href=lambda name: f"#{name}", notes={"both": "true → left"})
+    assert [spell.state for bar in bars for spell in bar.spells] == ["completed", "completed", "waiting"]
+    shown = waterfall_html(bars, created_at=NOW, now=_after(4))
+    assert "padding-left:0.9rem" in shown and "sq-bar sq-violet" in shown and "true → left · 2.0 s" in shown
+    assert "went on elsewhere." in shown and MARKUP not in shown and shown.count("sq-bar sq-green") == 2
 
 
 def test_file_names_are_plain() -> None:
