@@ -16,8 +16,9 @@ HASHES = frozenset(
     {
         "accounts.email_index",
         "files.fingerprint",
-        "idempotency_keys.key_hash",
-        "idempotency_keys.request_hash",
+        "idempotency_keys.key",
+        "idempotency_keys.sent",
+        "mail_outbox.cause",
         "rate_windows.key_hash",
         "reviews.link_hash",
         "secrets.name_index",

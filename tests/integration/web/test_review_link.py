@@ -9,8 +9,8 @@ from core.accounts.domain import Account
 from core.execution.commands import start_run
 from core.execution.domain import ACTIVE
 from core.execution.queries import get_run, run_status
+from core.execution.review_mail import make_review_link
 from core.execution.review_queries import reviews_of_run
-from core.execution.reviews import make_review_link
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
 from tests.support.server import poll_until
@@ -35,7 +35,7 @@ def ask(runtime: Runtime, person: Account, template: str, **draft: str) -> tuple
     poll_until(lambda: run_status(runtime, person.id, run_id) == "waiting", 20, "the run did not come to its question")
     (review,) = reviews_of_run(runtime, person.id, run_id)
     with runtime.database.write() as session:
-        token = make_review_link(runtime, session, review.id)
+        token = make_review_link(session, review.id)
     return run_id, f"/review/{token}"
 
 
