@@ -331,7 +331,10 @@ def test_renaming_follows_jumps_and_leaves_what_a_query_calls_otherwise():
     renamed = data_of(editing.rename_step(EVERYWHERE, "hook", "send"))["steps"]
     assert renamed[1]["then"] == "send" and "send AS h" in renamed[5]["query"]
     text = EVERYWHERE.replace("FROM a, hook AS h", "FROM hook AS a, hook AS h")
-    assert "FROM hook AS a" in data_of(editing.rename_step(text, "a", "zz"))["steps"][5]["query"]
+    assert (
+        "SELECT a.text, b, 'from a' FROM hook AS a"
+        in data_of(editing.rename_step(text, "a", "zz"))["steps"][5]["query"]
+    )
 
 
 def test_a_step_with_a_mistake_in_it_still_follows():
