@@ -14,6 +14,7 @@ from core.pipelines.definition import Definition
 from core.shared.money import format_credits
 from core.shared.types import JsonValue
 from pages.ui.badges import text_badge
+from pages.ui.file_input import FileActions
 from pages.ui.inputs import draw_input, read_input, remember_input
 from pages.ui.memory import keep, recall
 from pages.ui.words import count
@@ -36,6 +37,7 @@ def fork_dialog(
     run: RunView,
     from_step: str | None,
     definitions: Mapping[str, Definition],
+    files: FileActions,
     start: Callable[[ForkRequest], None],
 ) -> None:
     """Chooses where to begin and with which inputs. `definitions`: by `ran`, and `now` where there is another."""
@@ -55,7 +57,7 @@ def fork_dialog(
     fields = dict(definition.input.fields)
     remember_input(_form(run.id), run.input_data)
     if fields:
-        draw_input(_form(run.id), fields)
+        draw_input(_form(run.id), fields, files)
     values = read_input(_form(run.id), fields)
     pinned = pins_of(run.id)
     preview = preview_fork(run, definition, asked or None, input_data=values, pinned=pinned)

@@ -31,6 +31,7 @@ from pages.ui.prompts import with_code
 from pages.ui.session import current_session
 from pages.ui.waterfall import bars_of, draw_waterfall
 from pages.ui.words import ago, count, credits_range, duration, joined, time_html, tokens, trigger
+from pages.workspace.notebook_files import file_actions
 from pages.workspace.run_actions import (
     cancel,
     compare,
@@ -231,7 +232,9 @@ def _draw_deliveries(run: RunView) -> None:
 def _open_dialog(run: RunView) -> None:
     dialog, details = take_dialog()
     if dialog == "fork" and run.pipeline_id:
-        fork_dialog(run, details.get("step_id"), definitions_of(run), lambda request: fork(run, request))
+        runtime = get_runtime()
+        files = file_actions(runtime, current_session(runtime).account)
+        fork_dialog(run, details.get("step_id"), definitions_of(run), files, lambda request: fork(run, request))
     elif dialog == "pin":
         step_id = details["step_id"]
         output = next((one.parsed_output for one in run.steps if one.step_id == step_id), None)
