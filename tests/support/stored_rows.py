@@ -19,7 +19,7 @@ HASHES = frozenset(
         "idempotency_keys.key",
         "idempotency_keys.sent",
         "mail_outbox.cause",
-        "rate_windows.key_hash",
+        "rate_windows.key",
         "reviews.link_hash",
         "secrets.name_index",
         "sessions.token_hash",
