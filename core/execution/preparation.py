@@ -37,14 +37,6 @@ class PreparedCall:
     held_micros: int
 
 
-def scope_of(
-    definition: Definition, input_data: Mapping[str, JsonValue], outputs: Mapping[str, JsonValue]
-) -> dict[str, JsonValue]:
-    """What templates of a step can see."""
-    steps: dict[str, JsonValue] = {step_id: {"output": output} for step_id, output in outputs.items()}
-    return {"input": dict(input_data), "vars": dict(definition.variables), "steps": steps}
-
-
 def prepare_call(
     catalogue: Catalogue,
     definition: Definition,
