@@ -39,10 +39,14 @@ class Logs:
 
     @contextmanager
     def listening(self, name: str) -> Iterator[None]:
-        """Hears a logger that may not pass its records on."""
-        logging.getLogger(name).addHandler(self.handler)
+        """Hears a logger that may not pass its records on, whatever level a server of another test left it at."""
+        logger = logging.getLogger(name)
+        level = logger.level
+        logger.setLevel(logging.DEBUG)
+        logger.addHandler(self.handler)
         yield
-        logging.getLogger(name).removeHandler(self.handler)
+        logger.removeHandler(self.handler)
+        logger.setLevel(level)
 
     @property
     def all(self) -> str:
