@@ -225,9 +225,7 @@ class ActiveRun:
         if known is None:
             return self._start(frame, step, key, None, Try())
         if known.status in WITH_OUTPUT:
-            self._pass(
-                frame, step, known.output, known.notes.get("goto"), self._nesting.inner_outputs(frame, step, key)
-            )
+            self._take_over(frame, step, key, known)
             return None
         if known.status == "waiting":
             self._waiting += 1
@@ -240,6 +238,19 @@ class ActiveRun:
             frame.failure = {"code": "STEP_FAILED", "message": message, "step_id": step_id}
             return None
         return self._start(frame, step, key, known, Try.read(known.notes.get("try")))
+
+    def _take_over(self, frame: Frame, step: Step, key: StepKey, known: Attempt) -> None:
+        """Go on after a step that the journal holds the end of."""
+        goto = known.notes.get("goto")
+        if step.type == "human_review" and step.on_condition:
+            # An answer is recorded outside of a run, so its rules are asked here: at every replay with the same result.
+            try:
+                goto = self._jump_after(frame, step, known.output)
+            except InvalidInput as problem:
+                message = self._masker.mask_text(problem.message)
+                frame.failure = {"code": problem.code, "message": message, "step_id": step.id}
+                return
+        self._pass(frame, step, known.output, goto, self._nesting.inner_outputs(frame, step, key))
 
     def _settle(self, frame: Frame, step_id: str, outcome: Outcome) -> None:
         """Record how a step ended, and go on after it."""

@@ -57,6 +57,28 @@ async def test_a_review_lets_the_run_go_and_an_answer_takes_it_on(
     assert told == ["running", "waiting", "completed"]
 
 
+async def test_a_rejection_sends_control_back_as_often_as_its_rule_allows(
+    runtime: Runtime, owner: Account, engine: Engine, execute: Execute
+) -> None:
+    back = {"if": "steps.ask.output.decision == 'reject'", "goto": "draft", "max_loops": 2}
+    run = await execute([*steps(on_condition=[back])[:2], {"id": "over", "type": "transform", "template": "over"}])
+    for asked in (1, 2, 3):
+        assert len(reviews_of_run(runtime, owner.id, run.id)) == asked
+        decide_review(runtime, owner, run.id, "ask", "reject")
+        await run_to_end(engine, run.id)
+    assert get_run(runtime, owner.id, run.id).status == "completed", "after two times back control goes on"
+
+
+async def test_a_rule_that_cannot_be_read_fails_the_run_at_its_step(
+    runtime: Runtime, owner: Account, engine: Engine, execute: Execute
+) -> None:
+    run = await execute(steps(on_condition=[{"if": "int(steps.ask.output.comment) == 1", "goto": "end"}])[:2])
+    decide_review(runtime, owner, run.id, "ask", "approve")
+    await run_to_end(engine, run.id)
+    error = get_run(runtime, owner.id, run.id).error
+    assert error is not None and error["step_id"] == "ask"
+
+
 async def test_a_rejection_is_an_answer_that_conditions_read(
     runtime: Runtime, owner: Account, engine: Engine, execute: Execute
 ) -> None:

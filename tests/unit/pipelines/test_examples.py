@@ -12,7 +12,7 @@ from core.pipelines.parsing import read_source
 from tests.unit.pipelines.models import check
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = [*sorted((ROOT / "examples").glob("*.yaml")), ROOT / "core" / "pipelines" / "example.yaml"]
+EXAMPLES = [*sorted((ROOT / "examples").rglob("*.yaml")), ROOT / "core" / "pipelines" / "example.yaml"]
 
 
 def test_there_are_examples():
