@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import OperationalError
+
 from core.accounts.queries import own_keys
 from core.execution import journal, leases
 from core.execution.advance import ActiveRun
@@ -42,6 +44,7 @@ class Engine:
         # One writer: journal writes keep their order, and never block the loop.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._claiming: set[str] = set()
+        self._busy = asyncio.Event()
         self._owes = asyncio.Event()
 
     async def write(self, function: Callable[..., T], *args: Any) -> T:
@@ -66,6 +69,7 @@ class Engine:
             keys = await self.write(own_keys, self.runtime, claim.owner_id) if own else {}
             secrets = await self.write(used_secrets, self.runtime, claim) if claim.secret_names else {}
             run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self.write, secrets)
+            self._busy.set()
             self.runtime.dispatcher.tell(run_id)
         finally:
             self._claiming.discard(run_id)
@@ -77,12 +81,17 @@ class Engine:
                 self._owes.set()
         except LostLease:
             log.warning("run.lease_lost", run_id=run_id)
+        except OperationalError as error:
+            # The database is away or overloaded: that is not the run's fault. Its lease ends, and it is taken up again.
+            log.error("run.interrupted", run_id=run_id, exc_info=error)
         except Exception as error:
             # The journal is as it was before the failing write: end the run where people can see it.
             log.error("run.crashed", run_id=run_id, exc_info=error)
             await self._give_up(run)
         finally:
             del self.active[run_id]
+            if not self.active:
+                self._busy.clear()
             self.runtime.dispatcher.tell(run_id)  # from here on its events are found through the database
         return True
 
@@ -128,16 +137,19 @@ class Engine:
 
     async def keep_house(self) -> None:
         """The periodic duties, until cancelled."""
-        duties = (
-            (self.flush_tokens, FLUSH_SECONDS),
-            (self.watch_cancels, WATCH_SECONDS),
-            (self.renew_leases, RENEW_SECONDS),
-            (self.send_deliveries, 0.0),
+        await asyncio.gather(
+            self._repeat(self.flush_tokens, FLUSH_SECONDS, self._busy),
+            self._repeat(self.watch_cancels, WATCH_SECONDS, self._busy),
+            self._repeat(self.renew_leases, RENEW_SECONDS, self._busy),
+            self._repeat(self.send_deliveries, 0.0),
         )
-        await asyncio.gather(*(self._repeat(duty, seconds) for duty, seconds in duties))
 
-    async def _repeat(self, duty: Callable[[], Awaitable[None]], seconds: float) -> None:
+    async def _repeat(
+        self, duty: Callable[[], Awaitable[None]], seconds: float, busy: asyncio.Event | None = None
+    ) -> None:
         while True:
+            if busy is not None:
+                await busy.wait()  # a process without a run under way is not woken for it
             await asyncio.sleep(seconds)
             try:
                 await duty()

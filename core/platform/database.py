@@ -31,6 +31,9 @@ from core.shared.errors import InvalidInput
 AnyRow = Row[*tuple[Any, ...]]
 """A row of a statement on the tables themselves, with its columns as attributes."""
 
+IDLE_SECONDS = 10
+"""How long a transaction may do nothing on PostgreSQL before its locks are given up."""
+
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -112,9 +115,17 @@ class Database:
         self.engine.dispose()
 
 
+def _limit_idle(connection: Any, _record: Any) -> None:
+    # A process that froze between two statements would keep its locks for ever, and everybody else waiting.
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    connection.commit()
+
+
 def open_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return _refuse_nul(create_engine(url, hide_parameters=True, pool_size=10, max_overflow=20, pool_pre_ping=True))
+        engine = create_engine(url, hide_parameters=True, pool_size=10, max_overflow=20, pool_pre_ping=True)
+        event.listen(engine, "connect", _limit_idle)
+        return _refuse_nul(engine)
     engine = create_engine(
         url, hide_parameters=True, pool_size=20, max_overflow=40, connect_args={"check_same_thread": False}
     )

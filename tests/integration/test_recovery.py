@@ -3,8 +3,11 @@
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
@@ -17,6 +20,7 @@ from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
 from core.execution.queries import get_run
 from core.pipelines.commands import create_pipeline
+from core.platform.database import IDLE_SECONDS
 from core.platform.runtime import Runtime
 from core.shared.money import MICROS
 from tests.conftest import PASSWORD
@@ -136,3 +140,28 @@ def test_the_month_is_granted_once_by_many_at_once(runtime: Runtime, person: Acc
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(ask, range(16)))
     assert balance(runtime, person).available_micros == before + 2000 * MICROS
+
+
+async def test_a_database_that_is_away_for_a_moment_costs_no_run(
+    runtime: Runtime, person: Account, engine: Engine
+) -> None:
+    run = start_run(runtime, person, create_pipeline(runtime, person, TEXT).id, {})
+    away: list[str] = []
+
+    def refuse(_conn: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith("INSERT INTO step_runs") and not away:
+            away.append(statement)
+            raise OperationalError(statement, {}, Exception("server closed the connection"))
+
+    event.listen(runtime.database.engine, "before_cursor_execute", refuse)
+    await engine.advance(run.id)
+    assert away and get_run(runtime, person.id, run.id).status == "running", "not failed for what is not its fault"
+    await run_to_end(engine, run.id)
+    assert get_run(runtime, person.id, run.id).status == "completed"
+
+
+def test_a_frozen_process_gives_up_its_locks(runtime: Runtime) -> None:
+    if runtime.database.is_sqlite:
+        pytest.skip("SQLite is used by one process only")
+    with runtime.database.connect() as connection:
+        assert connection.scalar(text("SHOW idle_in_transaction_session_timeout")) == f"{IDLE_SECONDS}s"
