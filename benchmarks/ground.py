@@ -11,6 +11,7 @@ from typing import Any
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.bootstrap import build_runtime, prepare
+from core.platform.garbage import tune_collector
 from core.platform.logging import configure_logging
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
@@ -46,6 +47,7 @@ def ground(*, vendor_seconds: float | None = None, **settings: Any) -> Iterator[
         chosen = load_settings(_env_file=None, data_dir=Path(folder), bcrypt_cost=4, demo_pace_ms=0, **settings)
         runtime = build_runtime(chosen)
         prepare(runtime)
+        tune_collector()  # as serving does
         if vendor_seconds is not None:
             runtime = replace(runtime, providers=SleepingVendor(vendor_seconds))  # type: ignore[arg-type]
             runtime.dispatcher.bind(runtime)  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from core.credits.queries import verify_ledger
 from core.execution import cli_run
 from core.pipelines.commands import validate_source
 from core.pipelines.errors import issue_dict
+from core.platform.garbage import tune_collector
 from core.platform.logging import configure_logging
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
@@ -74,6 +75,7 @@ def serve(
     root = Path(__file__).resolve().parent.parent
     os.chdir(root)
     sys.path.insert(0, str(root))
+    tune_collector()
     uvicorn.run(
         "app:app",
         host=settings.host,
@@ -97,6 +99,7 @@ def worker(
     stopped = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stopped.set())
+    tune_collector()
     runtime.dispatcher.start()
     typer.echo("The worker takes runs from the queue. Ctrl-C hands them over and stops.")
     sys.stdout.flush()

@@ -25,12 +25,12 @@ from core.execution.domain import WITH_OUTPUT
 from core.execution.drafts import draft_deliveries
 from core.execution.failures import BudgetReached, InnerFailure
 from core.execution.flow import Jump
-from core.execution.frames import Frame, FramePlan
+from core.execution.frames import Frame, main_plan
 from core.execution.kinds import PREPARE, Prepared, StepContext
 from core.execution.kinds.condition import find_jump
 from core.execution.kinds.port import Live, StepResult
 from core.execution.nesting import Nesting
-from core.execution.recorder import Recorder, Write
+from core.execution.recorder import Apply, Recorder
 from core.execution.retries import Try, next_try
 from core.pipelines.definition import Step
 from core.pipelines.outputs import format_output, run_output
@@ -71,7 +71,7 @@ class ActiveRun:
         runtime: Runtime,
         claim: Claim,
         own_keys: dict[str, str],
-        write: Write,
+        apply: Apply,
         secrets: Mapping[str, str] | None = None,
     ) -> None:
         self.runtime = runtime
@@ -79,9 +79,9 @@ class ActiveRun:
         self._own_keys = own_keys
         self._secrets = secrets or {}
         self._masker = Masker(self._secrets)
-        self._write = write
+        self._apply = apply
         self._hash = runtime.vault.keyed_hash(claim.owner_id, "fingerprint")
-        self._recorder = Recorder(runtime, claim, write, self._stop)
+        self._recorder = Recorder(claim, apply, self._stop)
         self._nesting = Nesting(self)
         self._calls: dict[asyncio.Task[StepResult], Frame] = {}
         self._idle = asyncio.Event()
@@ -145,7 +145,7 @@ class ActiveRun:
     async def proceed(self) -> RunParked | None:
         """Go on until the run ends (None) or nothing can proceed. Raises LostLease."""
         claim = self.claim
-        plan = FramePlan(claim.definition, claim.definition.steps)
+        plan = main_plan(claim.definition)
         files, values = await self._read_inputs()
         base: dict[str, JsonValue] = {"input": values, "vars": dict(claim.definition.variables), "steps": {}}
         root = Frame(plan, base, files=files, chosen=claim.selection.steps, reusable=claim.selection.reusable)
@@ -180,7 +180,7 @@ class ActiveRun:
 
     async def fail_internally(self) -> None:
         """End a run that our own defect stopped."""
-        recorder = Recorder(self.runtime, self.claim, self._write, lambda: None)
+        recorder = Recorder(self.claim, self._apply, lambda: None)
         for change in self._close_cut_steps(INTERNAL):
             recorder.put(change)
         recorder.put(RunEnded("failed", None, dict(INTERNAL)))

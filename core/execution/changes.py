@@ -1,5 +1,6 @@
 """What the journal is told: a run as it was claimed, and what changes of it. Plain values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -156,6 +157,8 @@ class RunEnded:
 
 
 Change = StepStarted | StepEnded | StepWaits | Progress | RunParked | RunEnded
+Written = tuple[Claim, Sequence[Change]]
+"""What one run has to record."""
 Event = tuple[str, str | None, dict[str, JsonValue]]
 
 

@@ -26,7 +26,7 @@ from core.execution.quotes import quote
 from core.execution.secrets import check_secrets
 from core.execution.selection import select_steps
 from core.pipelines.commands import accept
-from core.pipelines.definition import Definition, to_dict
+from core.pipelines.definition import Definition, read_definition, to_dict
 from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline, runnable_version
@@ -56,7 +56,7 @@ def start_run(
     a client's: kept for a day, counted for its route, and refused when it comes with another request.
     """
     saved = runnable_version(runtime, owner.id, pipeline_id, version)
-    definition = Definition.model_validate(saved.definition)
+    definition = read_definition(saved.definition)
     run_id = _create(
         runtime,
         owner,
@@ -127,7 +127,7 @@ def fork_run(
         definition, _ = accept(runtime, owner, text)
     else:
         saved = runnable_version(runtime, owner.id, pipeline_id, version)
-        definition, number = Definition.model_validate(saved.definition), saved.number
+        definition, number = read_definition(saved.definition), saved.number
     fixed = pinned or {}
     for name in (*fixed, *([from_step] if from_step is not None else [])):
         if name not in definition.step_ids:
@@ -198,7 +198,7 @@ def retry_run(
     before = get_run(runtime, owner.id, run_id)
     if before.status in ACTIVE:
         raise Conflict("RUN_ACTIVE", "This run has not ended. Cancel it first, or wait.")
-    definition = Definition.model_validate(before.definition)
+    definition = read_definition(before.definition)
     if from_step is not None and definition.step(from_step) is None:
         raise InvalidInput("UNKNOWN_STEP", f"This run has no step {from_step}.")
     again: frozenset[str] = frozenset() if from_step is None else descendants(definition, from_step) | {from_step}

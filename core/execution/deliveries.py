@@ -18,7 +18,7 @@ from core.execution.drafts import address_of, body_of
 from core.execution.models import DeliveryAttemptRow, DeliveryRow
 from core.execution.queries import get_run, run_as_dict
 from core.execution.secrets import secrets_named
-from core.pipelines.definition import Definition
+from core.pipelines.definition import read_definition
 from core.pipelines.templates import print_value
 from core.platform.files.commands import store_file
 from core.platform.files.domain import clean_name
@@ -179,7 +179,7 @@ def output_text(run: RunView) -> str:
 
 
 async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
-    definition = Definition.model_validate(run.definition)
+    definition = read_definition(run.definition)
     names = definition.secret_names
     secrets = await asyncio.to_thread(secrets_named, runtime, due.owner_id, run.pipeline_id, names)
     secret = secrets.get(due.request["signing_secret_name"])

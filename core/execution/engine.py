@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import OperationalError
@@ -15,8 +16,9 @@ from sqlalchemy.exc import OperationalError
 from core.accounts.queries import own_keys
 from core.execution import journal, leases
 from core.execution.advance import ActiveRun
-from core.execution.changes import LostLease, RunParked
+from core.execution.changes import Applied, Claim, LostLease, RunParked, Written
 from core.execution.deliveries import deliver_due, next_delivery_at
+from core.execution.group_commit import GroupCommit
 from core.execution.secrets import used_secrets
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
@@ -43,6 +45,8 @@ class Engine:
         self.active: dict[str, ActiveRun] = {}
         # One writer: journal writes keep their order, and never block the loop.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._claims = GroupCommit[str, Claim | None](self.write, partial(journal.claim_group, runtime, worker))
+        self._commits = GroupCommit[Written, Applied](self.write, partial(journal.apply_group, runtime))
         self._claiming: set[str] = set()
         self._busy = asyncio.Event()
         self._owes = asyncio.Event()
@@ -62,13 +66,13 @@ class Engine:
             return False
         self._claiming.add(run_id)
         try:
-            claim = await self.write(journal.claim, self.runtime, run_id, self.worker)
+            claim = await self._claims.ask(run_id)
             if claim is None:
                 return False
             own = "own_key" in claim.funding.values()
             keys = await self.write(own_keys, self.runtime, claim.owner_id) if own else {}
             secrets = await self.write(used_secrets, self.runtime, claim) if claim.secret_names else {}
-            run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self.write, secrets)
+            run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self._commits.ask, secrets)
             self._busy.set()
             self.runtime.dispatcher.tell(run_id)
         finally:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from core.execution.domain import WITH_OUTPUT, RunView
-from core.pipelines.definition import Definition, LlmStep, Step, TransformStep
+from core.pipelines.definition import Definition, LlmStep, Step, TransformStep, read_definition
 from core.pipelines.graph import dependencies
 from core.pipelines.kinds.condition import ConditionStep
 from core.pipelines.references import find_references, value_template
@@ -30,7 +30,7 @@ def preview_fork(
     pinned: Collection[str] = (),
 ) -> ForkPreview:
     """What `fork_run` would reuse: what stands before `from_step`, is written as it was, and reads what it read."""
-    before = Definition.model_validate(run.definition)
+    before = read_definition(run.definition)
     given = run.input_data if input_data is None else input_data
     changed = {name for name in {*run.input_data, *given} if run.input_data.get(name) != given.get(name)}
     done = {step.step_id: step for step in run.steps}

@@ -1,6 +1,8 @@
 """Frames: lists of steps under way, each with what its steps can see."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from core.execution.changes import StepKey
 from core.execution.flow import Flow
@@ -22,10 +24,33 @@ class FramePlan:
         self.feedback = feedback_ids(steps)
         owner = owners(steps)
         # Only what a step waits for is seen by it, so that an output never depends on who was quicker.
+        before = {step.id: reachable(self.edges, step.id) for step in steps}
         self.visible = {
-            step.id: frozenset(name for name, by in owner.items() if by in reachable(self.edges, step.id))
-            for step in steps
+            step_id: frozenset(name for name, by in owner.items() if by in seen) for step_id, seen in before.items()
         }
+
+
+def main_plan(definition: Definition) -> FramePlan:
+    """The plan of a definition's own steps; remembered, since most runs are of a definition that ran before."""
+    return _main_plan(_Same(definition))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """A definition that equals only itself: comparing two by their content costs more than what is remembered."""
+
+    definition: Definition
+
+    def __hash__(self) -> int:
+        return id(self.definition)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.definition is other.definition
+
+
+@lru_cache(maxsize=256)
+def _main_plan(same: _Same) -> FramePlan:
+    return FramePlan(same.definition, same.definition.steps)
 
 
 class Frame:

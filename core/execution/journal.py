@@ -7,7 +7,7 @@ Finishing one step and starting the next are one transaction, together with thei
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Table, bindparam, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -27,13 +27,15 @@ from core.execution.changes import (
     StepKey,
     StepStarted,
     StepWaits,
+    Written,
     cause_of,
 )
 from core.execution.domain import ADVANCING, Selection
+from core.execution.journal_rows import Rows
 from core.execution.leases import LEASE
-from core.execution.models import DeliveryRow, ReviewRow, RunEventRow, RunRow, StepRunRow
+from core.execution.models import DeliveryRow, ReviewRow, RunRow, StepRunRow
 from core.execution.review_mail import ask_by_mail
-from core.pipelines.definition import Definition
+from core.pipelines.definition import read_definition
 from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
 from core.shared.types import JsonValue
@@ -41,8 +43,6 @@ from core.shared.types import JsonValue
 # The statements of the hot path are built once, on the tables themselves: building and compiling them anew, and the
 # ORM's bookkeeping of changed objects, took most of the CPU of a step.
 RUNS = cast(Table, RunRow.__table__)
-STEPS = cast(Table, StepRunRow.__table__)
-EVENTS = cast(Table, RunEventRow.__table__)
 CLAIM = (
     update(RUNS)
     .where(
@@ -74,91 +74,135 @@ _HELD = (RUNS.c.id == bindparam("b_run"), RUNS.c.fence == bindparam("b_fence"))
 _FENCE = ("last_seq", "lease_until")
 _FENCE_END = (*_FENCE, "status", "completed_at", "lease_owner", "result", "error_code")
 _FENCE_PARK = (*_FENCE, "status", "wake_at", "lease_owner", "error_code")
-_ENDED = (
-    "status", "content", "input_tokens", "output_tokens", "credit_micros", "cost_micro_cents", "stop_reason",
-    "error_code", "retry_at", "completed_at",
-)  # fmt: skip
 KEEP_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE})
 END_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_END})
 PARK_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_PARK})
-START_STEP = insert(STEPS)
-END_STEP = update(STEPS).where(STEPS.c.id == bindparam("b_step")).values({name: bindparam(name) for name in _ENDED})
-ADD_EVENT = insert(EVENTS)
-FOLD_TOKENS = delete(EVENTS).where(
-    EVENTS.c.run_id == bindparam("b_run"), EVENTS.c.kind == "token", EVENTS.c.step_id == bindparam("b_step")
-)
 
 
 def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
     """Take a run whose lease is free. None when it has ended or somebody else holds it."""
+    (claimed,) = claim_group(runtime, worker, [run_id])
+    if isinstance(claimed, Exception):
+        raise claimed
+    return claimed
+
+
+def claim_group(runtime: Runtime, worker: str, run_ids: Sequence[str]) -> Sequence[Claim | Exception | None]:
+    """Take several runs in one transaction. What failed stands in its place."""
+    try:
+        with runtime.database.write() as session:
+            rows = Rows(session)
+            found = {run_id: _claim(runtime, session, rows, run_id, worker) for run_id in sorted(run_ids)}
+            rows.flush()
+    except Exception as error:
+        if len(run_ids) == 1:
+            return [error]
+        return [claim_group(runtime, worker, [run_id])[0] for run_id in run_ids]
+    for claimed in found.values():
+        if claimed is not None:
+            claimed.published = claimed.seq
+    return [found[run_id] for run_id in run_ids]
+
+
+def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: str) -> Claim | None:
     now = runtime.clock.now()
     values = {"b_run": run_id, "b_now": now, "worker": worker, "until": now + LEASE}
-    with runtime.database.write() as session:
-        row = session.connection().execute(CLAIM, values).one_or_none()
-        if row is None:
-            return None
-        first = row.fence == 1
-        steps: Sequence[StepRunRow] = ()
-        request = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"runs.request:{run_id}", row.request))
-        if not first or request.get("kept"):
-            mine = select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
-            steps = session.scalars(mine).all()
-        claimed = Claim(
-            run_id=run_id,
-            owner_id=row.owner_id,
-            pipeline_id=row.pipeline_id,
-            plan=row.plan,
-            fence=row.fence,
-            seq=row.last_seq - 1,
-            cancelled=row.cancel_requested_at is not None,
-            definition=Definition.model_validate(request["definition"]),
-            pipelines={name: Definition.model_validate(found) for name, found in request.get("pipelines", {}).items()},
-            input_data=request["input"],
-            funding=request["funding"],
-            selection=open_selection(request["selection"]),
-            attempts={StepKey(step.frame, step.step_id, step.visit): _attempt(runtime, step) for step in steps},
-            spent_micros=sum(step.credit_micros for step in steps),
-            budget_lifted=row.budget_lifted_at is not None,
-        )
-        if first:
-            _write_events(runtime, session, claimed, [("run_status", None, {"status": "running"})])
-        claimed.seq = row.last_seq
-    claimed.published = claimed.seq
+    row = session.connection().execute(CLAIM, values).one_or_none()
+    if row is None:
+        return None
+    first = row.fence == 1
+    steps: Sequence[StepRunRow] = ()
+    request = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, f"runs.request:{run_id}", row.request))
+    if not first or request.get("kept"):
+        mine = select(StepRunRow).where(StepRunRow.run_id == run_id).order_by(StepRunRow.attempt)
+        steps = session.scalars(mine).all()
+    claimed = Claim(
+        run_id=run_id,
+        owner_id=row.owner_id,
+        pipeline_id=row.pipeline_id,
+        plan=row.plan,
+        fence=row.fence,
+        seq=row.last_seq - 1,
+        cancelled=row.cancel_requested_at is not None,
+        definition=read_definition(request["definition"]),
+        pipelines={name: read_definition(found) for name, found in request.get("pipelines", {}).items()},
+        input_data=request["input"],
+        funding=request["funding"],
+        selection=open_selection(request["selection"]),
+        attempts={StepKey(step.frame, step.step_id, step.visit): _attempt(runtime, step) for step in steps},
+        spent_micros=sum(step.credit_micros for step in steps),
+        budget_lifted=row.budget_lifted_at is not None,
+    )
+    if first:
+        rows.add_events(runtime, claimed, [("run_status", None, {"status": "running"})])
+    claimed.seq = row.last_seq
     return claimed
 
 
 def apply(runtime: Runtime, claim: Claim, changes: Sequence[Change]) -> Applied:
-    """Record changes in one transaction. Raises LostLease when the run was claimed by another."""
-    applied, seq = Applied(), claim.seq
-    try:
-        with runtime.database.write() as session:
-            # The fence first: it locks the row, so nobody can claim the run until this is written.
-            # Every change makes at most one event; an unused number is a gap, which readers do not mind.
-            end = changes[-1] if changes and isinstance(changes[-1], RunEnded | RunParked) else None
-            _fence(runtime, session, claim, seq + len(changes), end)
-            events: list[Event] = []
-            for change in changes:
-                events += _apply_one(runtime, session, claim, change, applied)
-            _write_events(runtime, session, claim, events)
-            claim.seq = seq + len(changes)
-    except BaseException:
-        claim.seq = seq
-        raise
-    claim.published = claim.seq
-    runtime.dispatcher.tell(claim.run_id)
+    """Record changes of one run in one transaction. Raises LostLease when the run was claimed by another."""
+    (applied,) = apply_group(runtime, [(claim, changes)])
+    if isinstance(applied, Exception):
+        raise applied
     return applied
 
 
-def _apply_one(runtime: Runtime, session: Session, claim: Claim, change: Change, applied: Applied) -> list[Event]:
+def apply_group(runtime: Runtime, group: Sequence[Written]) -> Sequence[Applied | Exception]:
+    """Record changes of several runs in one transaction, each as if it were alone: what failed stands in its place."""
+    seqs = [claim.seq for claim, _ in group]
+    # Always in the same order: transactions of two processes that lock the same rows wait, and never deadlock.
+    order = sorted(range(len(group)), key=lambda place: (group[place][0].owner_id, group[place][0].run_id))
+    answers: dict[int, Applied | Exception] = {}
+    try:
+        with runtime.database.write() as session:
+            rows = Rows(session)
+            for place in order:
+                claim, changes = group[place]
+                try:
+                    answers[place] = _apply(runtime, session, rows, claim, changes)
+                except LostLease as lost:
+                    answers[place] = lost
+            rows.flush()
+    except Exception as error:
+        for (claim, _), seq in zip(group, seqs, strict=True):
+            claim.seq = seq
+        if len(group) == 1:
+            return [error]
+        return [apply_group(runtime, [each])[0] for each in group]
+    for (claim, _), answer in zip(group, (answers[place] for place in range(len(group))), strict=True):
+        if isinstance(answer, Applied):
+            claim.published = claim.seq
+            runtime.dispatcher.tell(claim.run_id)
+    return [answers[place] for place in range(len(group))]
+
+
+def _apply(runtime: Runtime, session: Session, rows: Rows, claim: Claim, changes: Sequence[Change]) -> Applied:
+    # The fence first: it locks the row, so nobody can claim the run until this is written.
+    # Every change makes at most one event; an unused number is a gap, which readers do not mind.
+    applied, seq = Applied(), claim.seq
+    end = changes[-1] if changes and isinstance(changes[-1], RunEnded | RunParked) else None
+    _fence(runtime, session, claim, seq + len(changes), end)
+    events: list[Event] = []
+    for change in changes:
+        events += _apply_one(runtime, session, rows, claim, change, applied)
+    rows.add_events(runtime, claim, events)
+    claim.seq = seq + len(changes)
+    return applied
+
+
+def _apply_one(
+    runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: Change, applied: Applied
+) -> list[Event]:
     if isinstance(change, StepStarted):
-        return _start(runtime, session, claim, change, applied)
+        return _start(runtime, session, rows, claim, change, applied)
     if isinstance(change, StepEnded):
-        return _end(runtime, session, claim, change)
+        return _end(runtime, session, rows, claim, change)
     if isinstance(change, StepWaits):
-        return _wait(runtime, session, claim, change)
+        return _wait(runtime, session, rows, claim, change)
     if isinstance(change, Progress):
         return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
     if isinstance(change, RunParked):
+        rows.flush()  # what waits is counted
         return _park(runtime, session, claim, change, applied)
     _add_deliveries(runtime, session, claim, change)
     if any(attempt.status == "waiting" for attempt in claim.attempts.values()):
@@ -171,13 +215,15 @@ def append_tokens(runtime: Runtime, batch: Sequence[tuple[Claim, str, str]]) -> 
     """Write live text of several runs at once. Returns the ids of runs whose lease was lost."""
     lost = []
     with runtime.database.write() as session:
+        rows = Rows(session)
         for claim, step_id, text in batch:
             seq = claim.seq + 1
             fenced = update(RunRow).where(RunRow.id == claim.run_id, RunRow.fence == claim.fence).values(last_seq=seq)
             if cast(CursorResult[Any], session.execute(fenced)).rowcount != 1:
                 lost.append(claim.run_id)
                 continue
-            _write_events(runtime, session, claim, [("token", step_id, {"text": text})])
+            rows.add_events(runtime, claim, [("token", step_id, {"text": text})])
+        rows.flush()
     for claim, _, _ in batch:
         claim.published = claim.seq
         runtime.dispatcher.tell(claim.run_id)
@@ -241,10 +287,10 @@ def _park(runtime: Runtime, session: Session, claim: Claim, change: RunParked, a
     return [("run_status", None, {"status": "waiting"})] if change.waiting or change.paused else []
 
 
-def _wait(runtime: Runtime, session: Session, claim: Claim, change: StepWaits) -> list[Event]:
+def _wait(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: StepWaits) -> list[Event]:
     started = change.started
-    row = _row(runtime, claim, started) | {"status": "waiting"}
-    session.connection().execute(START_STEP, row)
+    rows.starts.append(_row(runtime, claim, started) | {"status": "waiting"})
+    rows.flush()  # the question points at it
     review_id = runtime.ids.new()
     session.add(
         ReviewRow(
@@ -275,7 +321,9 @@ def _in_an_item(key: StepKey) -> bool:
     return "[" in key.frame
 
 
-def _start(runtime: Runtime, session: Session, claim: Claim, change: StepStarted, applied: Applied) -> list[Event]:
+def _start(
+    runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: StepStarted, applied: Applied
+) -> list[Event]:
     if change.reusable and change.fingerprint is not None:
         stored = find_reusable(session, claim.owner_id, change.fingerprint, claim.selection.source)
         if stored is not None:
@@ -292,7 +340,7 @@ def _start(runtime: Runtime, session: Session, claim: Claim, change: StepStarted
                 stop_reason=stored.stop_reason,
                 started=change,
             )
-            return _end(runtime, session, claim, copy)
+            return _end(runtime, session, rows, claim, copy)
     if change.held_micros and not change.resumed:
         cause = cause_of(claim.run_id, change.key, change.attempt)
         try:
@@ -301,14 +349,14 @@ def _start(runtime: Runtime, session: Session, claim: Claim, change: StepStarted
             applied.refused[change.row_id] = refusal
             return []
     if not change.resumed:
-        session.connection().execute(START_STEP, _row(runtime, claim, change))
+        rows.starts.append(_row(runtime, claim, change))
     if _in_an_item(change.key):
         return []
     facts: dict[str, JsonValue] = {"status": "running", "attempt": change.attempt}
     return [("step_status", change.key.step_id, _placed(change.key, facts))]
 
 
-def _end(runtime: Runtime, session: Session, claim: Claim, change: StepEnded) -> list[Event]:
+def _end(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: StepEnded) -> list[Event]:
     values = {
         "status": change.status,
         "content": runtime.vault.seal_json(claim.owner_id, f"step_runs.content:{change.row_id}", change.content),
@@ -322,12 +370,11 @@ def _end(runtime: Runtime, session: Session, claim: Claim, change: StepEnded) ->
     }
     if change.started is not None and not change.started.resumed:
         row = _row(runtime, claim, change.started) | values | {"held_micros": 0, "completed_at": runtime.clock.now()}
-        session.connection().execute(START_STEP, row)
+        rows.starts.append(row)
     else:
-        ended = {"b_step": change.row_id, "completed_at": runtime.clock.now()}
-        session.connection().execute(END_STEP, values | ended)
+        rows.ends.append(values | {"b_step": change.row_id, "completed_at": runtime.clock.now()})
         if change.streamed:
-            session.connection().execute(FOLD_TOKENS, {"b_run": claim.run_id, "b_step": change.key.step_id})
+            rows.folds.append({"b_run": claim.run_id, "b_step": change.key.step_id})
     cause = cause_of(claim.run_id, change.key, change.attempt)
     if change.credit_micros:
         postings.settle(
@@ -410,27 +457,3 @@ def _attempt(runtime: Runtime, row: StepRunRow) -> Attempt:
     content = open_content(runtime, row)
     notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next", "try", "items") if name in content}
     return Attempt(row.id, row.attempt, row.status, row.held_micros, row.retry_at, content.get("parsed"), notes)
-
-
-def _write_events(
-    runtime: Runtime,
-    session: Session,
-    claim: Claim,
-    events: Sequence[Event],
-) -> None:
-    now, rows = runtime.clock.now(), []
-    for kind, step_id, data in events:
-        claim.seq += 1
-        sealed = runtime.vault.seal_json(claim.owner_id, f"run_events.data:{claim.run_id}/{claim.seq}", data)
-        rows.append(
-            {
-                "run_id": claim.run_id,
-                "seq": claim.seq,
-                "kind": kind,
-                "step_id": step_id,
-                "data": sealed,
-                "at": now,
-            }
-        )
-    if rows:
-        session.connection().execute(ADD_EVENT, rows)

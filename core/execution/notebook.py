@@ -23,7 +23,7 @@ from core.execution.queries import active_run_id, get_run, list_runs, step_view
 from core.execution.quotes import quote, try_quote
 from core.execution.selection import select_steps
 from core.pipelines.commands import validate_source
-from core.pipelines.definition import Definition, Step, resolve_models
+from core.pipelines.definition import Definition, Step, read_definition, resolve_models
 from core.pipelines.graph import order
 from core.pipelines.inputs import check_input
 from core.pipelines.kinds.condition import ConditionStep
@@ -72,7 +72,7 @@ def notebook(
 
 def quote_pipeline(runtime: Runtime, owner: Account, pipeline_id: str, input_data: dict[str, Any]) -> Quote:
     """The quote of the newest version. Raises InvalidInput for an input that does not fit."""
-    definition = Definition.model_validate(get_pipeline(runtime, owner.id, pipeline_id).definition)
+    definition = read_definition(get_pipeline(runtime, owner.id, pipeline_id).definition)
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())

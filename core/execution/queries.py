@@ -20,9 +20,10 @@ from core.execution.domain import (
     StepRunView,
     milliseconds,
 )
-from core.execution.journal import EVENTS, RUNS, STEPS, open_content, open_selection
+from core.execution.journal import RUNS, open_content, open_selection
+from core.execution.journal_rows import EVENTS, STEPS
 from core.execution.models import RunRow, StepRunRow
-from core.pipelines.definition import Definition, Step, walk_steps
+from core.pipelines.definition import Definition, Step, read_definition, walk_steps
 from core.pipelines.kinds.map import MapStep
 from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.kinds.pipeline import PipelineStep
@@ -69,7 +70,7 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
     result: dict[str, Any] = {"output": None, "error": None}
     if row.result is not None:
         result = cast(dict[str, Any], vault.open_json(owner_id, f"runs.result:{run_id}", row.result))
-    definition = Definition.model_validate(request["definition"])
+    definition = read_definition(request["definition"])
     selected = open_selection(request["selection"]).steps
     inside: Sequence[tuple[Any, ...]] = ()
     if any(isinstance(step, MapStep | PipelineStep) for _, step in walk_steps(definition.steps)):

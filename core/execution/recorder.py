@@ -2,13 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from core.execution import journal
-from core.execution.changes import Applied, Change, Claim
-from core.platform.runtime import Runtime
+from core.execution.changes import Applied, Change, Claim, Written
 
-Write = Callable[..., Awaitable[Any]]
+Apply = Callable[[Written], Awaitable[Applied]]
+"""Records changes of a run; gives back what became of them once they are committed."""
 
 
 class Recorder:
@@ -17,10 +15,9 @@ class Recorder:
     `failed` is called once when a batch could not be written; nothing is written after it.
     """
 
-    def __init__(self, runtime: Runtime, claim: Claim, write: Write, failed: Callable[[], None]) -> None:
-        self._runtime = runtime
+    def __init__(self, claim: Claim, apply: Apply, failed: Callable[[], None]) -> None:
         self._claim = claim
-        self._write = write
+        self._apply = apply
         self._failed = failed
         self._pending: list[tuple[Change, asyncio.Future[Applied]]] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -49,7 +46,7 @@ class Recorder:
             await asyncio.sleep(0)
             batch, self._pending = self._pending, []
             try:
-                applied = await self._write(journal.apply, self._runtime, self._claim, [change for change, _ in batch])
+                applied = await self._apply((self._claim, [change for change, _ in batch]))
             except BaseException as error:
                 self.error = error
                 self._pending = batch + self._pending

@@ -6,7 +6,9 @@ Only what is executed is a field here. What the format documents but is not exec
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
@@ -184,7 +186,7 @@ class Definition(Part):
         written = [written for _, step in walk_steps(self.steps) for written in step.written()]
         written += [each for _, target in self.targets for each in target.written()]
         for each in written:
-            if each.secrets:
+            if each.secrets and "env" in each.text:
                 names |= {found.path[0] for found in find_references(each.text) if found.root == "env" and found.path}
         return frozenset(name for name in names if name)
 
@@ -201,6 +203,19 @@ class Definition(Part):
     def llm_steps(self) -> tuple[LlmStep, ...]:
         """Every step that calls a model, at whatever depth."""
         return tuple(step for _, step in walk_steps(self.steps) if isinstance(step, LlmStep))
+
+
+def read_definition(saved: Mapping[str, JsonValue]) -> Definition:
+    """A definition from the JSON it was stored as, checked when it was saved.
+
+    The newest 256 are remembered: a run reads its own several times, and each reading costs as much as a small step.
+    """
+    return _read(json.dumps(saved, separators=(",", ":")))
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Definition:
+    return Definition.model_validate(json.loads(text))
 
 
 def walk_steps(steps: tuple[Step, ...], path: Path = ("steps",)) -> Iterator[tuple[Path, Step]]:

@@ -5,7 +5,7 @@ from typing import Any, cast
 from sqlalchemy import Integer, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from core.pipelines.definition import Definition
+from core.pipelines.definition import Definition, read_definition
 from core.pipelines.domain import DraftView, PipelineSummary, PipelineView, VersionView
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
 from core.platform.database import AnyRow
@@ -98,7 +98,7 @@ def find_pipeline(
         found = session.get(VersionRow, (row.id, version or row.version)) if row is not None else None
     if row is None or found is None:
         return None
-    return row.id, Definition.model_validate(open_version(runtime, found).definition)
+    return row.id, read_definition(open_version(runtime, found).definition)
 
 
 def runnable_version(runtime: Runtime, owner_id: str, pipeline_id: str, number: int | None) -> VersionView:
