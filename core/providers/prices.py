@@ -68,6 +68,11 @@ def _names(match: prices_data.MatchLogic, model_id: str) -> bool:
             return match.is_match(model_id)
 
 
+@cache
+def _source() -> str:
+    return f"genai-prices {version('genai-prices')}"  # reading a package's metadata takes a millisecond
+
+
 def vendor_price(info: prices_data.ModelInfo, now: datetime) -> Price | None:
     """The standard price of a model at `now`; None unless both directions are priced by the token."""
     listed = info.get_prices(now)
@@ -80,7 +85,7 @@ def vendor_price(info: prices_data.ModelInfo, now: datetime) -> Price | None:
         base.output_usd_per_mtok,
         base.cached_input_usd_per_mtok,
         base.cache_write_usd_per_mtok,
-        source=f"genai-prices {version('genai-prices')}",
+        source=_source(),
         as_of=data_date(now.date()),
         tiers=tuple(_tier_at(listed, start) for start in starts),
     )

@@ -25,7 +25,7 @@ from core.providers.domain import (
 )
 
 if TYPE_CHECKING:
-    from core.providers.adapters.pool import Pool, Pools
+    import httpx2
 
 MAX_CLIENTS = 1_024
 RESPONSES_SMALLEST_OUTPUT = 16  # the Responses API refuses a lower max_output_tokens
@@ -38,10 +38,10 @@ _PARTNER_ADAPTER = "core.providers.adapters.partner"
 
 @dataclass(slots=True)
 class _Connections:
-    """What belongs to one event loop: the pools of a vendor, and a client a key on each that it used."""
+    """What belongs to one event loop: the connections to each vendor, and an SDK client a key."""
 
-    pools: dict[str, Pools] = field(default_factory=dict)
-    clients: dict[tuple[str, str, int], Any] = field(default_factory=dict)
+    http: dict[str, httpx2.AsyncClient] = field(default_factory=dict)
+    clients: dict[tuple[str, str], Any] = field(default_factory=dict)
 
 
 class Providers:
@@ -79,44 +79,33 @@ class Providers:
         return tuple(vendor for vendor in VENDORS if not self._platform_key(vendor))
 
     async def warm(self) -> None:
-        """Import the SDKs of the vendors with keys and open their pools, off the event loop's thread."""
+        """Import the SDKs of the vendors with keys and make their clients, off the event loop's thread."""
         configured = [vendor for vendor in VENDORS if self._platform_key(vendor)]
         modules = [_ADAPTERS[vendor] for vendor in configured] + ([_PARTNER_ADAPTER] if self._partners else [])
         for module in modules:
             await asyncio.to_thread(import_module, module)
         for vendor in (*configured, *self._partners):
-            with self.pools(vendor).use() as pool:
-                self.client(vendor, self._platform_key(vendor) or "", pool)
+            self.client(vendor, self._platform_key(vendor) or "")
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         connections = self._by_loop.pop(asyncio.get_running_loop(), None)
         if connections is not None:
-            for pools in connections.pools.values():
-                await pools.aclose()
+            for http in connections.http.values():
+                await http.aclose()
 
-    def pools(self, provider: str) -> Pools:
-        """The pools of a vendor in the running event loop."""
-        connections = self._connections()
-        pools = connections.pools.get(provider)
-        if pools is None:
-            make = import_module("core.providers.adapters.pool").Pools
-            hosted = self._base_url(provider) is None
-            pools = connections.pools[provider] = make(_adapter(provider).DefaultAsyncHttpxClient, hosted=hosted)
-        return pools
-
-    def client(self, provider: str, key: str, pool: Pool) -> Any:
-        """The SDK client of a key on one of the vendor's pools."""
+    def client(self, provider: str, key: str) -> Any:
+        """The SDK client of a key, on the vendor's connections."""
         clients = self._connections().clients
-        client = clients.get((provider, key, pool.number))
+        client = clients.get((provider, key))
         if client is None:
-            if len(clients) >= MAX_CLIENTS:  # own keys come and go; the pool stays
+            if len(clients) >= MAX_CLIENTS:  # own keys come and go; the connections stay
                 clients.pop(next(iter(clients)))
-            client = _adapter(provider).make_client(key, self._base_url(provider), pool.http)
-            clients[provider, key, pool.number] = client
+            client = _adapter(provider).make_client(key, self._base_url(provider), self._http(provider))
+            clients[provider, key] = client
         return client
 
-    def port_on_client(self, card: ModelCard, key: str, request: ModelRequest, pool: Pool) -> ModelPort:
+    def port_on_client(self, card: ModelCard, key: str, request: ModelRequest) -> ModelPort:
         """The adapter a request needs, on its client."""
         name, port = _PARTNER_ADAPTER, "ChatPort"
         small = request.max_tokens is not None and request.max_tokens < RESPONSES_SMALLEST_OUTPUT
@@ -125,7 +114,14 @@ class Providers:
         elif card.api == "responses" and not small:
             name, port = _ADAPTERS[OPENAI], "OpenAIPort"
         make = getattr(import_module(name), port)
-        return cast(ModelPort, make(card, key, self._refused, self.client(card.provider, key, pool)))
+        return cast(ModelPort, make(card, key, self._refused, self.client(card.provider, key)))
+
+    def _http(self, provider: str) -> httpx2.AsyncClient:
+        connections = self._connections()
+        if provider not in connections.http:
+            make = import_module("core.providers.adapters.connections").open_connections
+            connections.http[provider] = make(hosted=self._base_url(provider) is None)
+        return connections.http[provider]
 
     def _connections(self) -> _Connections:
         return self._by_loop.setdefault(asyncio.get_running_loop(), _Connections())
@@ -159,6 +155,5 @@ class _RoutedPort:
         self._key = key
 
     async def complete(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
-        with self._providers.pools(self._card.provider).use() as pool:
-            port = self._providers.port_on_client(self._card, self._key, request, pool)
-            return await port.complete(request, on_delta)
+        port = self._providers.port_on_client(self._card, self._key, request)
+        return await port.complete(request, on_delta)

@@ -95,7 +95,12 @@ class VendorStub:
         self.app = Starlette(routes=routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"set-cookie", b"visitor=first; Path=/")]
+            await send(message)
+
+        await self.app(scope, receive, with_cookie)
 
     async def _stats(self, request: Request) -> Response:
         return JSONResponse({"requests": len(self.requests), "most_running": self.most_running})

@@ -49,12 +49,15 @@ async def stream_events(
             if newest is None or newest > max(asked, seq):
                 batch = await loop.run_in_executor(_readers, events_after, runtime, run_id, seq, BATCH)
                 asked = newest or 0
+            told = []
             for event in batch:
                 seq = event.seq
                 # A run that is retried in place goes on after a final status: only the newest one counts.
                 if event.kind == "run_status":
                     ended = event.data.get("status") in FINAL
-                yield _event(event.kind, _data(run_id, event), event.seq)
+                told.append(_event(event.kind, _data(run_id, event), event.seq))
+            if told:
+                yield "".join(told)
             if len(batch) == BATCH:
                 asked = 0
                 continue

@@ -6,7 +6,7 @@ from typing import Any
 
 import anthropic
 import httpx2
-from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient, transform_schema
+from anthropic import AsyncAnthropic, transform_schema
 
 from core.providers import limits
 from core.providers.adapters.failures import Progress, SdkErrors
@@ -26,7 +26,7 @@ from core.providers.images import encoded
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 HIGHEST_TEMPERATURE = 1.0
-__all__ = ["AnthropicPort", "DefaultAsyncHttpxClient", "make_client"]
+__all__ = ["AnthropicPort", "make_client"]
 _STOPS: dict[str, StopReason] = {
     "end_turn": "end",
     "max_tokens": "max_tokens",

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import openai
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+from openai import AsyncOpenAI
 from openai.types.responses import Response
 
 from core.providers import limits
@@ -28,7 +28,7 @@ from core.providers.domain import OPENAI, ModelCard, ModelReply, ModelRequest, O
 from core.providers.images import DETAIL, data_url
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-__all__ = ["OPENAI_ERRORS", "DefaultAsyncHttpxClient", "OpenAIPort", "make_client", "output_format"]
+__all__ = ["OPENAI_ERRORS", "OpenAIPort", "make_client", "output_format"]
 _INCOMPLETE: dict[str, StopReason] = {"max_output_tokens": "max_tokens", "content_filter": "refusal"}
 
 

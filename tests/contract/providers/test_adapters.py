@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from core.providers.adapters.pool import CALLS_A_POOL, SERVER_KEEPS_SECONDS
+from core.providers.adapters.connections import SERVER_KEEPS_SECONDS
 from core.providers.domain import Usage
 from core.shared.errors import ProviderError
 from tests.contract.providers.conftest import KEY, PROMPT, Vendor
@@ -223,7 +222,7 @@ async def test_what_the_listener_raises_is_not_the_vendors_failure(vendor: Vendo
         await vendor.call("", listen)
 
 
-async def test_two_hundred_calls_share_few_pools_and_run_at_once(vendor: Vendor) -> None:
+async def test_two_hundred_calls_run_at_once(vendor: Vendor) -> None:
     vendor.stub.most_running = 0
     vendor.stub.delay_seconds = 0.6
     try:
@@ -232,11 +231,14 @@ async def test_two_hundred_calls_share_few_pools_and_run_at_once(vendor: Vendor)
         vendor.stub.delay_seconds = 0.0
     assert all(reply.text == ANSWER for reply in replies)
     assert vendor.stub.most_running > 150
-    pools = vendor.providers.pools(vendor.card.provider)._pools
-    assert len(pools) == math.ceil(200 / CALLS_A_POOL) and not any(pool.calls for pool in pools)
 
 
-async def test_calls_one_after_another_share_the_first_pool(vendor: Vendor) -> None:
+async def test_calls_one_after_another_share_a_connection_whatever_becomes_of_them(vendor: Vendor) -> None:
+    ports = set()
+    for _ in range(5):
+        await vendor.call()
+        ports.add(vendor.last.client_port)
+    assert len(ports) == 1
     for scenario in ("", "error-500", "", "cut", ""):
         with suppress(ProviderError):
             await vendor.call(scenario)
@@ -245,13 +247,18 @@ async def test_calls_one_after_another_share_the_first_pool(vendor: Vendor) -> N
         await asyncio.sleep(0)
     slow.cancel()
     await asyncio.wait([slow])
-    (pool,) = vendor.providers.pools(vendor.card.provider)._pools
-    assert pool.calls == 0, "whatever became of the calls"
+    assert (await vendor.call()).text == ANSWER
+
+
+async def test_calls_of_different_people_share_no_cookies(vendor: Vendor) -> None:
+    await vendor.call()
+    await vendor.call()
+    assert "cookie" not in vendor.last.headers, "the vendor sets one with every answer"
 
 
 async def test_a_connection_is_not_used_after_servers_close_it(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert uvicorn.Config(lambda: None).timeout_keep_alive > SERVER_KEEPS_SECONDS
-    monkeypatch.setattr("core.providers.adapters.pool.SERVER_KEEPS_SECONDS", 0.0)
+    monkeypatch.setattr("core.providers.adapters.connections.SERVER_KEEPS_SECONDS", 0.0)
     ports = set()
     for _ in range(3):
         await vendor.call()

@@ -66,9 +66,10 @@ def ada(here: Runtime) -> Account:
 async def _statuses(runtime: Runtime, owner: Account, run_id: str, opened: asyncio.Event | None = None) -> list[str]:
     found = []
     async for text in streams.stream_events(runtime, owner.id, run_id, "pending", None, 0):
-        lines = dict(line.split(": ", 1) for line in text.strip().split("\n"))
-        if lines["event"] == "run_status":
-            found.append(json.loads(lines["data"])["status"])
+        for event in text.strip().split("\n\n"):
+            lines = dict(line.split(": ", 1) for line in event.split("\n"))
+            if lines["event"] == "run_status":
+                found.append(json.loads(lines["data"])["status"])
         if opened is not None:
             opened.set()
     return found
