@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from core.execution.preparation import PreparedCall
+from core.execution.vendor_turns import VendorTurns, wait_outside
 from core.pipelines.definition import LlmStep
 from core.pipelines.outputs import OutputMismatch, parse_output, repair_prompt
 from core.providers.catalogue import Catalogue
@@ -45,13 +46,20 @@ def mismatch(problem: OutputMismatch, stop_reason: str | None) -> InvalidInput:
     return InvalidInput("OUTPUT_MISMATCH", message)
 
 
-async def call_model(port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None]) -> CallResult:
-    """Make the call. Failures are results; only cancellation is raised."""
+async def call_model(
+    port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None], turns: VendorTurns | None
+) -> CallResult:
+    """Make the call. Failures are results; only cancellation is raised.
+
+    `turns` are those on the installation's own key. Waiting for one is no part of the step's time.
+    """
     usages: list[Usage] = []
     trace: list[JsonValue] = []
     reply: ModelReply | None = None
+    if turns is not None:
+        await turns.take()
     try:
-        async with asyncio.timeout(step.timeout_seconds + GRACE_SECONDS):
+        async with asyncio.timeout(step.timeout_seconds + GRACE_SECONDS) as limit:
             reply = await port.complete(call.request, on_delta)
             usages.append(reply.usage)
             if not step.wants_json:
@@ -61,6 +69,8 @@ async def call_model(port: ModelPort, call: PreparedCall, step: LlmStep, on_delt
             except OutputMismatch as problem:
                 trace.append({"event": "repair", "problem": problem.message, "first_answer": reply.text})
                 asked = repair_prompt(call.request.prompt, reply.text, problem.message)
+                if turns is not None:
+                    await wait_outside(limit, turns)
                 again = replace(call.request, prompt=asked, idempotency_key=call.request.idempotency_key + ":repair")
                 reply = await port.complete(again, None)
                 usages.append(reply.usage)
@@ -78,6 +88,8 @@ async def call_model(port: ModelPort, call: PreparedCall, step: LlmStep, on_delt
         )
         return CallResult(usages=tuple(usages), error=late, trace=trace)
     except ProviderError as failure:
+        if turns is not None:
+            await turns.note(failure)
         billed = failure.context.get("usage") if failure.charged else None
         if isinstance(billed, Usage):
             usages.append(billed)

@@ -176,6 +176,15 @@ class DeliveryAttemptRow(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
 
 
+class VendorTurnRow(Base):
+    """When a vendor's allowance of calls on the installation's own key is whole again."""
+
+    __tablename__ = "vendor_turns"
+
+    provider: Mapped[str] = mapped_column(String(60), primary_key=True, info=not_personal("name of a vendor"))
+    whole_at_ms: Mapped[int] = mapped_column(BigInteger, info=not_personal("milliseconds since 1970"))
+
+
 class RunEventRow(Base):
     """An event of a run, in order of `seq`. Token events are deleted when their step ends."""
 

@@ -1,5 +1,6 @@
 """Settings: the only reader of the environment and of `.env`."""
 
+from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -85,6 +86,11 @@ class Settings(BaseSettings):
     llama_partners: tuple[PartnerSettings, ...] = Field(
         (), repr=False, alias="LLAMA_PARTNERS", description="JSON list of Llama hosts"
     )
+    vendor_limits: Annotated[Mapping[str, int], NoDecode] = Field(
+        default_factory=dict,
+        alias="STEPIQ_VENDOR_LIMITS",
+        description="calls a minute on the platform's keys, of all processes together, as anthropic=50,openai=500",
+    )
     outbound_allowlist: str = Field(
         "", alias="OUTBOUND_ALLOWLIST", description="hosts or CIDRs, with commas, to reach although private"
     )
@@ -114,6 +120,19 @@ class Settings(BaseSettings):
     @classmethod
     def _is_absolute(cls, value: Path) -> Path:
         return value.resolve()
+
+    @field_validator("vendor_limits", mode="before")
+    @classmethod
+    def _are_limits(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        limits = {}
+        for part in filter(None, (each.strip() for each in value.split(","))):
+            name, _, number = (each.strip() for each in part.partition("="))
+            if not name or not number.isdecimal() or int(number) < 1:
+                raise ValueError(f"{part} does not look like anthropic=50")
+            limits[name] = int(number)
+        return limits
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod

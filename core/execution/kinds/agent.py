@@ -40,6 +40,7 @@ from core.execution import tools
 from core.execution.calls import GRACE_SECONDS, mismatch
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import FRAME_TOKENS, REPAIR_TOKENS, PreparedCall, worst_usd
+from core.execution.vendor_turns import VendorTurns, wait_outside
 from core.pipelines.definition import LlmStep
 from core.pipelines.outputs import OutputMismatch, parse_output
 from core.providers.domain import TIMEOUT, ModelPort, ModelReply, ModelRequest, ToolCall, ToolResult, Turn, Usage
@@ -100,6 +101,8 @@ class _Work:
         self._until = 0.0
         self._request = call.request
         self._live: Live | None = None
+        self._allowance: VendorTurns | None = None
+        self._limit: asyncio.Timeout | None = None
         self._usages: list[Usage] = []
         self._trace: list[JsonValue] = []
         self._turns = self._calls = 0
@@ -111,14 +114,18 @@ class _Work:
         self._live, self._until = live, _now() + self._seconds
         context, call = self._context, self._call
         own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
+        if own_key is None:
+            self._allowance = VendorTurns(context.runtime, call.card.provider, self._tell)
         try:
             port = context.runtime.providers.port_for(call.card, own_key, metered=call.metered)
-            async with asyncio.timeout(self._seconds + GRACE_SECONDS):
+            async with asyncio.timeout(self._seconds + GRACE_SECONDS) as self._limit:
                 return self._ended(output=await self._answer(port))
         except TimeoutError:
             self._count_cut_turn()
             return self._ended(error=self._too_late())
         except ProviderError as failure:
+            if self._allowance is not None:
+                await self._allowance.note(failure)
             billed = failure.context.get("usage") if failure.charged else None
             if isinstance(billed, Usage):
                 self._usages.append(billed)
@@ -162,6 +169,8 @@ class _Work:
 
     async def _turn(self, port: ModelPort, reads: int, *, aloud: bool = True) -> ModelReply:
         """One call of the model. `reads`: the most tokens it can read."""
+        if self._allowance is not None and self._limit is not None:
+            self._until += await wait_outside(self._limit, self._allowance)
         request = self._bounded(reads)
         self._turns += 1
         began = _now()

@@ -5,6 +5,7 @@ from core.execution.calls import CallResult, call_model
 from core.execution.kinds import agent
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import PreparedCall, prepare_call
+from core.execution.vendor_turns import VendorTurns
 from core.pipelines.definition import LlmStep
 from core.pipelines.references import find_references
 from core.platform.files.domain import FileView
@@ -32,7 +33,8 @@ def prepare(context: StepContext) -> Prepared:
 
     async def execute(live: Live) -> StepResult:
         port = runtime.providers.port_for(call.card, own_key, metered=call.metered)
-        return _result(context, call, await call_model(port, call, step, live.delta))
+        turns = VendorTurns(runtime, call.card.provider, live.tell) if own_key is None else None
+        return _result(context, call, await call_model(port, call, step, live.delta, turns))
 
     def cut(streamed: str) -> StepResult:
         return _result(context, call, CallResult.cut(runtime.catalogue, call, streamed))
