@@ -89,8 +89,8 @@ async def test_steps_wait_for_their_turn_and_say_so(runtime: Runtime, owner: Acc
 async def test_waiting_is_no_part_of_the_steps_time(runtime: Runtime, owner: Account, execute: Execute) -> None:
     call = {"id": "a", "model": MODEL, "prompt": "say", "max_tokens": 32}
     await execute([call])  # the SDK is loaded once a process
-    put_off = [reserve_turn(runtime, "anthropic", 300) for _ in range(8)][-1]
-    assert put_off > 1.2
+    put_off = [reserve_turn(runtime, "anthropic", 300) for _ in range(14)][-1]
+    assert put_off > 2.2, "more than the step may take, with what is added to that"
     run = await execute([{**call, "timeout_seconds": 1}])
     assert run.status == "completed", run.error
 
