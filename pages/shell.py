@@ -10,6 +10,7 @@ import streamlit as st
 from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
 from core.execution.review_queries import count_open_reviews
+from pages.account.api_keys import api_keys_page
 from pages.account.keys import keys_page
 from pages.account.preferences import preferences_page
 from pages.account.secrets import secrets_page
@@ -62,6 +63,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         "Account": [
             st.Page(usage_page, title="Usage", icon=":material/payments:", url_path="usage"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
+            st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
             st.Page(secrets_page, title="Secrets", icon=":material/lock:", url_path="secrets"),
         ],

@@ -85,6 +85,39 @@ class SecretView:
     last_used_at: datetime | None
 
 
+SCOPES = ("pipelines:read", "pipelines:write", "pipelines:execute", "webhooks:trigger")
+"""What an API key may be allowed to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeyView:
+    """An API key without its secret part."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """An API key that was made just now: the only time that all of it is seen."""
+
+    key: str
+    view: ApiKeyView
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whom a live API key speaks for, and what it may do."""
+
+    account: Account
+    scopes: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class InstallationOverview:
     """How many people there are."""

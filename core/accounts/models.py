@@ -107,6 +107,36 @@ class OwnKeyRow(Base):
     )
 
 
+class ApiKeyRow(Base):
+    """A key for programs. Only a keyed hash of it is kept, so it is shown once and looked up by hash."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True, info=not_personal("opaque id"))
+    key_hash: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        unique=True,
+        info=personal("user.authorization.credentials", "service", "API key, as a keyed hash", export="never"),
+    )
+    prefix: Mapped[str] = mapped_column(
+        String(20), info=personal("user.authorization.credentials", "service", "First characters of an API key")
+    )
+    name: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "Name of an API key", erase="shred-key")
+    )
+    scopes: Mapped[str] = mapped_column(
+        String(100), info=personal("user.account.settings", "service", "What an API key may do")
+    )
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "service", "API key made", origin="observed")
+    )
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when the key ends"))
+    last_used_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "security", "API key used", origin="observed")
+    )
+
+
 class SecretRow(Base):
     """A secret that steps use as `{{env.NAME}}`: for all pipelines of a person, or for one."""
 

@@ -18,6 +18,7 @@ class RunRow(Base):
     __tablename__ = "runs"
     __table_args__ = (
         Index(None, "owner_id", "id"),
+        Index(None, "owner_id", "created_at"),
         Index(None, "owner_id", "pipeline_id", "id"),
         Index(None, "owner_id", "status", "id"),
         Index(None, "status", "lease_until"),

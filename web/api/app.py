@@ -8,7 +8,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from core.platform.files.inspection import AT_ONCE
-from web.api import accounts, files, pipelines, runs, secrets, system
+from web.api import accounts, api_keys, files, pipelines, runs, secrets, system, webhooks
 from web.api.errors import install_error_handlers
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 ABOUT = """Pipelines of model calls: make them, price them, run them, follow them.
 
-Send the token of `auth/login` as `Authorization: Bearer <token>`. Errors are `{"error", "code", "details"?}`.
+Send the token of `auth/login` as `Authorization: Bearer <token>`, or an API key as `X-API-Key: sk_live_…`; a key may
+do what its scopes say, and nothing with your account, secrets and keys. Errors are `{"error", "code", "details"?}`.
 A POST that makes something takes `Idempotency-Key`: the same request sent again under it answers what the first
 one made, for 24 hours; another request under it is refused (409).
 Lists take `limit` (at most 100) and `cursor`. Times are ISO 8601 in UTC, credits are numbers.
@@ -38,7 +39,7 @@ def build_api(runtime: Runtime) -> FastAPI:
     )
     api.state.runtime = runtime
     api.state.judging = CapacityLimiter(AT_ONCE)
-    for resource in (system, accounts, pipelines, runs, files, secrets):
+    for resource in (system, accounts, api_keys, pipelines, runs, files, secrets, webhooks):
         api.include_router(resource.router)
     install_error_handlers(api)
     return api

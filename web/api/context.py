@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 
+from core.accounts.api_keys import check_plan, find_key_holder
 from core.accounts.domain import Account, SessionView
 from core.accounts.queries import find_session
 from core.platform.idempotency import Once
@@ -58,6 +60,61 @@ async def current_account(session: Annotated[SessionView, Depends(current_sessio
     return session.account
 
 
+KEY_HEADER = "x-api-key"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking, and whether they still may: streams go on for longer than a sign-in or a key may last."""
+
+    account: Account
+    is_live: Callable[[], bool]
+
+
+def allowed(scope: str) -> Callable[..., Caller]:
+    """A dependency: a session, or an API key with this scope. Raises Forbidden (401, or 403 SCOPE)."""
+
+    def current_caller(
+        request: Request, runtime: RuntimeDep, token: Annotated[str | None, Depends(current_token)]
+    ) -> Caller:
+        key = request.headers.get(KEY_HEADER)
+        if key is None:
+            return Caller(current_session(runtime, token).account, lambda: find_session(runtime, token) is not None)
+        return Caller(key_account(runtime, key, scope), lambda: find_key_holder(runtime, key) is not None)
+
+    return current_caller
+
+
+def key_account(runtime: Runtime, key: str, scope: str) -> Account:
+    """Whom a key with a scope speaks for. Raises Forbidden (401, or 403 SCOPE or PLAN_LIMIT)."""
+    holder = find_key_holder(runtime, key)
+    if holder is None:
+        raise Forbidden("UNAUTHENTICATED", "This API key does not exist, or is over. Make one under API keys.")
+    check_plan(holder.account)
+    if scope not in holder.scopes:
+        raise Forbidden("SCOPE", f"This API key may not do that: it needs the scope {scope}.", scope=scope)
+    return holder.account
+
+
+_reading, _writing, _executing = (allowed(f"pipelines:{act}") for act in ("read", "write", "execute"))
+
+
+async def _reader(caller: Annotated[Caller, Depends(_reading)]) -> Account:
+    return caller.account
+
+
+async def _writer(caller: Annotated[Caller, Depends(_writing)]) -> Account:
+    return caller.account
+
+
+async def _executor(caller: Annotated[Caller, Depends(_executing)]) -> Account:
+    return caller.account
+
+
+ReaderDep = Annotated[Account, Depends(_reader)]
+WriterDep = Annotated[Account, Depends(_writer)]
+ExecutorDep = Annotated[Account, Depends(_executor)]
+ReadingCallerDep = Annotated[Caller, Depends(_reading)]
 TokenDep = Annotated[str | None, Depends(current_token)]
 SessionDep = Annotated[SessionView, Depends(current_session)]
 AccountDep = Annotated[Account, Depends(current_account)]

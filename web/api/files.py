@@ -12,7 +12,7 @@ from core.platform.files import queries
 from core.platform.files.commands import delete_file
 from core.platform.files.domain import ACCEPTED, FileView
 from core.shared.clock import iso_z
-from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, RuntimeDep
+from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, ReaderDep, RuntimeDep
 from web.api.payloads import FileAnswer, Listing, answers, problems
 from web.api.uploads import FIELD, MULTIPART, receive_file
 
@@ -39,7 +39,7 @@ UPLOAD_BODY = {
     responses=answers(201, FileAnswer, 400, 401, 403, 408, 413, 415, 422),
     openapi_extra=UPLOAD_BODY,
 )
-async def upload_file(request: Request, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+async def upload_file(request: Request, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Store a file, encrypted. Give its `id` to a run as the value of an input that is a file.
 
     It is kept as long as the runs that use it.
@@ -49,7 +49,7 @@ async def upload_file(request: Request, account: AccountDep, runtime: RuntimeDep
 
 @router.get("", response_model=None, responses=answers(200, Listing[FileAnswer], 401, 422))
 def list_files(
-    account: AccountDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+    account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
 ) -> dict[str, Any]:
     """Your files, newest first."""
     page = queries.list_files(runtime, account.id, limit=limit, cursor=cursor)
@@ -61,7 +61,7 @@ def list_files(
     response_class=StreamingResponse,
     responses={200: {"content": {"application/octet-stream": {"schema": _BINARY}}}, **problems(401, 404, 422)},
 )
-def download_file(file_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> StreamingResponse:
+def download_file(file_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -> StreamingResponse:
     """The content as it was uploaded, to be saved."""
     file = queries.get_file(runtime, account.id, file_id)
     content = queries.stored_content(runtime, account.id, file.id)
@@ -73,7 +73,7 @@ def download_file(file_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> 
 
 
 @router.delete("/{file_id}", status_code=204, response_class=Response, responses=problems(401, 404, 422))
-def remove_file(file_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> Response:
+def remove_file(file_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> Response:
     """Delete a file at once; runs that still need it fail."""
     delete_file(runtime, account.id, file_id)
     return Response(status_code=204)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Item = TypeVar("Item")
 Number = int | float
@@ -295,6 +295,41 @@ class SecretItem(BaseModel):
     created_at: datetime
     updated_at: datetime
     last_used_at: datetime | None
+
+
+class ApiKeyRequest(Inward):
+    """A key to be made."""
+
+    name: str = Field(max_length=1_000, examples=["Nightly import"])
+    scopes: list[str] = Field(max_length=20, examples=[["pipelines:read", "pipelines:execute"]])
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+
+
+class ApiKeyItem(BaseModel):
+    """An API key by its first characters."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class NewApiKeyAnswer(ApiKeyItem):
+    """A key that was made just now."""
+
+    key: str
+
+
+class WebhookAnswer(BaseModel):
+    """A run that a webhook started."""
+
+    accepted: bool
+    run_id: str
+    status: str
+    pipeline_id: str
 
 
 class ModelPrices(BaseModel):

@@ -15,7 +15,7 @@ from core.pipelines.errors import invalid_definition, issue_dict
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
-from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep, only
+from web.api.context import CursorQuery, IdPath, LimitQuery, OnceDep, ReaderDep, RuntimeDep, WriterDep, only
 from web.api.payloads import (
     Estimate,
     EstimateRequest,
@@ -97,7 +97,7 @@ SubmissionDep = Annotated[Submission, Depends(read_submission)]
     responses=answers(200, Listing[PipelineItem], 401),
 )
 def list_pipelines(
-    account: AccountDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+    account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
 ) -> dict[str, Any]:
     """Your pipelines, newest first."""
     page = queries.list_pipelines(runtime, account.id, limit, cursor)
@@ -112,7 +112,7 @@ def list_pipelines(
     openapi_extra=DEFINITION_BODY,
 )
 def create_pipeline(
-    account: AccountDep, runtime: RuntimeDep, submission: SubmissionDep, once: OnceDep
+    account: WriterDep, runtime: RuntimeDep, submission: SubmissionDep, once: OnceDep
 ) -> dict[str, Any]:
     """Make a pipeline of a definition: bare (YAML or JSON), or in {name, description?, tags?, definition}."""
     if submission.source is None:
@@ -136,7 +136,7 @@ def create_pipeline(
     responses=answers(200, Validation, 400, 401, 413),
     openapi_extra=DEFINITION_BODY,
 )
-def validate_pipeline(account: AccountDep, runtime: RuntimeDep, submission: SubmissionDep) -> dict[str, Any]:
+def validate_pipeline(account: ReaderDep, runtime: RuntimeDep, submission: SubmissionDep) -> dict[str, Any]:
     """Check a bare definition: everything that is wrong at once, each with its place."""
     source = submission.text if submission.text is not None else submission.source
     if source is None:
@@ -150,7 +150,7 @@ def validate_pipeline(account: AccountDep, runtime: RuntimeDep, submission: Subm
 
 
 @router.get("/pipelines/{pipeline_id}", response_model=None, responses=answers(200, PipelineAnswer, *REFUSED))
-def get_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+def get_pipeline(pipeline_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -> dict[str, Any]:
     """A pipeline with its newest version."""
     return _whole(queries.get_pipeline(runtime, account.id, pipeline_id))
 
@@ -162,7 +162,7 @@ def get_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep) 
     openapi_extra=DEFINITION_BODY,
 )
 def update_pipeline(
-    pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep, submission: SubmissionDep
+    pipeline_id: IdPath, account: WriterDep, runtime: RuntimeDep, submission: SubmissionDep
 ) -> dict[str, Any]:
     """Change any of name, description, tags and definition. Every change makes a version."""
     queries.get_pipeline(runtime, account.id, pipeline_id)
@@ -180,7 +180,7 @@ def update_pipeline(
 
 
 @router.delete("/pipelines/{pipeline_id}", status_code=204, response_class=Response, responses=problems(*REFUSED))
-def archive_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> Response:
+def archive_pipeline(pipeline_id: IdPath, account: WriterDep, runtime: RuntimeDep) -> Response:
     """Archive a pipeline; its runs stay. `restore` brings it back."""
     commands.archive_pipeline(runtime, account.id, pipeline_id)
     return Response(status_code=204)
@@ -191,7 +191,7 @@ def archive_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeD
     response_model=None,
     responses=answers(200, PipelineAnswer, *REFUSED),
 )
-def restore_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+def restore_pipeline(pipeline_id: IdPath, account: WriterDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Bring an archived pipeline back."""
     return _whole(commands.unarchive_pipeline(runtime, account, pipeline_id))
 
@@ -203,7 +203,7 @@ def restore_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeD
 )
 def list_versions(
     pipeline_id: IdPath,
-    account: AccountDep,
+    account: ReaderDep,
     runtime: RuntimeDep,
     limit: LimitQuery = 50,
     cursor: CursorQuery = None,
@@ -223,7 +223,7 @@ def list_versions(
     response_model=None,
     responses=answers(200, VersionAnswer, *REFUSED),
 )
-def get_version(pipeline_id: IdPath, number: VersionPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+def get_version(pipeline_id: IdPath, number: VersionPath, account: ReaderDep, runtime: RuntimeDep) -> dict[str, Any]:
     """One saved version."""
     return _version(pipeline_id, queries.get_version(runtime, account.id, pipeline_id, number))
 
@@ -233,7 +233,7 @@ def get_version(pipeline_id: IdPath, number: VersionPath, account: AccountDep, r
     response_class=Response,
     responses=file_answer("application/yaml", *REFUSED),
 )
-def export_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> Response:
+def export_pipeline(pipeline_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -> Response:
     """The newest version as a YAML file, as it was written."""
     view = queries.get_pipeline(runtime, account.id, pipeline_id)
     headers = {"Content-Disposition": f'attachment; filename="pipeline-{view.id}-v{view.version}.yaml"'}
@@ -242,7 +242,7 @@ def export_pipeline(pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDe
 
 @router.post("/pipelines/{pipeline_id}/estimate", response_model=None, responses=answers(200, Estimate, *REFUSED))
 def estimate(
-    pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep, body: EstimateRequest | None = None
+    pipeline_id: IdPath, account: ReaderDep, runtime: RuntimeDep, body: EstimateRequest | None = None
 ) -> dict[str, Any]:
     """Credits a run would cost: low, likely and at most, in all and for each step."""
     quote = quote_pipeline(runtime, account, pipeline_id, body.input_data if body else {})

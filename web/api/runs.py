@@ -13,7 +13,16 @@ from core.execution.domain import ReviewView, RunSummary
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
-from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep, TokenDep
+from web.api.context import (
+    CursorQuery,
+    ExecutorDep,
+    IdPath,
+    LimitQuery,
+    OnceDep,
+    ReaderDep,
+    ReadingCallerDep,
+    RuntimeDep,
+)
 from web.api.payloads import (
     Listing,
     RetryRequest,
@@ -30,8 +39,8 @@ from web.api.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
 RunStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
-REFUSED = (401, 404, 422)
-STARTING = (*REFUSED, 402, 403, 409, 429)
+REFUSED = (401, 403, 404, 422)
+STARTING = (*REFUSED, 402, 409, 429)
 
 
 @router.post(
@@ -42,7 +51,7 @@ STARTING = (*REFUSED, 402, 403, 409, 429)
 )
 def start_run(
     pipeline_id: IdPath,
-    account: AccountDep,
+    account: ExecutorDep,
     runtime: RuntimeDep,
     once: OnceDep,
     body: RunRequest | None = None,
@@ -78,7 +87,7 @@ def start_run(
 
 @router.get("/runs", response_model=None, responses=answers(200, Listing[RunItem], *REFUSED))
 def list_runs(
-    account: AccountDep,
+    account: ReaderDep,
     runtime: RuntimeDep,
     pipeline_id: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
     status: RunStatus | None = None,
@@ -91,7 +100,7 @@ def list_runs(
 
 
 @router.get("/runs/{run_id}", response_model=None, responses=answers(200, RunAnswer, *REFUSED))
-def get_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+def get_run(run_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -> dict[str, Any]:
     """A run with its steps."""
     return queries.run_as_dict(queries.get_run(runtime, account.id, run_id))
 
@@ -103,8 +112,7 @@ def get_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[st
 )
 def stream_run(
     run_id: IdPath,
-    account: AccountDep,
-    token: TokenDep,
+    caller: ReadingCallerDep,
     runtime: RuntimeDep,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
@@ -112,16 +120,16 @@ def stream_run(
 
     `id` is the seq: send it back as `Last-Event-ID` to go on from there. Closes after the final `run_status`.
     """
-    status = queries.run_status(runtime, account.id, run_id)
+    status = queries.run_status(runtime, caller.account.id, run_id)
     after = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
-    events = stream_events(runtime, account.id, run_id, status, token, min(after, 2**62))
+    events = stream_events(runtime, caller.account.id, run_id, status, caller.is_live, min(after, 2**62))
     # no-transform and X-Accel-Buffering keep proxies from holding events back.
     headers = {"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
 @router.post("/runs/{run_id}/cancel", response_model=None, responses=answers(200, RunAnswer, *REFUSED))
-def cancel_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+def cancel_run(run_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Stop a run; calls in flight are cut, what was used is charged."""
     return queries.run_as_dict(commands.cancel_run(runtime, account.id, run_id))
 
@@ -133,7 +141,7 @@ def cancel_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict
     responses=answers(202, RunAnswer, *STARTING),
 )
 def retry_run(
-    run_id: IdPath, account: AccountDep, runtime: RuntimeDep, once: OnceDep, body: RetryRequest | None = None
+    run_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, once: OnceDep, body: RetryRequest | None = None
 ) -> dict[str, Any]:
     """Run again from the failed step, or from a step of choice; what came before is reused."""
     from_step = body.from_step if body else None
@@ -141,14 +149,14 @@ def retry_run(
 
 
 @router.post("/runs/{run_id}/resume", response_model=None, responses=answers(200, RunAnswer, *REFUSED, 409))
-def resume_run(run_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
+def resume_run(run_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Let a run go on that its budget paused; the budget does not hold for it any more."""
     return queries.run_as_dict(commands.lift_budget(runtime, account.id, run_id))
 
 
 @router.get("/reviews", response_model=None, responses=answers(200, Listing[ReviewAnswer], *REFUSED))
 def list_reviews(
-    account: AccountDep,
+    account: ReaderDep,
     runtime: RuntimeDep,
     status: Literal["open", "decided", "closed"] = "open",
     limit: LimitQuery = 50,
@@ -166,7 +174,7 @@ def decide_review(
     run_id: IdPath,
     step_id: Annotated[str, Path(pattern=r"^[a-z0-9_]{1,100}$")],
     body: ReviewRequest,
-    account: AccountDep,
+    account: ExecutorDep,
     runtime: RuntimeDep,
 ) -> dict[str, Any]:
     """Approve, edit or reject what a step asks; the run goes on."""

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from core.accounts.queries import find_session
 from core.execution.domain import FINAL, RunEvent
 from core.execution.queries import events_after, run_status
 from core.shared.clock import iso_z
@@ -29,12 +28,12 @@ _readers = ThreadPoolExecutor(4, thread_name_prefix="streams")
 
 
 async def stream_events(
-    runtime: Runtime, owner_id: str, run_id: str, status: str, token: str | None, after: int
+    runtime: Runtime, owner_id: str, run_id: str, status: str, is_live: Callable[[], bool], after: int
 ) -> AsyncIterator[str]:
     """Yield a run's events after a seq until its final `run_status`; heartbeats in between.
 
-    The caller has checked whose run it is and read its status. Ends as well within a heartbeat when the session
-    ended or the run was erased; the response cancels it when the client is gone.
+    The caller has checked whose run it is and read its status. Ends as well within a heartbeat when the session or
+    the key (`is_live`) ended or the run was erased; the response cancels it when the client is gone.
     """
     yield _event("connected", {"run_id": run_id, "status": status, "at": iso_z(runtime.clock.now())})
     ended, seq = status in FINAL, after
@@ -68,7 +67,7 @@ async def stream_events(
                 last_news = now
             if now - last_beat >= HEARTBEAT_SECONDS:
                 last_beat = now
-                if not await loop.run_in_executor(_readers, _may_go_on, runtime, owner_id, run_id, token):
+                if not await loop.run_in_executor(_readers, _may_go_on, runtime, owner_id, run_id, is_live):
                     return
                 yield _event("heartbeat", {"at": iso_z(runtime.clock.now())})
             pause = last_beat + HEARTBEAT_SECONDS - now
@@ -87,8 +86,8 @@ def _waker(loop: asyncio.AbstractEventLoop, news: asyncio.Event) -> Callable[[],
     return wake
 
 
-def _may_go_on(runtime: Runtime, owner_id: str, run_id: str, token: str | None) -> bool:
-    if find_session(runtime, token) is None:
+def _may_go_on(runtime: Runtime, owner_id: str, run_id: str, is_live: Callable[[], bool]) -> bool:
+    if not is_live():
         return False
     try:
         # Covers a resume beyond the last event: its final status was sent before.

@@ -65,7 +65,7 @@ def ada(here: Runtime) -> Account:
 
 async def _statuses(runtime: Runtime, owner: Account, run_id: str, opened: asyncio.Event | None = None) -> list[str]:
     found = []
-    async for text in streams.stream_events(runtime, owner.id, run_id, "pending", None, 0):
+    async for text in streams.stream_events(runtime, owner.id, run_id, "pending", lambda: True, 0):
         for event in text.strip().split("\n\n"):
             lines = dict(line.split(": ", 1) for line in event.split("\n"))
             if lines["event"] == "run_status":

@@ -1,0 +1,105 @@
+"""API keys: made and shown once, kept as a keyed hash, looked up at every request."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.engine import CursorResult
+
+from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey
+from core.accounts.models import AccountRow, ApiKeyRow
+from core.accounts.queries import account_view
+from core.platform.runtime import Runtime
+from core.shared.errors import Forbidden, InvalidInput, LimitExceeded, NotFound
+
+START = "sk_live_"
+SHOWN = len(START) + 4
+SECRET_BYTES = 32
+KEYS_A_PERSON = 50
+LONGEST_NAME = 100
+USED_EVERY = timedelta(minutes=1)  # a key that is used all the time need not be written all the time
+
+
+def create_api_key(
+    runtime: Runtime, owner: Account, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+) -> NewApiKey:
+    """Make a key. Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded."""
+    check_plan(owner)
+    shown, now = name.strip(), runtime.clock.now()
+    if not shown or len(shown) > LONGEST_NAME or not shown.isprintable():
+        raise InvalidInput("INVALID_NAME", f"Give the key a name of 1 to {LONGEST_NAME} characters.", field="name")
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise InvalidInput("INVALID_SCOPES", f"Choose some of the scopes {', '.join(SCOPES)}.", field="scopes")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidInput("INVALID_EXPIRY", "Choose a time to come, or none.", field="expires_at")
+    key, key_id = START + secrets.token_urlsafe(SECRET_BYTES), runtime.ids.new()
+    row = ApiKeyRow(
+        id=key_id,
+        account_id=owner.id,
+        key_hash=_hash(runtime, key),
+        prefix=key[:SHOWN],
+        name=runtime.vault.seal_text(owner.id, f"api_keys.name:{key_id}", shown),
+        scopes=",".join(scope for scope in SCOPES if scope in scopes),
+        created_at=now,
+        expires_at=expires_at,
+    )
+    with runtime.database.write() as session:
+        mine = select(func.count()).select_from(ApiKeyRow).where(ApiKeyRow.account_id == owner.id)
+        if (session.scalar(mine) or 0) >= KEYS_A_PERSON:
+            raise LimitExceeded("TOO_MANY_KEYS", f"There are {KEYS_A_PERSON} keys already. Delete one you do not use.")
+        session.add(row)
+    return NewApiKey(key, _view(runtime, row))
+
+
+def delete_api_key(runtime: Runtime, owner_id: str, key_id: str) -> None:
+    """End a key: the next request that brings it is refused. Raises NotFound."""
+    mine = delete(ApiKeyRow).where(ApiKeyRow.account_id == owner_id, ApiKeyRow.id == key_id)
+    with runtime.database.write() as session:
+        if cast(CursorResult[Any], session.execute(mine)).rowcount != 1:
+            raise NotFound("KEY_NOT_FOUND", "There is no such key.")
+
+
+def list_api_keys(runtime: Runtime, owner_id: str) -> tuple[ApiKeyView, ...]:
+    """A person's keys, newest first."""
+    mine = select(ApiKeyRow).where(ApiKeyRow.account_id == owner_id).order_by(ApiKeyRow.id.desc())
+    with runtime.database.read() as session:
+        return tuple(_view(runtime, row) for row in session.scalars(mine))
+
+
+def find_key_holder(runtime: Runtime, key: str) -> KeyHolder | None:
+    """Whom a key speaks for, looked up now; None for one that never was, is over or was deleted."""
+    now = runtime.clock.now()
+    named = (
+        select(ApiKeyRow, AccountRow)
+        .join(AccountRow, AccountRow.id == ApiKeyRow.account_id)
+        .where(ApiKeyRow.key_hash == _hash(runtime, key))
+    )
+    with runtime.database.read() as session:
+        found = session.execute(named).tuples().one_or_none()
+    if found is None or (found[0].expires_at is not None and found[0].expires_at <= now):
+        return None
+    row, account = found
+    if row.last_used_at is None or now - row.last_used_at >= USED_EVERY:
+        with runtime.database.write() as session:
+            session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(last_used_at=now))
+    return KeyHolder(account_view(runtime, account), frozenset(row.scopes.split(",")))
+
+
+def check_plan(owner: Account) -> None:
+    """Raises Forbidden PLAN_LIMIT where the plan has no API keys."""
+    if owner.plan == "free":
+        message = "The Free plan has no API keys and webhooks. The Starter plan and those above it have."
+        raise Forbidden("PLAN_LIMIT", message)
+
+
+def _hash(runtime: Runtime, key: str) -> bytes:
+    return runtime.vault.blind_index("api-key", key)
+
+
+def _view(runtime: Runtime, row: ApiKeyRow) -> ApiKeyView:
+    name = runtime.vault.open_text(row.account_id, f"api_keys.name:{row.id}", row.name)
+    scopes = tuple(row.scopes.split(","))
+    return ApiKeyView(row.id, name, row.prefix, scopes, row.created_at, row.expires_at, row.last_used_at)

@@ -1,0 +1,57 @@
+"""`user/api-keys`: keys for programs. Made and ended by a signed-in person, never by a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from core.accounts import api_keys
+from core.accounts.domain import ApiKeyView
+from core.shared.clock import iso_z
+from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, RuntimeDep
+from web.api.payloads import ApiKeyItem, ApiKeyRequest, Listing, NewApiKeyAnswer, answers, problems
+from web.api.strict_json import StrictJsonRoute
+
+router = APIRouter(route_class=StrictJsonRoute, tags=["API keys"])
+
+
+@router.get("/user/api-keys", response_model=None, responses=answers(200, Listing[ApiKeyItem], 401, 422))
+def list_api_keys(
+    account: AccountDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+) -> dict[str, Any]:
+    """Your keys, newest first, by their first characters."""
+    after = [key for key in api_keys.list_api_keys(runtime, account.id) if cursor is None or key.id < cursor]
+    shown = after[:limit]
+    return {"items": [_item(key) for key in shown], "next_cursor": shown[-1].id if len(after) > limit else None}
+
+
+@router.post(
+    "/user/api-keys",
+    status_code=201,
+    response_model=None,
+    responses=answers(201, NewApiKeyAnswer, 400, 401, 403, 413, 422),
+)
+def create_api_key(account: AccountDep, runtime: RuntimeDep, body: ApiKeyRequest) -> dict[str, Any]:
+    """Make a key. `key` is shown this once: keep it where programs find their secrets."""
+    made = api_keys.create_api_key(runtime, account, body.name, body.scopes, expires_at=body.expires_at)
+    return {"key": made.key, **_item(made.view)}
+
+
+@router.delete("/user/api-keys/{key_id}", status_code=204, response_class=Response, responses=problems(401, 404, 422))
+def delete_api_key(key_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> Response:
+    """End a key. The next request that brings it is refused."""
+    api_keys.delete_api_key(runtime, account.id, key_id)
+    return Response(status_code=204)
+
+
+def _item(key: ApiKeyView) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": list(key.scopes),
+        "created_at": iso_z(key.created_at),
+        "expires_at": iso_z(key.expires_at) if key.expires_at else None,
+        "last_used_at": iso_z(key.last_used_at) if key.last_used_at else None,
+    }
