@@ -143,6 +143,22 @@ def set_step_fields(text: str, step_id: str, fields: Mapping[str, JsonValue]) ->
     return text
 
 
+def set_pipeline_fields(text: str, fields: Mapping[str, JsonValue]) -> str:
+    """The text with fields of the pipeline itself set; None removes a field."""
+    for name, value in fields.items():
+        data, places = _open(text)
+        if value is None:
+            data.pop(name, None)
+        else:
+            data[name] = copy.deepcopy(value)
+
+        def lines(places: SourceMap = places, name: str = name, value: JsonValue = value) -> Iterator[str | None]:
+            yield with_field(places, (), name, value)
+
+        text = _settled(text, data, lines)
+    return text
+
+
 def rename_step(text: str, step_id: str, new_id: str) -> str:
     """The text with a step renamed, and whatever names it: templates, code, queries, `needs` and jumps alike."""
     data, _ = _open(text)

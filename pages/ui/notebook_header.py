@@ -20,6 +20,7 @@ VIEWS = {"cells": "Cells", "yaml": "YAML", "graph": "Graph"}
 MENU = {
     "run_all": "Run all",
     "save_version": "Save version",
+    "settings": "Pipeline settings",
     "versions": "Versions",
     "export": "Export YAML",
     "duplicate": "Duplicate",
@@ -29,6 +30,7 @@ MENU = {
 _ICONS = {
     "run_all": "play_arrow",
     "save_version": "save",
+    "settings": "tune",
     "versions": "history",
     "export": "download",
     "duplicate": "content_copy",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from core.accounts.domain import SessionView
-from core.accounts.queries import list_own_keys
+from core.accounts.queries import list_own_keys, secret_names
 from core.bootstrap import get_runtime
 from core.credits.queries import balance
 from core.execution.domain import CellView, Mode, NotebookView
@@ -30,6 +30,7 @@ from pages.ui.navigator import take_command
 from pages.ui.notebook_header import VIEWS, HeaderActions, draw_facts, draw_header, offer_of
 from pages.ui.notices import draw_notices, say
 from pages.ui.pin import pin_dialog
+from pages.ui.pipeline_settings import Settings, settings_dialog
 from pages.ui.session import current_session
 from pages.ui.steps import payer_of
 from pages.ui.yaml_view import draw_issues, draw_yaml
@@ -158,7 +159,7 @@ def _draw_top(shown: Shown) -> None:
     def choose(choice: str) -> None:
         if choice == "run_all":
             hands.run("all")
-        elif choice in ("versions", "export", "keys"):
+        elif choice in ("settings", "versions", "export", "keys"):
             ask_dialog(choice)
         else:
             {"save_version": hands.save, "duplicate": hands.duplicate, "archive": hands.archive}[choice]()
@@ -253,6 +254,10 @@ def _open_dialog(shown: Shown) -> None:
         dialogs.export_dialog(shown.pipeline.name, shown.text)
     elif dialog == "keys":
         dialogs.keys_dialog()
+    elif dialog == "settings" and shown.definition is not None:
+        models = [card.id for card in runtime.catalogue.list()]
+        names = sorted(secret_names(runtime, owner.id, shown.pipeline.id))
+        settings_dialog(Settings.of(shown.definition, owner.email), names, models, shown.hands.set_pipeline)
     elif dialog == "pin":
         _open_pin(shown, details["step_id"])
     elif dialog == "confirm":

@@ -6,7 +6,7 @@ both stay, and another window's change is not overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,17 @@ class Notebook:
             before = self._text()
             if self._edit(lambda text: editing.delete_step(text, step_id)):
                 offer_undo(f"Deleted {step_id}.", lambda: self._write(before))
+
+    @guarded
+    def set_pipeline(self, fields: Mapping[str, JsonValue]) -> bool:
+        """Sets what holds for the pipeline as a whole; the text before can be brought back."""
+        before = self._text()
+        if not fields:
+            return True
+        if not self._edit(lambda text: editing.set_pipeline_fields(text, fields)):
+            return False
+        offer_undo("Saved the settings in the draft.", lambda: self._write(before))
+        return True
 
     @guarded
     def write_text(self, text: str) -> None:
