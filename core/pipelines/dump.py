@@ -15,7 +15,8 @@ from core.shared.types import JsonValue
 __all__ = ["dump_yaml", "to_dict", "to_yaml"]
 
 TOP_ORDER = (
-    "name", "description", "version", "tags", "timeout_seconds", "variables", "input", "agent_defaults", "steps", "output",
+    "name", "description", "version", "tags", "timeout_seconds", "variables", "input", "agent_defaults", "steps",
+    "output",
 )  # fmt: skip
 STEP_ORDER = ("id", "name", "type", "model", "needs")
 
