@@ -40,7 +40,8 @@ class Attempt:
 class Claim:
     """A run in the hands of one process. `seq` numbers its events; `published` is the newest that is committed.
 
-    `spent_micros` is what the run was charged so far.
+    `spent_micros` is what the run was charged so far. `working_since` is when it was last taken up after a wait for a
+    person (or at all), `worked_ms` how long it had been under way before.
     """
 
     run_id: str
@@ -56,6 +57,8 @@ class Claim:
     funding: dict[str, str]
     selection: Selection
     attempts: dict[StepKey, Attempt]
+    working_since: datetime
+    worked_ms: int = 0
     spent_micros: int = 0
     budget_lifted: bool = False
     published: int = 0

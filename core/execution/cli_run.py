@@ -7,6 +7,8 @@ from pathlib import Path
 
 from core.accounts.queries import get_operator
 from core.execution.commands import run_definition
+from core.execution.deliveries import deliver_run
+from core.execution.delivery_queries import DeliveryView, deliveries_of_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
 from core.execution.queries import get_run, run_as_dict
@@ -67,13 +69,14 @@ def read_inputs(runtime: Runtime, definition: Definition, pairs: list[str], file
 async def run_here(
     runtime: Runtime, definition: Definition, data: dict[str, JsonValue], report: Callable[[str], None]
 ) -> RunView:
-    """Run to the end in this process, reporting each step's state."""
+    """Run to the end in this process and send what it delivers, reporting the state of each step and delivery."""
     operator = get_operator(runtime)
     worker = f"cli:{os.getpid()}:{runtime.ids.new()[-12:]}"
     run_id = run_definition(runtime, operator, definition, data, lease=worker)
     engine = Engine(runtime, worker)
     try:
         await run_to_end(engine, run_id)
+        await deliver_run(runtime, run_id)
     finally:
         engine.close()
         await runtime.providers.aclose()
@@ -81,7 +84,16 @@ async def run_here(
     for step in finished.steps:
         took = f" in {step.duration_ms / 1000:.1f} s" if step.duration_ms is not None else ""
         report(f"{step.step_id}: {step.status}{took}" + (f", {step.model}" if step.model else ""))
+    for delivery in deliveries_of_run(runtime, operator.id, run_id):
+        report(_said_of(delivery))
     return finished
+
+
+def _said_of(delivery: DeliveryView) -> str:
+    named = f"{delivery.target} ({delivery.kind})"
+    if delivery.status == "pending":
+        return f"{named}: not sent ({delivery.error_code}); it will be tried again by a server on this data"
+    return f"{named}: {delivery.status}" + (f" ({delivery.error_code})" if delivery.error_code else "")
 
 
 def show(run: RunView, *, as_json: bool) -> str:

@@ -1,6 +1,9 @@
 """Sending what ended runs owe: claimed, sent outside of any transaction, recorded.
 
 A crash between sending and recording repeats a delivery, always under the same `X-StepIQ-Delivery`.
+
+Secrets are looked up when a delivery is sent. Only what was run from a shell carries those of that shell, sealed with
+the rest of its request, until it is sent or has failed for good.
 """
 
 import asyncio
@@ -10,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.engine import CursorResult
 
 from core.execution.domain import RunView
-from core.execution.drafts import address_of, body_of
+from core.execution.drafts import CARRIED, address_of, body_of
 from core.execution.models import DeliveryAttemptRow, DeliveryRow
 from core.execution.queries import get_run, run_as_dict
 from core.execution.secrets import secrets_named
@@ -31,12 +34,14 @@ from core.platform.signatures import signed_headers
 from core.shared.clock import iso_z
 from core.shared.errors import AppError, InvalidInput
 from core.shared.masking import Masker
+from core.shared.types import JsonValue
 
 MAX_ATTEMPTS = 4
 TIMEOUT_SECONDS = 10.0
 ANSWER_BYTES = 10_000
 LEASE = timedelta(seconds=30)
 BATCH = 50
+LOOK_SECONDS = 0.2
 
 log = get_logger("deliveries")
 
@@ -64,11 +69,28 @@ class Sent:
     retry: bool = False
 
 
-async def deliver_due(runtime: Runtime) -> int:
-    """Send everything that is due, together; returns how many were tried."""
-    due = await asyncio.to_thread(_claim, runtime)
+async def deliver_due(runtime: Runtime, run_id: str | None = None) -> int:
+    """Send everything that is due, of all runs or of one, together; returns how many were tried."""
+    due = await asyncio.to_thread(_claim, runtime, run_id)
     await asyncio.gather(*(_deliver(runtime, each) for each in due))
     return len(due)
+
+
+async def deliver_run(runtime: Runtime, run_id: str) -> None:
+    """Send what one run owes, until each was tried once: here, or by another process that was quicker."""
+    while await asyncio.to_thread(_is_untried, runtime, run_id):
+        if not await deliver_due(runtime, run_id):
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+def _is_untried(runtime: Runtime, run_id: str) -> bool:
+    # An attempt is counted when it is claimed, and has a row once it was made.
+    made = exists().where(
+        DeliveryAttemptRow.delivery_id == DeliveryRow.id, DeliveryAttemptRow.number == DeliveryRow.attempts
+    )
+    waiting = (DeliveryRow.run_id == run_id, DeliveryRow.status == "pending", ~made)
+    with runtime.database.read() as session:
+        return session.scalar(select(DeliveryRow.id).where(*waiting).limit(1)) is not None
 
 
 def next_delivery_at(runtime: Runtime) -> datetime | None:
@@ -78,9 +100,11 @@ def next_delivery_at(runtime: Runtime) -> datetime | None:
         return session.scalar(waiting.order_by(DeliveryRow.next_attempt_at).limit(1))
 
 
-def _claim(runtime: Runtime) -> list[Due]:
+def _claim(runtime: Runtime, run_id: str | None = None) -> list[Due]:
     now = runtime.clock.now()
-    waiting = (DeliveryRow.status == "pending", DeliveryRow.next_attempt_at <= now)
+    waiting = [DeliveryRow.status == "pending", DeliveryRow.next_attempt_at <= now]
+    if run_id is not None:
+        waiting.append(DeliveryRow.run_id == run_id)
     with runtime.database.write() as session:
         query = select(DeliveryRow).where(*waiting).order_by(DeliveryRow.next_attempt_at).limit(BATCH)
         rows = session.scalars(query.with_for_update(skip_locked=True)).all()
@@ -116,6 +140,9 @@ def _record(runtime: Runtime, due: Due, sent: Sent, duration_ms: int) -> None:
         # 1, 2, 4 seconds apart.
         "next_attempt_at": now + timedelta(seconds=2 ** (due.number - 1)) if again else None,
     }
+    if not again and CARRIED in due.request:
+        kept: dict[str, JsonValue] = {name: value for name, value in due.request.items() if name != CARRIED}
+        values["request"] = runtime.vault.seal_json(due.owner_id, f"deliveries.request:{due.id}", kept)
     mine = (DeliveryRow.id == due.id, DeliveryRow.fence == due.fence)
     with runtime.database.write() as session:
         done = session.execute(update(DeliveryRow).where(*mine).values(values))
@@ -180,8 +207,10 @@ def output_text(run: RunView) -> str:
 
 async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
     definition = read_definition(run.definition)
-    names = definition.secret_names
-    secrets = await asyncio.to_thread(secrets_named, runtime, due.owner_id, run.pipeline_id, names)
+    secrets: dict[str, str] | None = due.request.get(CARRIED)
+    if secrets is None:
+        names = definition.secret_names
+        secrets = await asyncio.to_thread(secrets_named, runtime, due.owner_id, run.pipeline_id, names)
     secret = secrets.get(due.request["signing_secret_name"])
     if not secret:
         raise InvalidInput("MISSING_SECRET", "The signing secret no longer exists. Save it again, then retry the run.")

@@ -1,9 +1,11 @@
 """What is sent when a run has ended: each target with its references filled in, and the body a receiver reads."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from secrets import token_hex
 
 from core.execution.changes import Claim, Delivery
+from core.execution.secrets import RunSecrets
 from core.pipelines.definition import Definition
 from core.pipelines.source import Path
 from core.pipelines.targets import Target
@@ -11,15 +13,28 @@ from core.pipelines.templates import render
 from core.shared.errors import AppError
 from core.shared.types import JsonValue
 
+CARRIED = "secrets"
+"""Where the request of a delivery carries the secrets of the shell its run was started from."""
+
 
 def draft_deliveries(
-    claim: Claim, status: str, scope: Mapping[str, JsonValue], secrets: Mapping[str, str]
+    claim: Claim, status: str, scope: Mapping[str, JsonValue], secrets: RunSecrets
 ) -> tuple[Delivery, ...]:
     """The deliveries of a run that ended so. Running single cells of a notebook tells nobody."""
     if claim.selection.steps is not None or status not in ("completed", "failed"):
         return ()
     told = {"completed": ("deliver", "on_success"), "failed": ("on_failure",)}[status]
-    return tuple(_draft(path, target, scope, secrets) for path, target in claim.definition.targets if path[1] in told)
+    drafts = [
+        _draft(path, target, scope, secrets.values) for path, target in claim.definition.targets if path[1] in told
+    ]
+    if secrets.from_shell:
+        # Another process may have to send it, and cannot know what was set in this one's environment.
+        known = {name: secrets.values[name] for name in claim.definition.secret_names if name in secrets.values}
+        drafts = [
+            replace(each, request={**each.request, CARRIED: {**known}}) if "url" in each.request else each
+            for each in drafts
+        ]
+    return tuple(drafts)
 
 
 def _draft(path: Path, target: Target, scope: Mapping[str, JsonValue], secrets: Mapping[str, str]) -> Delivery:
@@ -27,8 +42,7 @@ def _draft(path: Path, target: Target, scope: Mapping[str, JsonValue], secrets: 
     request: dict[str, JsonValue] = {"event_target": name, "to": list(target.addresses)}
     try:
         if target.url is not None:
-            # Secrets are filled in when it is sent, and never stored: until then marks that no value can guess
-            # stand in the address.
+            # Secrets are filled in when it is sent: until then marks that no value can guess stand in the address.
             mark = token_hex(8)
             request["mark"] = mark
             request["url"] = render(target.url, {**scope, "env": {name: f"{mark}:{name};" for name in secrets}})

@@ -19,7 +19,7 @@ from core.execution.advance import ActiveRun
 from core.execution.changes import Applied, Claim, LostLease, RunParked, Written
 from core.execution.deliveries import deliver_due, next_delivery_at
 from core.execution.group_commit import GroupCommit
-from core.execution.secrets import used_secrets
+from core.execution.secrets import RunSecrets, used_secrets
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 
@@ -71,7 +71,7 @@ class Engine:
                 return False
             own = "own_key" in claim.funding.values()
             keys = await self.write(own_keys, self.runtime, claim.owner_id) if own else {}
-            secrets = await self.write(used_secrets, self.runtime, claim) if claim.secret_names else {}
+            secrets = await self.write(used_secrets, self.runtime, claim) if claim.secret_names else RunSecrets()
             run = self.active[run_id] = ActiveRun(self.runtime, claim, keys, self._commits.ask, secrets)
             self._busy.set()
             self.runtime.dispatcher.tell(run_id)
@@ -140,12 +140,15 @@ class Engine:
             await asyncio.wait_for(self._owes.wait(), min(max(seconds, 0.01), DELIVERY_SCAN_SECONDS))
 
     async def keep_house(self) -> None:
-        """The periodic duties, until cancelled."""
+        """The periodic duties of a serving process, until cancelled."""
+        await asyncio.gather(self.tend_runs(), self._repeat(self.send_deliveries, 0.0))
+
+    async def tend_runs(self) -> None:
+        """What runs under way need, until cancelled."""
         await asyncio.gather(
             self._repeat(self.flush_tokens, FLUSH_SECONDS, self._busy),
             self._repeat(self.watch_cancels, WATCH_SECONDS, self._busy),
             self._repeat(self.renew_leases, RENEW_SECONDS, self._busy),
-            self._repeat(self.send_deliveries, 0.0),
         )
 
     async def _repeat(
@@ -172,7 +175,7 @@ class Engine:
 
 async def run_to_end(engine: Engine, run_id: str) -> None:
     """Advance one run in this process until it has ended, or waits for a person (the command line's way)."""
-    house = asyncio.create_task(engine.keep_house())
+    house = asyncio.create_task(engine.tend_runs())
     try:
         while await engine.advance(run_id):
             wake_at = await engine.write(leases.wake_time, engine.runtime, run_id)

@@ -1,9 +1,34 @@
 """Why a step did not come to an output, where the engine itself decides so."""
 
+from dataclasses import dataclass
+
 from core.execution.kinds.port import Nested
 from core.pipelines.definition import Step
 from core.shared.errors import AppError, InvalidInput, ProviderError
 from core.shared.types import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run is stopped before its end, and how it ends then. `cut` is said of a step that was under way."""
+
+    status: str
+    code: str
+    message: str
+    cut: str
+
+    @property
+    def of_run(self) -> dict[str, JsonValue]:
+        """The error of the run."""
+        return {"code": self.code, "message": self.message, "step_id": None}
+
+    @property
+    def of_step(self) -> AppError:
+        """The error of a step that was cut."""
+        return InvalidInput(self.code, self.cut)
+
+
+CANCELLED = Stop("cancelled", "CANCELLED", "The run was cancelled.", "The call was stopped when the run was cancelled.")
 
 
 class BudgetReached(InvalidInput):

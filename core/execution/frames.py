@@ -99,6 +99,13 @@ class Frame:
                 steps[name] = {"output": self.outputs[name]}
         return {**self.base, "steps": steps}
 
+    def scope_after(self, step_id: str, output: JsonValue) -> dict[str, JsonValue]:
+        """What the rules of a step can see once it has its output."""
+        scope = self.scope(step_id)
+        steps = scope["steps"]
+        assert isinstance(steps, dict)
+        return {**scope, "steps": {**steps, step_id: {"output": output}}}
+
     def before(self, step_id: str) -> JsonValue:
         """The output of the nearest step written before that made something; a condition only decides."""
         place = self.plan.index[step_id]

@@ -5,6 +5,7 @@ Finishing one step and starting the next are one transaction, together with thei
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, func, or_, select, update
@@ -66,6 +67,7 @@ CLAIM = (
         lease_owner=bindparam("worker"),
         lease_until=bindparam("until"),
         wake_at=None,
+        working_since=func.coalesce(RUNS.c.working_since, bindparam("b_now", type_=UtcDateTime())),
         started_at=func.coalesce(RUNS.c.started_at, bindparam("b_now", type_=UtcDateTime())),
     )
     .returning(*RUNS.c)
@@ -73,7 +75,7 @@ CLAIM = (
 _HELD = (RUNS.c.id == bindparam("b_run"), RUNS.c.fence == bindparam("b_fence"))
 _FENCE = ("last_seq", "lease_until")
 _FENCE_END = (*_FENCE, "status", "completed_at", "lease_owner", "result", "error_code")
-_FENCE_PARK = (*_FENCE, "status", "wake_at", "lease_owner", "error_code")
+_FENCE_PARK = (*_FENCE, "status", "wake_at", "lease_owner", "error_code", "working_since", "worked_ms")
 KEEP_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE})
 END_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_END})
 PARK_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_PARK})
@@ -130,6 +132,8 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
         funding=request["funding"],
         selection=open_selection(request["selection"]),
         attempts={StepKey(step.frame, step.step_id, step.visit): _attempt(runtime, step) for step in steps},
+        working_since=row.working_since,
+        worked_ms=row.worked_ms,
         spent_micros=sum(step.credit_micros for step in steps),
         budget_lifted=row.budget_lifted_at is not None,
     )
@@ -244,8 +248,13 @@ def _fence(runtime: Runtime, session: Session, claim: Claim, seq: int, end: Chan
         values["result"] = runtime.vault.seal_json(claim.owner_id, f"runs.result:{claim.run_id}", result)
     elif isinstance(end, RunParked):
         statement = PARK_RUN
-        status = "waiting" if end.waiting or end.paused else "running"
+        for_a_person = bool(end.waiting or end.paused)
+        status = "waiting" if for_a_person else "running"
         values |= {"status": status, "wake_at": end.wake_at, "lease_owner": None, "lease_until": None}
+        # A wait for a person is not time of the run; a wait for the next attempt is.
+        worked = claim.worked_ms + (now - claim.working_since) // timedelta(milliseconds=1)
+        values |= {"working_since": None if for_a_person else claim.working_since}
+        values |= {"worked_ms": worked if for_a_person else claim.worked_ms}
         values["error_code"] = "BUDGET_PAUSED" if end.paused else None
     if session.connection().execute(statement, values).rowcount != 1:
         raise LostLease

@@ -47,6 +47,12 @@ class RunRow(Base):
     lease_owner: Mapped[str | None] = mapped_column(String(60), info=not_personal("process that advances it"))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("end of the lease"))
     wake_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when a delayed retry is due"))
+    working_since: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=not_personal("claimed and not parked for a person since: time of the machine")
+    )
+    worked_ms: Mapped[int] = mapped_column(
+        BigInteger, default=0, info=not_personal("milliseconds under way before working_since")
+    )
     budget_lifted_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.behavior", "service", "Budget lifted for a paused run", **SEEN)
     )

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from core.execution.changes import Attempt, Progress, StepEnded, StepKey
 from core.execution.domain import WITH_OUTPUT
-from core.execution.failures import inner_failure
+from core.execution.failures import Stop, inner_failure
 from core.execution.frames import Frame, FramePlan
 from core.execution.kinds.port import Item, Nested, Prepared, StepResult
+from core.execution.starts import step_started
 from core.pipelines.definition import Step
 from core.shared.errors import InvalidInput, ProviderError
 from core.shared.types import JsonValue
@@ -36,14 +37,13 @@ class Nesting:
         """Run it, in the time that was written for the step as a whole, if any. None when it waits for somebody."""
         work = asyncio.ensure_future(self._all(frame, step, key, nested, again=again, inner=inner))
         try:
-            limit = step.timeout_seconds if "timeout_seconds" in step.model_fields_set else None
+            limit, message = _limit_of(step, nested)
             done, _ = await asyncio.wait([work], timeout=limit)
         finally:
             work.cancel()
         if done:
             return work.result()
         await asyncio.wait([work])
-        message = f"Not done within {step.timeout_seconds} s, with the steps inside. Raise timeout_seconds."
         error = ProviderError("TIMEOUT", message, retryable=True)
         self._run.close_steps(frame.inner_path(key, None)[:-1], error)
         return StepResult(error=error)
@@ -70,7 +70,7 @@ class Nesting:
         async def work() -> None:
             nonlocal done
             for number in numbers:
-                if self._run.cancelled:
+                if self._run.stopped is not None:
                     return
                 item = nested.item(number)
                 child = self._child(frame, step, key, nested, item, number, again=again)
@@ -94,8 +94,8 @@ class Nesting:
         finally:
             for worker in workers:
                 worker.cancel()
-        if self._run.cancelled:
-            return _cancelled()
+        if self._run.stopped is not None:
+            return _stopped(self._run.stopped)
         if problems:
             return StepResult(outputs if nested.many else None, error=inner_failure(step, problems, nested))
         return None if waits else StepResult(nested.collect(outputs))
@@ -123,11 +123,11 @@ class Nesting:
             if known is not None and known.status in WITH_OUTPUT and isinstance(known.output, list):
                 outputs += known.output
                 continue
-            if self._run.cancelled:
-                return _cancelled()
+            if self._run.stopped is not None:
+                return _stopped(self._run.stopped)
             worked = await asyncio.to_thread(_work_batch, nested.batch, start, end, known)
             # As for any other step: masked before it is stored or goes on.
-            made, said = self._run.mask_batch([output for output, _ in worked], [message for _, message in worked])
+            made, said = self._run.masker.batch([output for output, _ in worked], [message for _, message in worked])
             failed = {start + at: message for at, message in enumerate(said) if message is not None}
             outputs += made
             problems |= {
@@ -149,7 +149,7 @@ class Nesting:
         failed: dict[int, str],
     ) -> None:
         number = 1 if known is None else known.attempt + 1
-        started = self._run.started(frame, step, row, self._run.runtime.ids.new(), number, Prepared())
+        started = step_started(frame, step, row, self._run.runtime.ids.new(), number, Prepared(), self._run.masker)
         content: dict[str, JsonValue] = {"parsed": outputs}
         status, code = "completed", None
         if failed:
@@ -162,6 +162,14 @@ class Nesting:
         if done == count or now - self._told_at >= PROGRESS_SECONDS:
             self._told_at = now
             self._run.record(Progress(key, {"event": "progress", "done": done, "count": count, "failed": failed}))
+
+
+def _limit_of(step: Step, nested: Nested) -> tuple[int | None, str]:
+    """The seconds of a step as a whole: as written in it, or of the pipeline it calls; and what is said after them."""
+    written = step.timeout_seconds if "timeout_seconds" in step.model_fields_set else None
+    if nested.limit is not None and (written is None or nested.limit < written):
+        return nested.limit, f"Not done within {nested.limit} s, the timeout_seconds of the called pipeline. Raise it."
+    return written, f"Not done within {written} s, with the steps inside. Raise timeout_seconds."
 
 
 def _work_batch(
@@ -177,5 +185,5 @@ def _work_batch(
     return worked
 
 
-def _cancelled() -> StepResult:
-    return StepResult(error=InvalidInput("CANCELLED", "The run was cancelled."))
+def _stopped(why: Stop) -> StepResult:
+    return StepResult(error=InvalidInput(why.code, why.message))

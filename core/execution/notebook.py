@@ -165,7 +165,8 @@ class _MarkReader:
         self._hash = runtime.vault.keyed_hash(owner.id, "fingerprint")
         free = dict.fromkeys(runtime.catalogue.providers(), "free")  # who pays is no part of a fingerprint
         self._claim = Claim(
-            "", owner.id, None, owner.plan, 0, 0, False, definition, called, {}, free, Selection(), {}
+            "", owner.id, None, owner.plan, 0, 0, False, definition, called, {}, free, Selection(), {},
+            runtime.clock.now(),
         )  # fmt: skip
 
     def stored(self, session: Session, frame: Frame, step: Step) -> StepRunView | None:

@@ -1,7 +1,8 @@
 """The secrets of a run: which it uses, whether they exist, and their values for the length of its calls."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from core.accounts.domain import Account
 from core.accounts.queries import get_operator, secret_values
@@ -9,6 +10,14 @@ from core.execution.changes import Claim
 from core.pipelines.definition import Definition
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class RunSecrets:
+    """The secrets of a run by name. `from_shell`: the environment of the process that runs it, and of no other."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    from_shell: bool = False
 
 
 def check_secrets(
@@ -27,9 +36,10 @@ def check_secrets(
     return names
 
 
-def used_secrets(runtime: Runtime, claim: Claim) -> dict[str, str]:
+def used_secrets(runtime: Runtime, claim: Claim) -> RunSecrets:
     """The values of the secrets that a claimed run uses."""
-    return secrets_named(runtime, claim.owner_id, claim.pipeline_id, claim.secret_names)
+    values = secrets_named(runtime, claim.owner_id, claim.pipeline_id, claim.secret_names)
+    return RunSecrets(values, claim.owner_id == get_operator(runtime).id)
 
 
 def secrets_named(runtime: Runtime, owner_id: str, pipeline_id: str | None, names: Iterable[str]) -> dict[str, str]:

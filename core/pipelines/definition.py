@@ -152,7 +152,7 @@ class Output(Part):
 
 
 class Definition(Part):
-    """A whole pipeline."""
+    """A whole pipeline. `timeout_seconds` limits the time its run is under way; waiting for a person does not count."""
 
     name: str = Field(min_length=1, max_length=200)
     description: str | None = Field(default=None, max_length=2000)
@@ -165,6 +165,7 @@ class Definition(Part):
     input: Input = Input()
     agent_defaults: AgentDefaults = AgentDefaults()
     budget: Budget | None = None
+    timeout_seconds: int | None = Field(default=None, ge=1, le=86_400)
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=STEP_LIMIT)]
     output: Output = Output()
     notifications: Notifications = Notifications()

@@ -14,7 +14,10 @@ from core.shared.types import JsonValue
 
 __all__ = ["dump_yaml", "to_dict", "to_yaml"]
 
-TOP_ORDER = ("name", "description", "version", "tags", "variables", "input", "agent_defaults", "steps", "output")
+TOP_ORDER = (
+    "name", "description", "version", "tags", "timeout_seconds", "variables", "input", "agent_defaults", "steps",
+    "output",
+)  # fmt: skip
 STEP_ORDER = ("id", "name", "type", "model", "needs")
 
 # What a block scalar cannot show as it is, or what a reader could trim.

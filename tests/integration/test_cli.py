@@ -1,12 +1,24 @@
 """`stepiq` as a process: what is printed where, and its exit codes."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
+
+from core.bootstrap import build_runtime
+from core.execution.deliveries import deliver_due
+from core.execution.models import DeliveryRow
+from core.platform.runtime import Runtime
+from core.platform.settings import Settings
+from core.platform.signatures import verify
+from tests.support.http_peer import peer_in_thread
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = """
@@ -67,6 +79,71 @@ def test_a_failed_run_exits_with_1(stepiq, tmp_path: Path) -> None:  # type: ign
                                      'extract: "length(@)"\n    from: "{{input.name}}"'))  # fmt: skip
     done = stepiq("run", str(file), "--input", "name=Ada")
     assert done.returncode == 1 and "greet" in done.stderr
+
+
+DELIVERS = """
+name: Told
+version: 1
+steps:
+  - {id: say, type: transform, template: "Hello"}
+output:
+  deliver:
+    - {type: webhook, url: "ADDRESS/one?token={{env.HOOK_TOKEN}}", signing_secret_name: SIGNING_KEY}
+    - {type: webhook, url: "ADDRESS/two", signing_secret_name: SIGNING_KEY}
+    - {type: file, path: said.txt}
+"""
+
+
+def test_a_run_sends_its_deliveries_before_it_ends(  # type: ignore[no-untyped-def]
+    stepiq, tmp_path: Path, settings_with: Callable[..., Settings]
+) -> None:
+    shell = {"SIGNING_KEY": "signing-key-1", "HOOK_TOKEN": "hook-token-1", "OUTBOUND_ALLOWLIST": "127.0.0.1"}
+    file = tmp_path / "told.yaml"
+    with peer_in_thread() as peer:
+        file.write_text(DELIVERS.replace("ADDRESS", f"http://127.0.0.1:{peer.port}"))
+        peer.answers["/two"] = (400, {}, b"")
+        done = stepiq("run", str(file), **shell)
+        assert (done.returncode, done.stdout) == (0, "Hello\n"), done.stderr
+        said = ("deliver.0 (webhook): sent", "deliver.1 (webhook): failed (HTTP_STATUS)", "deliver.2 (file): sent")
+        assert all(line in done.stderr.splitlines() for line in said), done.stderr
+        seen = {request.path: request for request in peer.requests}
+        assert sorted(seen) == ["/one?token=hook-token-1", "/two"], "each once"
+        one = seen["/one?token=hook-token-1"]
+        assert verify("signing-key-1", one.headers, one.body, now=int(time.time()))
+        assert json.loads(one.body)["output"] == "Hello"
+
+        peer.requests.clear()
+        peer.answers["/one?token=hook-token-1"] = (503, {}, b"")
+        done = stepiq("run", str(file), **shell)
+        assert done.returncode == 0, "the run itself is complete"
+        pending = "deliver.0 (webhook): not sent (HTTP_STATUS); it will be tried again by a server on this data"
+        assert pending in done.stderr.splitlines()
+        assert len(peer.requests) == 2, "one attempt each"
+
+        # A server, which was started from a shell without these secrets.
+        del peer.answers["/one?token=hook-token-1"]
+        peer.requests.clear()
+        assert "SIGNING_KEY" not in os.environ
+        runtime = build_runtime(settings_with(data_dir=tmp_path / "data", outbound_allowlist="127.0.0.1"))
+        with runtime.database.read() as session:
+            rows = session.scalars(select(DeliveryRow)).all()
+        kept = {row.status for row in rows if b"secrets" in _opened(runtime, row)}
+        assert kept == {"pending"}, "secrets are carried no longer than they are needed"
+        deadline = time.monotonic() + 10
+        while not peer.requests and time.monotonic() < deadline:
+            asyncio.run(deliver_due(runtime))
+            time.sleep(0.1)
+        (again,) = peer.requests
+        assert again.path == "/one?token=hook-token-1"
+        assert verify("signing-key-1", again.headers, again.body, now=int(time.time()))
+        with runtime.database.read() as session:
+            rows = session.scalars(select(DeliveryRow)).all()
+        assert not any(b"-key-1" in _opened(runtime, row) or b"hook-token-1" in _opened(runtime, row) for row in rows)
+        runtime.database.dispose()
+
+
+def _opened(runtime: Runtime, row: DeliveryRow) -> bytes:
+    return json.dumps(runtime.vault.open_json(row.owner_id, f"deliveries.request:{row.id}", row.request)).encode()
 
 
 def test_people_are_made_and_listed(stepiq) -> None:  # type: ignore[no-untyped-def]

@@ -36,4 +36,5 @@ def prepare(context: StepContext) -> Prepared:
         steps: dict[str, JsonValue] = {step_id: {"output": output} for step_id, output in outputs.items()}
         return run_output(called, {**item.base, "steps": steps}, outputs)
 
-    return Prepared(nested=Nested(1, 1, lambda _: only, result, lambda outputs: outputs[0]))
+    limit = called.timeout_seconds
+    return Prepared(nested=Nested(1, 1, lambda _: only, result, lambda outputs: outputs[0], limit=limit))

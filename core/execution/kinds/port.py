@@ -83,7 +83,8 @@ class Nested:
     """Steps inside a step: `count` lists of them, `concurrency` at a time, each made when its turn comes.
 
     `collect` makes the output of the outputs of all lists. `batch`: items so light that many make one journal row;
-    it works out the items from one number up to another, each an output or what went wrong.
+    it works out the items from one number up to another, each an output or what went wrong. `limit` bounds
+    the seconds of all of it, beside the step's own.
     """
 
     count: int
@@ -94,6 +95,7 @@ class Nested:
     together: bool = False
     many: bool = False
     batch: Callable[[int, int], list[tuple[JsonValue, str | None]]] | None = None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

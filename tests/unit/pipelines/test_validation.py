@@ -3,7 +3,9 @@
 import pytest
 
 from core.pipelines.definition import Definition, LlmStep, TransformStep, resolve_models, with_agent_defaults
+from core.pipelines.dump import to_yaml
 from core.pipelines.graph import ancestors, cycles, dependencies, descendants, order
+from core.pipelines.json_schema import json_schema
 from tests.unit.pipelines.models import check, only_error
 
 HEAD = "name: x\ninput: {schema: {topic: {type: string}}}\nvariables: {tone: warm}\n"
@@ -239,6 +241,20 @@ def test_the_graph():
     assert descendants(definition, "a") == {"b", "c", "d"}
     assert cycles(waits) == ()
     assert cycles(dependencies(graph_of(a="b", b="a", c="a", d="d e", e="d"))) == (("a", "b", "a"), ("d", "d"))
+
+
+@pytest.mark.parametrize("value", ["0", "86401", "1.5", "soon"])
+def test_the_time_of_a_run_has_bounds(value):
+    issue = only_error(steps("prompt: p", tail=f"timeout_seconds: {value}\n"))
+    assert (issue.line, issue.path) == (8, "timeout_seconds")
+
+
+def test_the_time_of_a_run_is_kept_and_written_back():
+    checked = check(steps("prompt: p", tail="timeout_seconds: 86400\n"))
+    assert checked.definition is not None and checked.definition.timeout_seconds == 86_400
+    text = to_yaml(checked.definition)
+    assert "\ntimeout_seconds: 86400\n" in text and check(text).definition == checked.definition
+    assert json_schema()["properties"]["timeout_seconds"]["anyOf"][0]["maximum"] == 86_400
 
 
 def test_models_are_resolved_in_order():
