@@ -110,7 +110,7 @@ class _Work:
         """Work until the answer, a limit or a failure."""
         self._live, self._until = live, _now() + self._seconds
         context, call = self._context, self._call
-        own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
+        own_key = context.own_key(call.card.provider) if call.own_key else None
         try:
             port = context.runtime.providers.port_for(call.card, own_key, metered=call.metered)
             async with asyncio.timeout(self._seconds + GRACE_SECONDS):
