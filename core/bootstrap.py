@@ -46,6 +46,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
     keys = KeyStore(settings.key_store, master_keys(settings), clock)
     config = provider_config(settings)
     catalogue = Catalogue(config)
+    outbound = Outbound(parse_allowlist(settings.outbound_allowlist))
     database = Database(settings.database)
     dispatcher = (
         LocalDispatcher()
@@ -60,8 +61,8 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         vault=Vault(keys),
         blobs=FolderBlobs(settings.blobs),
         catalogue=catalogue,
-        providers=Providers(config, demo_pace_seconds=settings.demo_pace_ms / 1000),
-        outbound=Outbound(parse_allowlist(settings.outbound_allowlist)),
+        providers=Providers(config, outbound=outbound, demo_pace_seconds=settings.demo_pace_ms / 1000),
+        outbound=outbound,
         dispatcher=dispatcher,
         mail=build_mailer(settings),
     )

@@ -170,8 +170,11 @@ def set_confirm_limit(runtime: Runtime, owner_id: str, credits: float) -> None:
         session.execute(update(AccountRow).where(AccountRow.id == owner_id).values(confirm_above_micros=micros))
 
 
-def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str) -> None:
-    """Keep a vendor key of the person's own, encrypted; a second one replaces the first."""
+def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str, base_url: str | None = None) -> None:
+    """Keep a vendor key of the person's own, encrypted; a second one replaces the first, its address too.
+
+    `base_url`: a gateway of the person's own, to which alone the key is sent. Raises InvalidInput.
+    """
     secret = secret.strip()
     if provider not in runtime.catalogue.vendors():
         raise InvalidInput("UNKNOWN_PROVIDER", "Choose one of the providers listed.", field="provider")
@@ -181,12 +184,15 @@ def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str) ->
             "This does not look like an API key: paste it whole, without spaces.",
             field="secret",
         )
-    key_id = runtime.ids.new()
-    sealed = runtime.vault.seal_text(owner_id, f"own_keys.secret:{key_id}", secret)
-    now = runtime.clock.now()
+    written = (base_url or "").strip()
+    address = runtime.outbound.look_up_base_url(written) if written else None
+    row = OwnKeyRow(id=runtime.ids.new(), account_id=owner_id, provider=provider, created_at=runtime.clock.now())
+    row.secret = runtime.vault.seal_text(owner_id, f"own_keys.secret:{row.id}", secret)
+    if address is not None:
+        row.base_url = runtime.vault.seal_text(owner_id, f"own_keys.base_url:{row.id}", address)
     with runtime.database.write() as session:
         session.execute(delete(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.provider == provider))
-        session.add(OwnKeyRow(id=key_id, account_id=owner_id, provider=provider, secret=sealed, created_at=now))
+        session.add(row)
 
 
 def delete_own_key(runtime: Runtime, owner_id: str, provider: str) -> None:

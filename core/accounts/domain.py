@@ -1,7 +1,7 @@
 """People: who they are, what they may, and the decisions that need no database."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from unicodedata import category
 
@@ -66,12 +66,21 @@ class SignedIn:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnKey:
+    """A vendor key of a person's own, in plain text, and where it is sent: to `base_url` only, where there is one."""
+
+    secret: str = field(repr=False)
+    base_url: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OwnKeyView:
-    """A vendor key of a person's own, by its last four characters."""
+    """A vendor key of a person's own, by its last four characters; `host` is that of its base URL, if it has one."""
 
     provider: str
     hint: str
     created_at: datetime
+    host: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,10 @@ class OwnKeyRow(Base):
         LargeBinary,
         info=personal("user.authorization.credentials", "service", "Own vendor key", export="never", erase="shred-key"),
     )
+    base_url: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        info=personal("user.account.settings", "service", "Address that an own key is sent to", erase="shred-key"),
+    )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Own key saved", origin="observed")
     )

@@ -1,7 +1,9 @@
 """Reading people and their sessions."""
 
 from collections.abc import Collection
+from functools import partial
 from typing import cast
+from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Table, bindparam, func, or_, select
 from sqlalchemy.orm import Session
@@ -10,6 +12,7 @@ from core.accounts.domain import (
     CONFIRM_ABOVE_MICROS,
     Account,
     InstallationOverview,
+    OwnKey,
     OwnKeyView,
     SecretView,
     SessionView,
@@ -140,7 +143,7 @@ def list_own_keys(runtime: Runtime, owner_id: str) -> tuple[OwnKeyView, ...]:
         rows = session.scalars(
             select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id).order_by(OwnKeyRow.provider)
         ).all()
-    return tuple(OwnKeyView(row.provider, "…" + _secret(runtime, row)[-4:], row.created_at) for row in rows)
+    return tuple(_key_view(row, _own_key(runtime, row)) for row in rows)
 
 
 def own_key_providers(runtime: Runtime, owner_id: str) -> frozenset[str]:
@@ -149,15 +152,22 @@ def own_key_providers(runtime: Runtime, owner_id: str) -> frozenset[str]:
         return frozenset(connection.execute(KEY_PROVIDERS, {"b_account": owner_id}).scalars())
 
 
-def own_keys(runtime: Runtime, owner_id: str) -> dict[str, str]:
+def own_keys(runtime: Runtime, owner_id: str) -> dict[str, OwnKey]:
     """Vendor keys by provider, in plain text: for the engine's calls only."""
     with runtime.database.read() as session:
         rows = session.scalars(select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id)).all()
-    return {row.provider: _secret(runtime, row) for row in rows}
+    return {row.provider: _own_key(runtime, row) for row in rows}
 
 
-def _secret(runtime: Runtime, row: OwnKeyRow) -> str:
-    return runtime.vault.open_text(row.account_id, f"own_keys.secret:{row.id}", row.secret)
+def _key_view(row: OwnKeyRow, key: OwnKey) -> OwnKeyView:
+    host = urlsplit(key.base_url).netloc if key.base_url else None
+    return OwnKeyView(row.provider, "…" + key.secret[-4:], row.created_at, host)
+
+
+def _own_key(runtime: Runtime, row: OwnKeyRow) -> OwnKey:
+    opened = partial(runtime.vault.open_text, row.account_id)
+    base_url = opened(f"own_keys.base_url:{row.id}", row.base_url) if row.base_url is not None else None
+    return OwnKey(opened(f"own_keys.secret:{row.id}", row.secret), base_url)
 
 
 def list_secrets(runtime: Runtime, owner_id: str, *, pipeline_id: str | None = None) -> tuple[SecretView, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from core.accounts.domain import OwnKey
 from core.execution.attachments import file_inputs, read_inputs
 from core.execution.budgets import within_budget
 from core.execution.changes import (
@@ -63,7 +64,7 @@ class ActiveRun:
         self,
         runtime: Runtime,
         claim: Claim,
-        own_keys: dict[str, str],
+        own_keys: Mapping[str, OwnKey],
         apply: Apply,
         secrets: RunSecrets,
     ) -> None:

@@ -31,6 +31,7 @@ REFUSED = "REFUSED"
 NO_KEY = "NO_KEY"
 NO_PRICE = "NO_PRICE"
 CANNOT_SEE = "CANNOT_SEE"
+ADDRESS_REFUSED = "ADDRESS_REFUSED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from core.accounts.commands import delete_own_key, save_own_key
 from core.accounts.domain import OwnKeyView
 from core.accounts.queries import list_own_keys
 from core.bootstrap import get_runtime
+from core.providers.domain import ANTHROPIC
 from pages.ui.badges import text_badge
 from pages.ui.memory import widget_text
 from pages.ui.notices import attempt, draw_notices, say
@@ -38,22 +39,30 @@ def _draw_provider(provider: str, key: OwnKeyView | None) -> None:
     runtime, name = get_runtime(), vendor(provider)
     card = next((card for card in runtime.catalogue.list() if card.provider == provider), None)
     terms = (
-        f'<p class="sq-facts">Works in {escape(card.region)}. {escape(card.data_terms.training)}</p>' if card else ""
+        f'<p class="sq-facts">Works in {escape(card.region)}. {escape(card.data_terms.training)}</p>'
+        if card and not (key and key.host)  # a gateway has terms of its own
+        else ""
     )
     if key is None:
         st.html(f'<h2 class="sq-id">{escape(name)}</h2>{terms}')
-        with (
-            st.form(f"add-{provider}", border=False, clear_on_submit=True),
-            st.container(horizontal=True, vertical_alignment="bottom"),
-        ):
-            st.text_input(f"{name} key", type="password", key=f"secret-{provider}", autocomplete="off")
-            st.form_submit_button("Save key", on_click=_save, args=(provider,))
+        with st.form(f"add-{provider}", border=False, clear_on_submit=True):
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                st.text_input(f"{name} key", type="password", key=f"secret-{provider}", autocomplete="off")
+                st.form_submit_button("Save key", on_click=_save, args=(provider,))
+            with st.expander("Address (only for a gateway of your own)"):
+                st.text_input(
+                    f"Address for the {name} key", key=f"address-{provider}", autocomplete="off",
+                    placeholder="https://gateway.example.org" + ("" if provider == ANTHROPIC else "/v1"),
+                    help=f"The base URL of a gateway or proxy that speaks as {name} does. The key is then sent there "
+                    "and nowhere else. Leave it empty for the provider itself.",
+                )  # fmt: skip
         return
     added = time_html(key.created_at, runtime.clock.now())
+    host = f", sent to {escape(key.host)}" if key.host else ""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(
             f'<div class="sq-row"><h2 class="sq-id">{escape(name)}</h2>{text_badge("your key", "green")}'
-            f'<span class="sq-facts">ends in {escape(key.hint)}, added {added}</span></div>{terms}'
+            f'<span class="sq-facts">ends in {escape(key.hint)}{host}, added {added}</span></div>{terms}'
         )
         st.button(
             "Delete", key=f"delete-{provider}", icon=":material/delete:", on_click=_delete,
@@ -65,7 +74,8 @@ def _draw_provider(provider: str, key: OwnKeyView | None) -> None:
 def _save(provider: str) -> None:
     runtime = get_runtime()
     owner_id, secret = current_session(runtime).account.id, widget_text(f"secret-{provider}")
-    if attempt(lambda: save_own_key(runtime, owner_id, provider, secret.strip())):
+    address = widget_text(f"address-{provider}")
+    if attempt(lambda: save_own_key(runtime, owner_id, provider, secret.strip(), address)):
         say(f"Saved your {vendor(provider)} key.")
 
 

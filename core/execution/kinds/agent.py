@@ -113,7 +113,7 @@ class _Work:
         """Work until the answer, a limit or a failure."""
         self._live, self._until = live, _now() + self._seconds
         context, call = self._context, self._call
-        own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
+        own_key = context.own_key(call.card.provider) if call.own_key else None
         if own_key is None:
             self._allowance = VendorTurns(context.runtime, call.card.provider, self._tell)
         try:

@@ -29,7 +29,7 @@ def prepare(context: StepContext) -> Prepared:
     )
     if step.agent is not None:
         return agent.prepare(context, step, call)
-    own_key = context.own_keys.get(call.card.provider, "") if call.own_key else None
+    own_key = context.own_key(call.card.provider) if call.own_key else None
 
     async def execute(live: Live) -> StepResult:
         port = runtime.providers.port_for(call.card, own_key, metered=call.metered)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
+from core.accounts.domain import OwnKey
 from core.credits.domain import charged_cents, micros_for
 from core.execution.changes import Claim
 from core.pipelines.definition import Definition, Step
@@ -138,8 +139,12 @@ class StepContext:
     hash_: Hash
     cause: str
     delivery_id: str
-    own_keys: Mapping[str, str]
+    own_keys: Mapping[str, OwnKey]
     secrets: Mapping[str, str]
     files: Mapping[str, FileView]
     model: str | None = None
     before: JsonValue = None
+
+    def own_key(self, provider: str) -> OwnKey:
+        """The person's key; an empty one where it is missing, which no call is made with."""
+        return self.own_keys.get(provider, OwnKey(""))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from urllib.parse import urljoin
 
 import certifi
 
 from core.platform.outbound.allowlist import AllowEntry, HostPattern, parse_host_patterns
-from core.platform.outbound.errors import OutboundFailed, OutboundRefused, OutboundTimeout
+from core.platform.outbound.errors import OutboundError, OutboundFailed, OutboundRefused, OutboundTimeout
 from core.platform.outbound.lookup import Lookup, SystemLookup
 from core.platform.outbound.messages import (
     OutboundRequest,
@@ -24,6 +25,7 @@ from core.platform.outbound.targets import Address, Target, read_target
 from core.shared.errors import InvalidInput
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LOOKUP_SECONDS = 5.0  # a person waits for it
 
 
 class Outbound:
@@ -79,14 +81,35 @@ class Outbound:
         leads is judged at every connection.
         """
         try:
-            target = self.check_url(url.strip())
+            target = self.check_keyed_url(url.strip())
         except OutboundRefused as refused:
             raise InvalidInput("INVALID_BASE_URL", refused.message, field="base_url") from None
         if "?" in target.rest or "#" in url:
             raise InvalidInput("INVALID_BASE_URL", "Enter the base URL without ? and #.", field="base_url")
-        if target.scheme != "https" and not self._rules.may_be_private(target):
-            raise InvalidInput("INVALID_BASE_URL", "A key is only sent over https. Enter https://…", field="base_url")
         return target.url.rstrip("/")
+
+    def look_up_base_url(self, url: str) -> str:
+        """As `check_base_url`, and looked up once, so that a name that leads nowhere or inside is told at once.
+
+        Blocks for the lookup. It spares no later one: the name may lead elsewhere by then.
+        """
+        tidied = self.check_base_url(url)
+        try:
+            with ThreadPoolExecutor(1) as thread:  # for a loop of its own: the caller's may be running
+                thread.submit(asyncio.run, self._resolve_soon(read_target(tidied))).result()
+        except OutboundError as problem:
+            raise InvalidInput("INVALID_BASE_URL", problem.message, field="base_url") from None
+        return tidied
+
+    def check_keyed_url(self, url: str) -> Target:
+        """Judge an address that a key is sent to, without a lookup: https, or http to a host the operator opened.
+
+        Raises OutboundRefused.
+        """
+        target = self.check_url(url)
+        if target.scheme != "https" and not self._rules.may_be_private(target):
+            raise OutboundRefused("A key is only sent over https. Enter https://…")
+        return target
 
     async def resolve(self, target: Target) -> tuple[Address, ...]:
         """The addresses of a target, every one of them allowed. Raises OutboundRefused and OutboundFailed."""
@@ -96,6 +119,13 @@ class Outbound:
             found = self._rules.local_addresses(target) or await self._look_up(target)
         self._rules.check_addresses(target, found)
         return found
+
+    async def _resolve_soon(self, target: Target) -> None:
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                await self.resolve(target)
+        except TimeoutError:
+            raise OutboundTimeout(f"The host {target.host} was not found in time. Try again later.") from None
 
     async def _look_up(self, target: Target) -> tuple[Address, ...]:
         try:

@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx2
 
+from core.platform.outbound import OutboundError, OutboundRefused
 from core.providers.domain import (
+    ADDRESS_REFUSED,
     AUTHENTICATION,
     BAD_REQUEST,
     CONNECTION,
@@ -43,6 +45,7 @@ _SENTENCES = {
     TRUNCATED_STREAM: "The answer of {provider} ended before it was complete. Try again.",
     MALFORMED: "{provider} sent an answer that cannot be read. Try again.",
     REFUSED: "{provider} declined to answer this prompt under its usage policy. Change the prompt.",
+    ADDRESS_REFUSED: "The address of your {provider} key may not be reached.",
 }
 _RETRYABLE = frozenset({RATE_LIMITED, OVERLOADED, VENDOR_ERROR, TIMEOUT, CONNECTION, TRUNCATED_STREAM, MALFORMED})
 
@@ -102,10 +105,15 @@ class Failure:
     status: int | None = None
     vendor_type: str = ""
     vendor_message: str = ""
+    guard_message: str = ""
 
 
 def read_failure(error: Exception, sdk: SdkErrors, progress: Progress) -> Failure | None:
     """Classify an exception of an SDK or of its HTTP client; None for one that is neither."""
+    stopped = _stopped_by_guard(error)
+    if stopped is not None:
+        code = ADDRESS_REFUSED if isinstance(stopped, OutboundRefused) else CONNECTION
+        return Failure(code, stopped.retryable, guard_message=stopped.message)
     if isinstance(error, (sdk.timeout, httpx2.TimeoutException, TimeoutError)):
         return Failure(TIMEOUT, True)
     if isinstance(error, sdk.status):
@@ -122,6 +130,14 @@ def read_failure(error: Exception, sdk: SdkErrors, progress: Progress) -> Failur
     if progress.began and isinstance(error, (TypeError, AttributeError, LookupError)):
         return Failure(MALFORMED, True)
     return None
+
+
+def _stopped_by_guard(error: Exception) -> OutboundError | None:
+    """Why the way out made no connection to an address of a person's own: the SDKs raise their own error from it."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OutboundError):
+        cause = cause.__cause__
+    return cause
 
 
 def _read_status(error: Any) -> Failure:
@@ -196,6 +212,8 @@ def to_error(failure: Failure, *, provider: str, request: ModelRequest, key: str
     detail = safe_detail(failure.vendor_message, request, key)
     if detail and failure.code in (BAD_REQUEST, VENDOR_ERROR, RATE_LIMITED):
         message = f"{message} It said: {detail}"
+    if failure.guard_message:
+        message = f"{message} {failure.guard_message}"
     context: dict[str, Any] = {"provider": provider, "model": request.model}
     if failure.status is not None:
         context["status"] = failure.status

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from core.accounts.domain import OwnKey
 from core.providers.adapters.connections import SERVER_KEEPS_SECONDS
 from core.providers.domain import Usage
 from core.shared.errors import ProviderError
@@ -267,9 +268,9 @@ async def test_a_connection_is_not_used_after_servers_close_it(vendor: Vendor, m
 
 
 async def test_an_own_key_is_used_and_never_replaced(vendor: Vendor) -> None:
-    await vendor.providers.port_for(vendor.card, "sk-own-key-abcdef").complete(vendor.request(), None)
+    await vendor.providers.port_for(vendor.card, OwnKey("sk-own-key-abcdef")).complete(vendor.request(), None)
     assert "sk-own-key-abcdef" in str(vendor.last.headers)
     assert KEY not in str(vendor.last.headers)
     with pytest.raises(ProviderError) as caught:
-        vendor.providers.port_for(vendor.card, "")
+        vendor.providers.port_for(vendor.card, OwnKey(""))
     assert caught.value.code == "NO_KEY"

@@ -1,5 +1,7 @@
 """Pipelines, keys, usage, the operators' page, and who may see what."""
 
+from collections.abc import Callable
+
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
@@ -46,6 +48,21 @@ def test_a_key_is_saved_shown_by_its_end_and_deleted(person: Person) -> None:
     assert "WXYZ" in said and SECRET not in said
     app.button(key="delete-anthropic").click().run()
     assert not list_own_keys(person.runtime, person.account.id)
+
+
+def test_a_key_for_a_gateway_shows_its_host(
+    runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = sign_in_person(runtime_with(outbound_allowlist="127.0.0.1"), monkeypatch)
+    for address, said in (("http://10.0.0.1/v1", "private address"), ("http://127.0.0.1:8443/v1", "127.0.0.1:8443")):
+        app = page_test("pages.account.keys", "keys_page")
+        app.text_input(key="secret-openai").set_value(SECRET)
+        app.text_input(key="address-openai").set_value(address)
+        app.button(key="FormSubmitter:add-openai-Save key").click().run()
+        assert said in text_of(app) + "".join(error.value for error in app.error)
+        assert len(list_own_keys(person.runtime, person.account.id)) == (said != "private address")
+    assert text_of(app).count("Works in") == 1, "the provider's terms are not its gateway's"
+    set_runtime(None)
 
 
 def test_the_confirm_limit_is_the_persons_own(person: Person) -> None:

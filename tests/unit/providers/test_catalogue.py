@@ -10,6 +10,7 @@ from genai_prices.types import Usage as TheirUsage
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.accounts.domain import OwnKey
 from core.providers.catalogue import DEMO_LABEL, Catalogue
 from core.providers.domain import PartnerConfig, ProviderConfig, Usage
 from core.providers.prices import vendor_price
@@ -140,7 +141,7 @@ def test_an_unknown_price_is_none_and_refused_on_platform_keys() -> None:
     with pytest.raises(ProviderError) as caught:
         providers.port_for(card, None)
     assert caught.value.code == "NO_PRICE"
-    assert providers.port_for(card, "own-key") is not None
+    assert providers.port_for(card, OwnKey("own-key")) is not None
 
 
 def test_partner_prices_come_from_settings_else_from_the_bundled_data() -> None:

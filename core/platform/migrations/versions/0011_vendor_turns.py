@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011_vendor_turns"
-down_revision = "0002_mail_outbox"
+down_revision = "0010"
 
 
 def upgrade() -> None:
