@@ -72,7 +72,9 @@ class ActiveRun:
         self.claim = claim
         self._own_keys = own_keys
         self._secrets = secrets
-        self.masker = RunMasker(secrets.values)
+        # A vendor knows the key it is called with; a gateway of somebody's own might tell it.
+        told = {f"key of {provider}": key.secret for provider, key in own_keys.items() if key.base_url is not None}
+        self.masker = RunMasker({**secrets.values, **told})
         self._apply = apply
         self._hash = runtime.vault.keyed_hash(claim.owner_id, "fingerprint")
         self._recorder = Recorder(claim, apply, self._stop)

@@ -53,6 +53,7 @@ class Settings:
         name: str,
         description: str,
         budget: dict[str, Any] | None,
+        time: int | None,
         mail: Mapping[str, bool],
         hook: dict[str, Any] | None,
     ) -> dict[str, JsonValue]:
@@ -71,6 +72,7 @@ class Settings:
         wanted: dict[str, Any] = {
             "name": name,
             "description": description or None,
+            "timeout_seconds": time,
             "budget": budget,
             "notifications": notices or None,
             "output": {**output, **({"deliver": deliver} if deliver else {})} or None,
@@ -91,7 +93,8 @@ def settings_dialog(
     st.session_state.setdefault("settings-budget", budget.max_credits if budget else None)
     st.text_input("Name", settings.definition.name, key="settings-name", max_chars=200)
     st.text_area("Description", settings.definition.description or "", key="settings-description", height=80)
-    st.html('<div class="sq-id">Budget</div>')
+    st.session_state.setdefault("settings-time", settings.definition.timeout_seconds)
+    st.html('<div class="sq-id">Limits of a run</div>')
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.number_input(
             "Most credits a run", min_value=0.0, value=None, step=1.0,
@@ -100,6 +103,10 @@ def settings_dialog(
         exceed = st.selectbox(
             "Before a step would pass it", list(EXCEED), key="settings-exceed", format_func=EXCEED.__getitem__,
             index=list(EXCEED).index(budget.on_exceed) if budget else 0, width=260,
+        )  # fmt: skip
+        st.number_input(
+            "Longest time, in seconds", min_value=1, max_value=86_400, value=None, step=60, key="settings-time",
+            placeholder="No limit", width=200, help="Waiting for a person does not count.",
         )  # fmt: skip
         if exceed == "downgrade":
             cheaper = budget.downgrade_to if budget else None
@@ -167,6 +174,7 @@ def _read(settings: Settings) -> Fields:
     return settings.changed(
         name=widget_text("settings-name").strip(),
         description=widget_text("settings-description").strip(),
+        time=state.get("settings-time"),
         budget=budget,
         mail={when: bool(state.get(f"settings-{when}", settings.mails_me(when))) for when in WHEN},
         hook=hook,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from core.accounts.queries import list_own_keys, own_keys
 from core.execution.commands import start_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
-from core.execution.queries import get_run
+from core.execution.queries import get_run, run_as_dict
 from core.pipelines.commands import create_pipeline
 from core.platform.outbound import Outbound
 from core.platform.runtime import Runtime
@@ -107,7 +108,7 @@ async def test_an_address_is_looked_up_while_a_loop_runs(sqlite_runtime: Runtime
     assert names.asked == ["gateway.example.org"]
 
 
-async def run_once(runtime: Runtime, owner: Account, definition: str) -> RunView:
+async def run_once(runtime: Runtime, owner: Account, definition: str | dict[str, Any]) -> RunView:
     engine = Engine(runtime, "serve:test")
     try:
         run = start_run(runtime, owner, create_pipeline(runtime, owner, definition).id, {})
@@ -150,3 +151,14 @@ async def test_an_address_that_is_closed_again_is_not_reached(
     assert (step.error["code"], step.retry_count) == ("ADDRESS_REFUSED", 0), "trying again does not help"
     assert "OUTBOUND_ALLOWLIST" in str(step.error["message"])
     assert peer.connections == 0
+
+
+async def test_a_gateway_that_tells_the_key_is_masked(runtime_with: Callable[..., Runtime]) -> None:
+    with StubServer() as gateway:
+        runtime = runtime_with(outbound_allowlist="127.0.0.1")
+        owner = create_account(runtime, email="ada@example.org", password=PASSWORD)
+        save_own_key(runtime, owner.id, "anthropic", SECRET, f"{gateway.url}/anthropic")
+        step = {"id": "a", "model": "claude-sonnet-4-5-echo", "prompt": f"You sent {SECRET}", "max_tokens": 64}
+        run = await run_once(runtime, owner, {"name": "Told", "version": 1, "steps": [step]})
+        assert run.status == "completed", run.error
+        assert "[secret key of anthropic]" in str(run.output_data) and SECRET not in repr(run_as_dict(run)["steps"])

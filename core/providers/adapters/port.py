@@ -54,6 +54,8 @@ _REMEMBERED = frozenset({TEMPERATURE, STREAM_USAGE, NEW_LIMIT_NAME, REASONING})
 
 JSON_ONLY = "Answer with one JSON value only: no prose, no code fence."
 CONNECT_SECONDS = 10.0
+MOST_TOKENS = 1_000_000_000
+"""More than any call can use: a count above it is a mistake, or a lie of somebody's gateway."""
 
 # At DEBUG the SDKs log whole request bodies, prompts included.
 for _sdk in ("anthropic", "openai"):
@@ -198,8 +200,8 @@ def failed(kind: str, message: str) -> NoReturn:
 
 
 def tokens(value: Any) -> int:
-    """A token count of a vendor; raises TypeError for anything that is not one."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    """A token count of a vendor; raises TypeError for anything that is not one, or that nothing could have read."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
         raise TypeError("not a token count")
     return value
 

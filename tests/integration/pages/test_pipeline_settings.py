@@ -61,6 +61,7 @@ def test_settings_are_saved_and_the_rest_of_the_text_stays(person: Person, pipel
     app.text_input(key="settings-name").set_value("Greetings")
     app.number_input(key="settings-budget").set_value(5)
     app.selectbox(key="settings-exceed").set_value("pause")
+    app.number_input(key="settings-time").set_value(300)
     app.checkbox(key="settings-on_failure").set_value(True)
     app.text_input(key="settings-hook").set_value("https://example.org/hook")
     app.selectbox(key="settings-secret").set_value("SIGNING_KEY")
@@ -68,6 +69,7 @@ def test_settings_are_saved_and_the_rest_of_the_text_stays(person: Person, pipel
     text = text_of_draft(person, pipeline)
     assert "# Kept comment" in text and "# also kept" in text
     assert "name: Greetings" in text and "max_credits: 5" in text and "on_exceed: pause" in text
+    assert "timeout_seconds: 300" in text
     assert "team@example.org" in text and "to: ada@example.org" in text
     assert "url: https://example.org/hook" in text and "signing_secret_name: SIGNING_KEY" in text
 
@@ -108,7 +110,8 @@ def test_what_the_dialog_does_not_show_stays() -> None:
     }
     settings = Settings.of(read_definition(written), "me@example.org")
     same = {
-        "name": "Send", "description": "", "budget": None, "mail": {"on_success": True, "on_failure": False},
+        "name": "Send", "description": "", "budget": None, "time": None,
+        "mail": {"on_success": True, "on_failure": False},
         "hook": {"type": "webhook", "url": "https://one.example", "signing_secret_name": "KEY"},
     }  # fmt: skip
     kept = settings.changed(**{**same, "hook": {**same["hook"], "url": "https://new.example"}})
