@@ -5,9 +5,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
-from jobs import file_cleanup, key_cleanup, mail_outbox, review_deadlines, session_cleanup
+from jobs import file_cleanup, key_cleanup, mail_outbox, review_deadlines, schedules, session_cleanup
 
 MAIL_SECONDS = 5
+SCHEDULE_SECONDS = 5
 
 log = get_logger("jobs")
 
@@ -22,6 +23,9 @@ def start_scheduler(runtime: Runtime) -> BackgroundScheduler:
     scheduler.add_job(lambda: key_cleanup.run(runtime, runtime.clock.now()), "interval", hours=1, id="key_cleanup")
     scheduler.add_job(
         lambda: review_deadlines.run(runtime, runtime.clock.now()), "interval", minutes=1, id="review_deadlines"
+    )
+    scheduler.add_job(
+        lambda: schedules.run(runtime, runtime.clock.now()), "interval", seconds=SCHEDULE_SECONDS, id="schedules"
     )
     _tick_mail(scheduler, runtime)
     scheduler.start()

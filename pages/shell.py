@@ -25,6 +25,7 @@ from pages.workspace.pipelines import pipelines_page
 from pages.workspace.reviews import reviews_page
 from pages.workspace.run_detail import run_page
 from pages.workspace.runs import runs_page
+from pages.workspace.schedules import schedules_page
 
 _ADMIN = Path(__file__).resolve().parent.parent / "admin"
 
@@ -58,6 +59,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(
                 reviews_page, title=_with_count("Reviews", waiting), icon=":material/how_to_reg:", url_path="reviews"
             ),
+            st.Page(schedules_page, title="Schedules", icon=":material/schedule:", url_path="schedules"),
             st.Page(run_page, title="Run", icon=":material/play_circle:", url_path="run", visibility="hidden"),
         ],
         "Account": [

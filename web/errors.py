@@ -14,6 +14,7 @@ from core.shared.errors import (
 
 _BY_CODE = {
     "INVALID_DEFINITION": 400,
+    "INVALID_CRON": 400,
     "MALFORMED_JSON": 400,
     "INVALID_CREDENTIALS": 401,
     "UNAUTHENTICATED": 401,

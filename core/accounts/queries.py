@@ -83,6 +83,15 @@ def find_account(runtime: Runtime, email: str) -> Account | None:
     return account_view(runtime, row) if row else None
 
 
+def get_account(runtime: Runtime, account_id: str) -> Account:
+    """A person by id. Raises NotFound."""
+    with runtime.database.read() as session:
+        row = session.get(AccountRow, account_id)
+    if row is None:
+        raise NotFound("ACCOUNT_NOT_FOUND", "There is no such account.")
+    return account_view(runtime, row)
+
+
 def address_of(runtime: Runtime, session: Session, account_id: str) -> str | None:
     """The address of a person, in the caller's transaction; None for who has none."""
     sealed = session.scalar(select(AccountRow.email).where(AccountRow.id == account_id))

@@ -182,6 +182,31 @@ class ReviewView:
     decided_at: datetime | None = None
 
 
+Missed = Literal["skip", "once", "all"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleView:
+    """A pipeline that is run at times. `paused_code` says why it rests, where we stopped it."""
+
+    id: str
+    pipeline_id: str
+    pipeline_name: str
+    name: str
+    cron_expression: str
+    timezone: str
+    input_data: dict[str, JsonValue]
+    missed: Missed
+    enabled: bool
+    paused_code: str | None
+    next_at: datetime | None
+    last_at: datetime | None
+    last_run_id: str | None
+    last_error_code: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """Something that happened in a run. Kinds: run_status, step_status, token, trace_event."""

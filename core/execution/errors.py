@@ -13,6 +13,11 @@ def review_not_found() -> NotFound:
     return NotFound("REVIEW_NOT_FOUND", "There is nothing to decide here.")
 
 
+def schedule_not_found() -> NotFound:
+    """No such schedule, or somebody else's."""
+    return NotFound("SCHEDULE_NOT_FOUND", "There is no such schedule.")
+
+
 def too_many_runs(plan: str, limit: int) -> LimitExceeded:
     """The plan's runs of a day are used up."""
     text = f"The {plan} plan has {limit} runs a day. The count starts again at midnight UTC; a larger plan has more."

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -181,6 +181,39 @@ class DeliveryAttemptRow(Base):
     error_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("stable code"))
     duration_ms: Mapped[int] = mapped_column(Integer, info=not_personal("milliseconds"))
     at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+
+
+class ScheduleRow(Base):
+    """A pipeline that is run at times. `next_at` is null while it rests; who starts a time moves it on."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (Index(None, "next_at"), Index(None, "owner_id", "id"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), info=not_personal("opaque id"))
+    pipeline_id: Mapped[str] = mapped_column(ForeignKey("pipelines.id"), info=not_personal("opaque id"))
+    content: Mapped[bytes] = mapped_column(
+        LargeBinary, info=personal("user.content", "service", "Name and inputs of a schedule", erase="shred-key")
+    )
+    cron_expression: Mapped[str] = mapped_column(
+        String(100), info=personal("user.account.settings", "service", "When a schedule is due")
+    )
+    timezone: Mapped[str] = mapped_column(
+        String(60), info=personal("user.account.settings", "service", "Time zone of a schedule")
+    )
+    missed: Mapped[str] = mapped_column(
+        String(4), info=personal("user.account.settings", "service", "What becomes of missed times")
+    )
+    enabled: Mapped[bool] = mapped_column(Boolean, info=personal("user.account.settings", "service", "Schedule in use"))
+    paused_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("why it rests, as a stable code"))
+    next_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when it is due"))
+    last_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("the last time it was due"))
+    last_run_id: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id"))
+    last_error_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("stable code"))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "service", "Schedule made", origin="observed")
+    )
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the last change"))
 
 
 class VendorTurnRow(Base):

@@ -332,6 +332,60 @@ class WebhookAnswer(BaseModel):
     pipeline_id: str
 
 
+class ScheduleRequest(Inward):
+    """A pipeline to be run at times."""
+
+    name: str = Field(max_length=1_000, examples=["Every Monday at nine"])
+    cron_expression: str = Field(max_length=1_000, examples=["0 9 * * 1"])
+    timezone: str = Field("UTC", max_length=100, examples=["Europe/Paris"])
+    input_data: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+    missed: Literal["skip", "once", "all"] = Field(
+        "skip", description="What becomes of times at which the installation was down."
+    )
+
+
+class ScheduleChange(Inward):
+    """The fields of a schedule that change."""
+
+    name: str | None = Field(None, max_length=1_000)
+    cron_expression: str | None = Field(None, max_length=1_000)
+    timezone: str | None = Field(None, max_length=100)
+    input_data: dict[str, Any] | None = None
+    enabled: bool | None = None
+    missed: Literal["skip", "once", "all"] | None = None
+
+
+class ScheduleItem(BaseModel):
+    """A schedule. `paused_code` says why we stopped it, where we did."""
+
+    id: str
+    pipeline_id: str
+    name: str
+    cron_expression: str
+    timezone: str
+    input_data: dict[str, Any]
+    missed: str
+    enabled: bool
+    paused_code: str | None
+    next_at: datetime | None
+    last_at: datetime | None
+    last_run_id: str | None
+    last_error_code: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class UpcomingItem(BaseModel):
+    """A run that a schedule will start."""
+
+    at: datetime
+    schedule_id: str
+    name: str
+    pipeline_id: str
+    pipeline_name: str
+
+
 class ModelPrices(BaseModel):
     """US dollars a million tokens, our markup included."""
 

@@ -1,0 +1,269 @@
+"""Schedules: pipelines that are run at times, each time once however many schedulers look.
+
+A time is started under an idempotency key made of the schedule and the time, and only then the schedule moves on:
+whoever does either a second time changes nothing.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from core.accounts.api_keys import check_plan
+from core.accounts.domain import Account
+from core.accounts.queries import address_of, get_account
+from core.execution import errors
+from core.execution.commands import start_run
+from core.execution.cron import check_cron, next_times, times_until
+from core.execution.domain import Missed, ScheduleView
+from core.execution.models import ScheduleRow
+from core.pipelines.definition import read_definition
+from core.pipelines.inputs import check_input
+from core.pipelines.queries import pipeline_names, runnable_version
+from core.platform.logging import get_logger
+from core.platform.mail.postings import enqueue_mail
+from core.platform.runtime import Runtime
+from core.shared.errors import AppError, InvalidInput, LimitExceeded
+from core.shared.types import JsonValue
+
+LONGEST_NAME = 100
+SCHEDULES_A_PERSON = 100
+LATE = timedelta(minutes=5)
+"""A time found later than this was missed: the installation was down, or too busy."""
+MOST_MISSED = 100
+DUE_AT_ONCE = 200
+
+log = get_logger("schedules")
+
+
+def create_schedule(
+    runtime: Runtime,
+    owner: Account,
+    pipeline_id: str,
+    *,
+    name: str,
+    cron_expression: str,
+    timezone: str = "UTC",
+    input_data: dict[str, Any] | None = None,
+    enabled: bool = True,
+    missed: Missed = "skip",
+) -> ScheduleView:
+    """Run a pipeline at times. Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT, LimitExceeded."""
+    check_plan(owner)
+    now, schedule_id = runtime.clock.now(), runtime.ids.new()
+    content = _checked(runtime, owner, pipeline_id, name, cron_expression, timezone, input_data or {})
+    row = ScheduleRow(
+        id=schedule_id,
+        owner_id=owner.id,
+        pipeline_id=pipeline_id,
+        content=_seal(runtime, owner.id, schedule_id, content),
+        cron_expression=cron_expression.strip(),
+        timezone=timezone,
+        missed=missed,
+        enabled=enabled,
+        next_at=next_times(cron_expression.strip(), timezone, now, 1)[0] if enabled else None,
+        created_at=now,
+        updated_at=now,
+    )
+    with runtime.database.write() as session:
+        mine = select(func.count()).select_from(ScheduleRow).where(ScheduleRow.owner_id == owner.id)
+        if (session.scalar(mine) or 0) >= SCHEDULES_A_PERSON:
+            message = f"There are {SCHEDULES_A_PERSON} schedules already. Delete one you do not use."
+            raise LimitExceeded("TOO_MANY_SCHEDULES", message)
+        session.add(row)
+    return get_schedule(runtime, owner.id, schedule_id)
+
+
+def update_schedule(
+    runtime: Runtime,
+    owner: Account,
+    schedule_id: str,
+    *,
+    name: str | None = None,
+    cron_expression: str | None = None,
+    timezone: str | None = None,
+    input_data: dict[str, Any] | None = None,
+    enabled: bool | None = None,
+    missed: Missed | None = None,
+) -> ScheduleView:
+    """Change any of the fields; switched on again it is due at its next time from now. Raises what making it does."""
+    known, now = get_schedule(runtime, owner.id, schedule_id), runtime.clock.now()
+    expression = known.cron_expression if cron_expression is None else cron_expression.strip()
+    zone = known.timezone if timezone is None else timezone
+    inputs = known.input_data if input_data is None else input_data
+    title = known.name if name is None else name
+    use = known.enabled if enabled is None else enabled
+    if use:
+        check_plan(owner)
+    content = _checked(runtime, owner, known.pipeline_id, title, expression, zone, inputs)
+    due = next_times(expression, zone, now, 1)[0] if use else None
+    changed: dict[str, Any] = {
+        "content": _seal(runtime, owner.id, schedule_id, content),
+        "cron_expression": expression,
+        "timezone": zone,
+        "missed": known.missed if missed is None else missed,
+        "enabled": use,
+        "paused_code": None,
+        "next_at": due,
+        "updated_at": now,
+    }
+    with runtime.database.write() as session:
+        mine = (ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner.id)
+        session.execute(update(ScheduleRow).where(*mine).values(changed))
+    return get_schedule(runtime, owner.id, schedule_id)
+
+
+def delete_schedule(runtime: Runtime, owner_id: str, schedule_id: str) -> None:
+    """Forget a schedule; runs it started stay. Raises NotFound."""
+    mine = delete(ScheduleRow).where(ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner_id)
+    with runtime.database.write() as session:
+        if cast(CursorResult[Any], session.execute(mine)).rowcount != 1:
+            raise errors.schedule_not_found()
+
+
+def get_schedule(runtime: Runtime, owner_id: str, schedule_id: str) -> ScheduleView:
+    """A schedule of this person's. Raises NotFound."""
+    found = _find(runtime, owner_id, ScheduleRow.id == schedule_id)
+    if not found:
+        raise errors.schedule_not_found()
+    return found[0]
+
+
+def list_schedules(runtime: Runtime, owner_id: str, pipeline_id: str | None = None) -> tuple[ScheduleView, ...]:
+    """A person's schedules, oldest first; of one pipeline, or of all."""
+    return _find(runtime, owner_id, *([] if pipeline_id is None else [ScheduleRow.pipeline_id == pipeline_id]))
+
+
+def upcoming_runs(runtime: Runtime, owner_id: str, *, limit: int) -> tuple[tuple[datetime, ScheduleView], ...]:
+    """What a person's schedules will start next, soonest first."""
+    now = runtime.clock.now()
+    found = [
+        (time, schedule)
+        for schedule in list_schedules(runtime, owner_id)
+        if schedule.enabled
+        for time in next_times(schedule.cron_expression, schedule.timezone, now, limit)
+    ]
+    return tuple(sorted(found, key=lambda each: (each[0], each[1].id))[:limit])
+
+
+def start_due_schedules(runtime: Runtime, now: datetime) -> int:
+    """Start every run that is due; returns how many times were dealt with."""
+    due = select(ScheduleRow).where(ScheduleRow.next_at <= now).order_by(ScheduleRow.next_at).limit(DUE_AT_ONCE)
+    with runtime.database.read() as session:
+        rows = session.scalars(due).all()
+    count = 0
+    for row in rows:
+        try:
+            count += _start_due(runtime, row, now)
+        except Exception as error:  # one schedule that cannot be dealt with keeps no other waiting
+            log.error("schedule.failed", schedule_id=row.id, exc_info=error)
+    return count
+
+
+def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
+    assert row.next_at is not None
+    view = _view(runtime, row, "")
+    times = times_until(row.cron_expression, row.timezone, row.next_at - timedelta(seconds=1), now, MOST_MISSED)
+    chosen = due_times(times, cast(Missed, row.missed), now)
+    moved: dict[str, Any] = {"next_at": next_times(row.cron_expression, row.timezone, now, 1)[0]}
+    pause: AppError | None = None
+    for time in chosen:
+        moved |= {"last_at": time, "last_error_code": None}
+        try:
+            owner = get_account(runtime, row.owner_id)
+            check_plan(owner)
+            key = f"schedule:{row.id}:{time.isoformat()}"
+            run = start_run(runtime, owner, row.pipeline_id, view.input_data, trigger="cron", idempotency_key=key)
+            moved["last_run_id"] = run.id
+        except LimitExceeded as refusal:  # tomorrow there are runs again
+            moved["last_error_code"] = refusal.code
+        except AppError as refusal:
+            pause = refusal
+            moved |= {"enabled": False, "next_at": None, "paused_code": refusal.code, "last_error_code": refusal.code}
+            break
+    with runtime.database.write() as session:
+        mine = (ScheduleRow.id == row.id, ScheduleRow.next_at == row.next_at)
+        done = cast(CursorResult[Any], session.execute(update(ScheduleRow).where(*mine).values(moved)))
+        if done.rowcount == 1 and pause is not None:
+            _tell_owner(runtime, session, row, view.name, pause)
+    return len(chosen)
+
+
+def due_times(times: Sequence[datetime], missed: Missed, now: datetime) -> tuple[datetime, ...]:
+    """Which of the times that have come are started: those on time, and of those that were missed none, one or all."""
+    on_time = [time for time in times if now - time <= LATE]
+    if missed == "all":
+        return tuple(times)
+    if missed == "once" and not on_time:
+        return tuple(times[-1:])
+    return tuple(on_time)
+
+
+def _tell_owner(runtime: Runtime, session: Session, row: ScheduleRow, name: str, why: AppError) -> None:
+    address = address_of(runtime, session, row.owner_id)
+    if address is None:
+        return
+    url = f"{runtime.settings.public_url}/app/schedules"
+    assert row.next_at is not None
+    enqueue_mail(
+        runtime, session, kind="schedule_paused", to=address, account_id=row.owner_id,
+        cause=f"schedule_paused:{row.id}:{row.next_at.isoformat()}",
+        values={"schedule": name, "reason": why.message, "schedules_url": url},
+    )  # fmt: skip
+
+
+def _checked(
+    runtime: Runtime,
+    owner: Account,
+    pipeline_id: str,
+    name: str,
+    expression: str,
+    timezone: str,
+    inputs: dict[str, Any],
+) -> dict[str, JsonValue]:
+    """The content of a schedule, once everything in it has been found right."""
+    title = name.strip()
+    if not title or len(title) > LONGEST_NAME or not title.isprintable():
+        raise InvalidInput("INVALID_NAME", f"Give the schedule a name of 1 to {LONGEST_NAME} characters.", field="name")
+    check_cron(expression.strip(), timezone)
+    saved = runnable_version(runtime, owner.id, pipeline_id, None)
+    check_input(read_definition(saved.definition), inputs)
+    return {"name": title, "input": inputs}
+
+
+def _find(runtime: Runtime, owner_id: str, *more: Any) -> tuple[ScheduleView, ...]:
+    mine = select(ScheduleRow).where(ScheduleRow.owner_id == owner_id, *more).order_by(ScheduleRow.id)
+    with runtime.database.read() as session:
+        rows = session.scalars(mine).all()
+    names = pipeline_names(runtime, owner_id, {row.pipeline_id for row in rows})
+    return tuple(_view(runtime, row, names.get(row.pipeline_id, "")) for row in rows)
+
+
+def _seal(runtime: Runtime, owner_id: str, schedule_id: str, content: dict[str, JsonValue]) -> bytes:
+    return runtime.vault.seal_json(owner_id, f"schedules.content:{schedule_id}", content)
+
+
+def _view(runtime: Runtime, row: ScheduleRow, pipeline_name: str) -> ScheduleView:
+    where = f"schedules.content:{row.id}"
+    content = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, where, row.content))
+    return ScheduleView(
+        id=row.id,
+        pipeline_id=row.pipeline_id,
+        pipeline_name=pipeline_name,
+        name=content["name"],
+        cron_expression=row.cron_expression,
+        timezone=row.timezone,
+        input_data=content["input"],
+        missed=cast(Missed, row.missed),
+        enabled=row.enabled,
+        paused_code=row.paused_code,
+        next_at=row.next_at,
+        last_at=row.last_at,
+        last_run_id=row.last_run_id,
+        last_error_code=row.last_error_code,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,250 @@
+"""Schedules: which pipelines run at times, when next, and what became of the last time."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from typing import TYPE_CHECKING, Any
+from zoneinfo import available_timezones
+
+import streamlit as st
+
+from core.accounts.api_keys import check_plan
+from core.accounts.domain import Account
+from core.bootstrap import get_runtime
+from core.execution.cron import check_cron, explain_cron, next_times
+from core.execution.domain import Missed, ScheduleView
+from core.execution.schedules import (
+    create_schedule,
+    delete_schedule,
+    list_schedules,
+    upcoming_runs,
+    update_schedule,
+)
+from core.pipelines.queries import get_pipeline, list_pipelines
+from core.shared.errors import Forbidden, InvalidInput
+from pages.ui.badges import text_badge
+from pages.ui.memory import ask_dialog, take_dialog, widget_text
+from pages.ui.notices import attempt, draw_notices, say
+from pages.ui.session import current_session, guarded
+from pages.ui.words import exact, joined, time_html, until
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+OFTEN = {
+    "Every day at nine": "0 9 * * *",
+    "Every Monday at nine": "0 9 * * 1",
+    "Every hour": "0 * * * *",
+    "Every quarter of an hour": "*/15 * * * *",
+    "The first of each month": "0 9 1 * *",
+    "Another time": "",
+}
+MISSED: dict[Missed, str] = {
+    "skip": "Leave missed times out",
+    "once": "Make up for the last one",
+    "all": "Make up for all of them",
+}
+PAUSED = {
+    "PIPELINE_NOT_FOUND": "Its pipeline is archived.",
+    "INSUFFICIENT_CREDITS": "There were not enough credits for its run.",
+    "MISSING_SECRET": "A secret that its pipeline needs does not exist.",
+    "PLAN_LIMIT": "Your plan has no schedules any more.",
+    "INVALID_INPUT": "Its inputs do not fit the pipeline any more.",
+}
+SHOWN, COMING = 5, 8
+
+
+def schedules_page() -> None:
+    """A form for one more, what comes next, and a row a schedule."""
+    runtime = get_runtime()
+    account = current_session(runtime).account
+    st.html(
+        '<h1 class="sq-title">Schedules</h1><p class="sq-facts sq-intro">A schedule runs a pipeline at times, with '
+        "inputs that are saved here. Each time is started once, also after a restart.</p>"
+    )
+    draw_notices()
+    try:
+        check_plan(account)
+    except Forbidden:
+        st.html('<div class="sq-empty">The Free plan has no schedules. The Starter plan and those above it have.</div>')
+        return
+    _draw_form(runtime, account)
+    schedules = list_schedules(runtime, account.id)
+    if not schedules:
+        st.html('<div class="sq-empty">No schedules yet. Choose a pipeline above and when it is to run.</div>')
+        return
+    for schedule in schedules:
+        _draw_schedule(runtime, schedule)
+    _draw_coming(runtime, account)
+    dialog, details = take_dialog()
+    if dialog == "delete-schedule":
+        _confirm_delete(**details)
+
+
+def _draw_form(runtime: Runtime, account: Account) -> None:
+    names = {pipeline.id: pipeline.name for pipeline in list_pipelines(runtime, account.id, 100, None).items}
+    if not names:
+        st.html('<div class="sq-empty">Make a pipeline first: a schedule runs one.</div>')
+        return
+    with st.expander("New schedule", icon=":material/add:", expanded=False, key="schedule-new"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            chosen = st.selectbox(
+                "Pipeline", list(names), key="schedule-pipeline", width=280, format_func=names.__getitem__
+            )
+            st.text_input("Name", key="schedule-name", width=240, placeholder="Weekly digest", autocomplete="off")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            often = st.selectbox("When", list(OFTEN), key="schedule-often", width=240)
+            if not OFTEN[often]:
+                st.text_input(
+                    "Cron expression", key="schedule-cron", width=200, placeholder="0 9 * * 1", autocomplete="off",
+                    help="Minute, hour, day of the month, month, day of the week.",
+                )  # fmt: skip
+            zones = sorted(available_timezones())
+            st.selectbox("Time zone", zones, index=zones.index("UTC"), key="schedule-zone", width=240)
+            st.selectbox("If we were down", list(MISSED), key="schedule-missed", width=240, format_func=MISSED.get)
+        _draw_times(runtime)
+        _draw_inputs(runtime, account, chosen)
+        st.button("Make schedule", type="primary", key="schedule-make", on_click=_make)
+
+
+def _draw_times(runtime: Runtime) -> None:
+    """The next times of what is being entered, or what is wrong with it."""
+    expression, zone = _expression(), str(st.session_state["schedule-zone"])
+    if not expression:
+        return
+    try:
+        check_cron(expression, zone)
+    except InvalidInput as problem:
+        st.html(f'<div class="sq-facts">{escape(problem.message)}</div>')
+        return
+    now = runtime.clock.now()
+    times = next_times(expression, zone, now, SHOWN)
+    said = " · ".join(f'<span title="{exact(time)}">{escape(until(time, now))}</span>' for time in times)
+    st.html(f'<div class="sq-facts">{escape(explain_cron(expression))} ({escape(zone)}). Next: {said}.</div>')
+
+
+def _draw_inputs(runtime: Runtime, account: Account, pipeline_id: str) -> None:
+    fields = _input_fields(runtime, account.id, pipeline_id)
+    if fields:
+        example = json.dumps(
+            {name: field.get("default") for name, field in fields.items()}, ensure_ascii=False, indent=2
+        )
+        st.text_area("Inputs, as JSON", example, key=f"schedule-inputs-{pipeline_id}", height=140)
+
+
+def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str, Any]:
+    definition: dict[str, Any] = get_pipeline(runtime, owner_id, pipeline_id).definition or {}
+    found = (definition.get("input") or {}).get("schema") or {}
+    return {name: field or {} for name, field in found.items()}
+
+
+def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
+    now = runtime.clock.now()
+    paused = schedule.paused_code is not None
+    if paused:
+        badge = text_badge("paused", "amber")
+    else:
+        badge = text_badge("on", "green") if schedule.enabled else text_badge("off")
+    due = f"next {until(schedule.next_at, now)}" if schedule.next_at else ""
+    last = f"last {time_html(schedule.last_at, now)}" if schedule.last_at else "not run yet"
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"schedule-row-{schedule.id}"):
+        words = explain_cron(schedule.cron_expression)
+        why = PAUSED.get(schedule.paused_code or "", "It could not start its run.")
+        st.html(
+            f'<div class="sq-row"><span class="sq-id">{escape(schedule.name)}</span>{badge}'
+            f'<span class="sq-facts">{joined(escape(schedule.pipeline_name), escape(due), last)}</span></div>'
+            f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)})</div>'
+            + (f'<div class="sq-facts">{escape(why)} Put it right, then switch it on.</div>' if paused else "")
+        )
+        st.button(
+            "Switch off" if schedule.enabled else "Switch on", key=f"schedule-switch-{schedule.id}",
+            on_click=_switch, args=(schedule.id, not schedule.enabled),
+        )  # fmt: skip
+        st.button(
+            "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
+            args=(schedule.id, schedule.name),
+        )  # fmt: skip
+
+
+def _draw_coming(runtime: Runtime, account: Account) -> None:
+    coming = upcoming_runs(runtime, account.id, limit=COMING)
+    if not coming:
+        return
+    now = runtime.clock.now()
+    rows = "".join(
+        f'<div class="sq-row sq-facts"><span title="{exact(time)}">{escape(until(time, now))}</span>'
+        f"<span>{escape(schedule.name)}</span></div>"
+        for time, schedule in coming
+    )
+    st.html(f'<div class="sq-id">Coming up</div>{rows}')
+
+
+@st.dialog("Delete this schedule?", icon=":material/delete:")
+def _confirm_delete(schedule_id: str, label: str) -> None:
+    st.html(f"<p><b>{escape(label)}</b> starts no more runs. The runs it started stay.</p>")
+    with st.container(horizontal=True):
+        if st.button(
+            "Delete schedule", type="primary", key="schedule-gone", on_click=_delete, args=(schedule_id, label)
+        ):
+            st.rerun()
+        if st.button("Keep it", key="schedule-keep"):
+            st.rerun()
+
+
+def _expression() -> str:
+    return OFTEN[str(st.session_state["schedule-often"])] or widget_text("schedule-cron").strip()
+
+
+@guarded
+def _make() -> None:
+    runtime = get_runtime()
+    account = current_session(runtime).account
+    pipeline_id = str(st.session_state["schedule-pipeline"])
+
+    def make() -> None:
+        create_schedule(
+            runtime,
+            account,
+            pipeline_id,
+            name=widget_text("schedule-name"),
+            cron_expression=_expression(),
+            timezone=str(st.session_state["schedule-zone"]),
+            missed=st.session_state["schedule-missed"],
+            input_data=_read_inputs(pipeline_id),
+        )
+
+    if attempt(make):
+        st.session_state["schedule-name"] = ""
+        say("Made the schedule.")
+
+
+def _read_inputs(pipeline_id: str) -> dict[str, Any]:
+    text = str(st.session_state.get(f"schedule-inputs-{pipeline_id}") or "{}")
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise InvalidInput("INVALID_INPUT", f"The inputs are not JSON: {error}.", field="input_data") from None
+    if not isinstance(value, dict):
+        raise InvalidInput("INVALID_INPUT", "The inputs must be a JSON object.", field="input_data")
+    return {name: given for name, given in value.items() if given is not None}
+
+
+@guarded
+def _switch(schedule_id: str, on: bool) -> None:
+    runtime = get_runtime()
+    account = current_session(runtime).account
+    attempt(lambda: update_schedule(runtime, account, schedule_id, enabled=on))
+
+
+@guarded
+def _ask_delete(schedule_id: str, label: str) -> None:
+    ask_dialog("delete-schedule", schedule_id=schedule_id, label=label)
+
+
+@guarded
+def _delete(schedule_id: str, label: str) -> None:
+    runtime = get_runtime()
+    owner_id = current_session(runtime).account.id
+    if attempt(lambda: delete_schedule(runtime, owner_id, schedule_id)):
+        say(f"Deleted {label}.")

@@ -1,0 +1,98 @@
+"""`pipelines/{id}/schedules` and `schedules/*`: pipelines that are run at times."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from core.execution import schedules
+from core.execution.domain import ScheduleView
+from core.pipelines.queries import get_pipeline
+from core.shared.clock import iso_z
+from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, ReaderDep, RuntimeDep
+from web.api.payloads import Listing, ScheduleChange, ScheduleItem, ScheduleRequest, UpcomingItem, answers, problems
+from web.api.strict_json import StrictJsonRoute
+
+router = APIRouter(route_class=StrictJsonRoute, tags=["schedules"])
+REFUSED = (401, 403, 404, 422)
+
+
+@router.get(
+    "/pipelines/{pipeline_id}/schedules", response_model=None, responses=answers(200, Listing[ScheduleItem], *REFUSED)
+)
+def list_schedules(
+    pipeline_id: IdPath, account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+) -> dict[str, Any]:
+    """The schedules of a pipeline, oldest first."""
+    scope = get_pipeline(runtime, account.id, pipeline_id).id
+    found = schedules.list_schedules(runtime, account.id, scope)
+    after = [schedule for schedule in found if cursor is None or schedule.id > cursor]
+    shown = after[:limit]
+    next_cursor = shown[-1].id if len(after) > limit else None
+    return {"items": [_item(schedule) for schedule in shown], "next_cursor": next_cursor}
+
+
+@router.post(
+    "/pipelines/{pipeline_id}/schedules",
+    status_code=201,
+    response_model=None,
+    responses=answers(201, ScheduleItem, 400, 413, *REFUSED),
+)
+def create_schedule(
+    pipeline_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleRequest
+) -> dict[str, Any]:
+    """Run a pipeline at times, with inputs that are saved with the schedule."""
+    return _item(schedules.create_schedule(runtime, account, pipeline_id, **body.model_dump()))
+
+
+@router.get("/schedules/upcoming", response_model=None, responses=answers(200, Listing[UpcomingItem], 401, 403, 422))
+def upcoming(account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 20) -> dict[str, Any]:
+    """What your schedules will start next, soonest first."""
+    found = schedules.upcoming_runs(runtime, account.id, limit=limit)
+    return {
+        "items": [
+            {
+                "at": iso_z(time),
+                "schedule_id": schedule.id,
+                "name": schedule.name,
+                "pipeline_id": schedule.pipeline_id,
+                "pipeline_name": schedule.pipeline_name,
+            }
+            for time, schedule in found
+        ],
+        "next_cursor": None,
+    }
+
+
+@router.put("/schedules/{schedule_id}", response_model=None, responses=answers(200, ScheduleItem, 400, 413, *REFUSED))
+def update_schedule(
+    schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleChange
+) -> dict[str, Any]:
+    """Change any of the fields."""
+    return _item(schedules.update_schedule(runtime, account, schedule_id, **body.model_dump(exclude_unset=True)))
+
+
+@router.delete("/schedules/{schedule_id}", status_code=204, response_class=Response, responses=problems(*REFUSED))
+def delete_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> Response:
+    """Forget a schedule. Runs that it started stay."""
+    schedules.delete_schedule(runtime, account.id, schedule_id)
+    return Response(status_code=204)
+
+
+@router.post("/schedules/{schedule_id}/enable", response_model=None, responses=answers(200, ScheduleItem, *REFUSED))
+def enable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
+    """Switch it on: it is due at its next time from now."""
+    return _item(schedules.update_schedule(runtime, account, schedule_id, enabled=True))
+
+
+@router.post("/schedules/{schedule_id}/disable", response_model=None, responses=answers(200, ScheduleItem, *REFUSED))
+def disable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
+    """Let it rest."""
+    return _item(schedules.update_schedule(runtime, account, schedule_id, enabled=False))
+
+
+def _item(schedule: ScheduleView) -> dict[str, Any]:
+    facts = {name: getattr(schedule, name) for name in ScheduleItem.model_fields}
+    return {name: iso_z(value) if isinstance(value, datetime) else value for name, value in facts.items()}
