@@ -168,6 +168,11 @@ class Engine:
         if run is not None:
             run.lose()
 
+    async def drain(self) -> None:
+        """Wait until the writer has nothing left, once nothing advances any more."""
+        await self._claims.drain()
+        await self._commits.drain()
+
     def close(self) -> None:
         """Let go of the writer thread."""
         self._writer.shutdown(wait=True)

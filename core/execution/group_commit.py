@@ -37,6 +37,11 @@ class GroupCommit(Generic[Item, Answer]):
             self._flushing = asyncio.create_task(self._flush())
         return await future
 
+    async def drain(self) -> None:
+        """Wait until what was asked is written."""
+        while self._flushing is not None and not self._flushing.done():
+            await asyncio.wait([self._flushing])
+
     async def _flush(self) -> None:
         while self._pending:
             taken, self._pending = self._pending[:MOST], self._pending[MOST:]

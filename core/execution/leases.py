@@ -49,10 +49,11 @@ def drop_leases_of_dead_servers(runtime: Runtime) -> None:
 
 
 def hand_over(runtime: Runtime, worker: str) -> None:
-    """Free this process's leases at a graceful stop: others may go on at once."""
+    """Free this process's leases at a graceful stop: others may go on at once, and what it still writes is refused."""
     mine = (RunRow.lease_owner == worker, RunRow.status.in_(ADVANCING))
+    free = {"lease_owner": None, "lease_until": None, "fence": RunRow.fence + 1}
     with runtime.database.write() as session:
-        freed = update(RunRow).where(*mine).values(lease_owner=None, lease_until=None).returning(RunRow.id)
+        freed = update(RunRow).where(*mine).values(free).returning(RunRow.id)
         for run_id in session.scalars(freed).all():
             runtime.dispatcher.enqueue(session, run_id)
 

@@ -133,6 +133,7 @@ class LocalDispatcher:
                 task.cancel()
             loop.run_until_complete(asyncio.gather(*duties, *self._tasks, return_exceptions=True))
             loop.run_until_complete(runtime.providers.aclose())
+            loop.run_until_complete(engine.drain())  # a write after the hand-over would take the lease again
             leases.hand_over(runtime, worker)
             engine.close()
         finally:

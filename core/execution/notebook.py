@@ -40,8 +40,9 @@ def notebook(
 ) -> NotebookView:
     """What the notebook shows of a text, valid or not. While a run is active its cells show that run."""
     checked = validate_source(runtime, owner, text, pipeline_id)
-    last = next(iter(list_runs(runtime, owner.id, pipeline_id=pipeline_id, limit=1).items), None)
+    # In this order: a run that ends between the two is looked at once more, and never shown as running for good.
     active = active_run_id(runtime, owner.id, pipeline_id)
+    last = next(iter(list_runs(runtime, owner.id, pipeline_id=pipeline_id, limit=1).items), None)
     errors, warnings = tuple(checked.errors), tuple(checked.warnings)
     if checked.definition is None or errors:
         return NotebookView(None, errors, warnings, (), Quote(0, 0, 0), last, active)

@@ -8,7 +8,7 @@ import pytest
 
 from core.accounts.domain import Account
 from core.execution import journal, leases
-from core.execution.changes import LostLease, RunEnded, StepEnded, StepKey, StepStarted
+from core.execution.changes import LostLease, Progress, RunEnded, StepEnded, StepKey, StepStarted
 from core.execution.commands import cancel_run, retry_run, run_cells, start_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
@@ -162,6 +162,17 @@ async def test_only_one_process_holds_a_run(runtime: Runtime, owner: Account, en
     run = start_run(runtime, owner, pipeline.id, INPUT)
     assert journal.claim(runtime, run.id, "serve:one") is not None
     assert journal.claim(runtime, run.id, "serve:two") is None
+
+
+async def test_what_is_written_after_a_hand_over_is_refused(runtime: Runtime, owner: Account) -> None:
+    pipeline = create_pipeline(runtime, owner, TEXT)
+    run = start_run(runtime, owner, pipeline.id, INPUT)
+    claim = journal.claim(runtime, run.id, "worker:stopping")
+    assert claim is not None
+    leases.hand_over(runtime, "worker:stopping")
+    with pytest.raises(LostLease):
+        journal.apply(runtime, claim, [Progress(StepKey("", "first", 1), {"event": "late"})])
+    assert run.id in leases.unclaimed_runs(runtime), "nobody holds it"
 
 
 async def test_a_cancelled_run_stops(runtime: Runtime, owner: Account, engine: Engine) -> None:

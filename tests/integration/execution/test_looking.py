@@ -6,7 +6,10 @@ import pytest
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
-from core.execution.commands import fork_run, retry_run
+from core.execution import journal
+from core.execution import notebook as looking
+from core.execution.changes import RunEnded
+from core.execution.commands import fork_run, retry_run, start_run
 from core.execution.delivery_queries import deliveries_of_run
 from core.execution.domain import MapProgress
 from core.execution.engine import Engine, run_to_end
@@ -18,6 +21,7 @@ from core.execution.notebook import notebook
 from core.execution.queries import get_run
 from core.execution.review_queries import count_open_reviews, list_reviews, reviews_of_run
 from core.execution.reviews import decide_review
+from core.pipelines.commands import create_pipeline
 from core.pipelines.definition import Definition
 from core.pipelines.queries import get_pipeline
 from core.platform.runtime import Runtime
@@ -170,3 +174,23 @@ async def test_the_notebook_knows_the_cells_inside_a_parallel_step(
     assert stale.inner[0].step_run is not None and stale.inner[0].step_run.parsed_output
     never = notebook(runtime, owner, str(run.pipeline_id), text=text.replace("id: c", "id: d"), input_data=GIVEN)
     assert never.errors and not never.inner
+
+
+async def test_a_run_that_ends_while_the_notebook_looks_is_not_shown_as_running_for_good(
+    runtime: Runtime, owner: Account, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = {"name": "One", "version": 1, "steps": [{"id": "a", "type": "transform", "template": "x"}]}
+    pipeline = create_pipeline(runtime, owner, source)
+    run = start_run(runtime, owner, pipeline.id, {})
+    look_up = looking.active_run_id
+
+    def ends_first(*args: str) -> str | None:
+        claim = journal.claim(runtime, run.id, "serve:other")
+        assert claim is not None
+        journal.apply(runtime, claim, [RunEnded("completed")])
+        return look_up(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(looking, "active_run_id", ends_first)
+    seen = notebook(runtime, owner, pipeline.id, text=pipeline.text, input_data={})
+    assert seen.last_run is not None
+    assert seen.active_run_id is not None or seen.last_run.status == "completed"
