@@ -8,11 +8,11 @@ from typing import Any, cast
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 
-from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey
+from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey, check_automation
 from core.accounts.models import AccountRow, ApiKeyRow
 from core.accounts.queries import account_view
 from core.platform.runtime import Runtime
-from core.shared.errors import Forbidden, InvalidInput, LimitExceeded, NotFound
+from core.shared.errors import InvalidInput, LimitExceeded, NotFound
 
 START = "sk_live_"
 SHOWN = len(START) + 4
@@ -26,7 +26,7 @@ def create_api_key(
     runtime: Runtime, owner: Account, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
 ) -> NewApiKey:
     """Make a key. Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded."""
-    check_plan(owner)
+    check_automation(owner)
     shown, now = name.strip(), runtime.clock.now()
     if not shown or len(shown) > LONGEST_NAME or not shown.isprintable():
         raise InvalidInput("INVALID_NAME", f"Give the key a name of 1 to {LONGEST_NAME} characters.", field="name")
@@ -86,13 +86,6 @@ def find_key_holder(runtime: Runtime, key: str) -> KeyHolder | None:
         with runtime.database.write() as session:
             session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(last_used_at=now))
     return KeyHolder(account_view(runtime, account), frozenset(row.scopes.split(",")))
-
-
-def check_plan(owner: Account) -> None:
-    """Raises Forbidden PLAN_LIMIT where the plan has no API keys."""
-    if owner.plan == "free":
-        message = "The Free plan has no API keys and webhooks. The Starter plan and those above it have."
-        raise Forbidden("PLAN_LIMIT", message)
 
 
 def _hash(runtime: Runtime, key: str) -> bytes:

@@ -8,7 +8,7 @@ from unicodedata import category
 from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
-from core.shared.errors import InvalidInput
+from core.shared.errors import Forbidden, InvalidInput
 from core.shared.masking import MIN_LENGTH
 from core.shared.money import MICROS, micros_from_credits
 
@@ -92,6 +92,13 @@ class SecretView:
     created_at: datetime
     updated_at: datetime
     last_used_at: datetime | None
+
+
+def check_automation(account: Account) -> None:
+    """Raises Forbidden PLAN_LIMIT where the plan lets nothing but its owner start a run."""
+    if account.plan == "free":
+        message = "The Free plan has no schedules, webhooks and API keys. The Starter plan and those above it have."
+        raise Forbidden("PLAN_LIMIT", message)
 
 
 SCOPES = ("pipelines:read", "pipelines:write", "pipelines:execute", "webhooks:trigger")

@@ -47,17 +47,16 @@ def mismatch(problem: OutputMismatch, stop_reason: str | None) -> InvalidInput:
 
 
 async def call_model(
-    port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None], turns: VendorTurns | None
+    port: ModelPort, call: PreparedCall, step: LlmStep, on_delta: Callable[[str], None], turns: VendorTurns
 ) -> CallResult:
     """Make the call. Failures are results; only cancellation is raised.
 
-    `turns` are those on the installation's own key. Waiting for one is no part of the step's time.
+    Waiting for a turn at the vendor is no part of the step's time.
     """
     usages: list[Usage] = []
     trace: list[JsonValue] = []
     reply: ModelReply | None = None
-    if turns is not None:
-        await turns.take()
+    await turns.take()
     try:
         async with asyncio.timeout(step.timeout_seconds + GRACE_SECONDS) as limit:
             reply = await port.complete(call.request, on_delta)
@@ -69,8 +68,7 @@ async def call_model(
             except OutputMismatch as problem:
                 trace.append({"event": "repair", "problem": problem.message, "first_answer": reply.text})
                 asked = repair_prompt(call.request.prompt, reply.text, problem.message)
-                if turns is not None:
-                    await wait_outside(limit, turns)
+                await wait_outside(limit, turns)
                 again = replace(call.request, prompt=asked, idempotency_key=call.request.idempotency_key + ":repair")
                 reply = await port.complete(again, None)
                 usages.append(reply.usage)
@@ -88,8 +86,7 @@ async def call_model(
         )
         return CallResult(usages=tuple(usages), error=late, trace=trace)
     except ProviderError as failure:
-        if turns is not None:
-            await turns.note(failure)
+        await turns.note(failure)
         billed = failure.context.get("usage") if failure.charged else None
         if isinstance(billed, Usage):
             usages.append(billed)

@@ -9,6 +9,7 @@ the rest of its request, until it is sent or has failed for good.
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -207,10 +208,11 @@ def output_text(run: RunView) -> str:
 
 async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
     definition = read_definition(run.definition)
-    secrets: dict[str, str] | None = due.request.get(CARRIED)
+    secrets: Mapping[str, str] | None = due.request.get(CARRIED)
     if secrets is None:
         names = definition.secret_names
-        secrets = await asyncio.to_thread(secrets_named, runtime, due.owner_id, run.pipeline_id, names)
+        found = await asyncio.to_thread(secrets_named, runtime, due.owner_id, run.pipeline_id, names)
+        secrets = found.values
     secret = secrets.get(due.request["signing_secret_name"])
     if not secret:
         raise InvalidInput("MISSING_SECRET", "The signing secret no longer exists. Save it again, then retry the run.")

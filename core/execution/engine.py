@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import OperationalError
 
 from core.accounts.queries import own_keys
-from core.execution import journal, leases
+from core.execution import claims, journal, leases
 from core.execution.advance import ActiveRun
 from core.execution.changes import Applied, Claim, LostLease, RunParked, Written
 from core.execution.deliveries import deliver_due, next_delivery_at
@@ -45,7 +45,7 @@ class Engine:
         self.active: dict[str, ActiveRun] = {}
         # One writer: journal writes keep their order, and never block the loop.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._claims = GroupCommit[str, Claim | None](self.write, partial(journal.claim_group, runtime, worker))
+        self._claims = GroupCommit[str, Claim | None](self.write, partial(claims.claim_group, runtime, worker))
         self._commits = GroupCommit[Written, Applied](self.write, partial(journal.apply_group, runtime))
         self._claiming: set[str] = set()
         self._busy = asyncio.Event()

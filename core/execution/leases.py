@@ -1,6 +1,6 @@
 """Leases: who may advance a run, for how long, and which runs wait for somebody.
 
-A lease is taken by `journal.claim`; here it is lengthened, given back, and found when its holder died.
+A lease is taken by `claims.claim`; here it is lengthened, given back, and found when its holder died.
 """
 
 from collections.abc import Sequence

@@ -12,8 +12,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from core.accounts.api_keys import check_plan
-from core.accounts.domain import Account
+from core.accounts.domain import Account, check_automation
 from core.accounts.queries import address_of, get_account
 from core.execution import errors
 from core.execution.commands import start_run
@@ -52,7 +51,7 @@ def create_schedule(
     missed: Missed = "skip",
 ) -> ScheduleView:
     """Run a pipeline at times. Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT, LimitExceeded."""
-    check_plan(owner)
+    check_automation(owner)
     now, schedule_id = runtime.clock.now(), runtime.ids.new()
     content = _checked(runtime, owner, pipeline_id, name, cron_expression, timezone, input_data or {})
     row = ScheduleRow(
@@ -96,9 +95,12 @@ def update_schedule(
     inputs = known.input_data if input_data is None else input_data
     title = known.name if name is None else name
     use = known.enabled if enabled is None else enabled
+    content: dict[str, JsonValue] = {"name": known.name, "input": known.input_data}
     if use:
-        check_plan(owner)
-    content = _checked(runtime, owner, known.pipeline_id, title, expression, zone, inputs)
+        check_automation(owner)
+    if use or any(given is not None for given in (name, cron_expression, timezone, input_data)):
+        # To let one rest is always possible, also when its pipeline is gone.
+        content = _checked(runtime, owner, known.pipeline_id, title, expression, zone, inputs)
     due = next_times(expression, zone, now, 1)[0] if use else None
     changed: dict[str, Any] = {
         "content": _seal(runtime, owner.id, schedule_id, content),
@@ -170,11 +172,11 @@ def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
     chosen = due_times(times, cast(Missed, row.missed), now)
     moved: dict[str, Any] = {"next_at": next_times(row.cron_expression, row.timezone, now, 1)[0]}
     pause: AppError | None = None
+    owner = get_account(runtime, row.owner_id)
     for time in chosen:
         moved |= {"last_at": time, "last_error_code": None}
         try:
-            owner = get_account(runtime, row.owner_id)
-            check_plan(owner)
+            check_automation(owner)
             key = f"schedule:{row.id}:{time.isoformat()}"
             run = start_run(runtime, owner, row.pipeline_id, view.input_data, trigger="cron", idempotency_key=key)
             moved["last_run_id"] = run.id

@@ -38,14 +38,14 @@ def check_secrets(
 
 def used_secrets(runtime: Runtime, claim: Claim) -> RunSecrets:
     """The values of the secrets that a claimed run uses."""
-    values = secrets_named(runtime, claim.owner_id, claim.pipeline_id, claim.secret_names)
-    return RunSecrets(values, claim.owner_id == get_operator(runtime).id)
+    return secrets_named(runtime, claim.owner_id, claim.pipeline_id, claim.secret_names)
 
 
-def secrets_named(runtime: Runtime, owner_id: str, pipeline_id: str | None, names: Iterable[str]) -> dict[str, str]:
+def secrets_named(runtime: Runtime, owner_id: str, pipeline_id: str | None, names: Iterable[str]) -> RunSecrets:
     """The values of those of these secrets that exist."""
-    values = _values(runtime, owner_id, pipeline_id, operator=owner_id == get_operator(runtime).id)
-    return {name: values[name] for name in names if name in values}
+    from_shell = owner_id == get_operator(runtime).id
+    values = _values(runtime, owner_id, pipeline_id, operator=from_shell)
+    return RunSecrets({name: values[name] for name in names if name in values}, from_shell)
 
 
 def _values(runtime: Runtime, owner_id: str, pipeline_id: str | None, *, operator: bool) -> dict[str, str]:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import cast
 
-from sqlalchemy import Table, bindparam, case, select, update
+from sqlalchemy import Table, bindparam, case, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.execution.models import VendorTurnRow
@@ -31,20 +31,21 @@ _vendor = TURNS.c.provider == bindparam("b_provider")
 _later = case((TURNS.c.whole_at_ms > bindparam("now"), TURNS.c.whole_at_ms), else_=bindparam("now"))
 TAKE = update(TURNS).where(_vendor).values(whole_at_ms=_later + bindparam("share")).returning(TURNS.c.whole_at_ms)
 PUT_OFF = update(TURNS).where(_vendor, TURNS.c.whole_at_ms < bindparam("until")).values(whole_at_ms=bindparam("until"))
-KNOWN = select(TURNS.c.provider).where(_vendor)
 
 
 def reserve_turn(runtime: Runtime, provider: str, per_minute: int) -> float:
     """Take the next turn at a vendor; returns the seconds until it comes."""
     share, burst = _share_ms(per_minute), _burst_ms(per_minute)
     now = _now_ms(runtime)
+    taking = {"b_provider": provider, "now": now, "share": share}
     with runtime.database.write() as session:
         connection = session.connection()
-        if connection.execute(KNOWN, {"b_provider": provider}).first() is None:
+        whole_at = connection.execute(TAKE, taking).scalar_one_or_none()
+        if whole_at is None:  # the first call ever
             dialect = sqlite if runtime.database.is_sqlite else postgresql
             first = {"provider": provider, "whole_at_ms": now}
             connection.execute(dialect.insert(TURNS).on_conflict_do_nothing(), first)
-        whole_at = connection.execute(TAKE, {"b_provider": provider, "now": now, "share": share}).scalar_one()
+            whole_at = connection.execute(TAKE, taking).scalar_one()
     return max(0.0, (int(whole_at) - burst - now) / 1000)
 
 
@@ -56,13 +57,15 @@ def put_off_turns(runtime: Runtime, provider: str, per_minute: int, seconds: flo
 
 
 class VendorTurns:
-    """The turns of one step at one vendor. Without a limit in the settings every turn comes at once."""
+    """The turns of one step at one vendor. Every turn comes at once without a limit, and on a key of one's own."""
 
-    def __init__(self, runtime: Runtime, provider: str, tell: Callable[[dict[str, JsonValue]], None]) -> None:
+    def __init__(
+        self, runtime: Runtime, provider: str, tell: Callable[[dict[str, JsonValue]], None], *, own_key: bool
+    ) -> None:
         self._runtime = runtime
         self._provider = provider
         self._tell = tell
-        self._per_minute = runtime.settings.vendor_limits.get(provider)
+        self._per_minute = None if own_key else runtime.settings.vendor_limits.get(provider)
 
     async def take(self) -> float:
         """Wait for the next turn; returns the seconds waited."""

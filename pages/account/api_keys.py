@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.accounts.api_keys import check_plan, create_api_key, delete_api_key, list_api_keys
-from core.accounts.domain import SCOPES, ApiKeyView
+from core.accounts.api_keys import create_api_key, delete_api_key, list_api_keys
+from core.accounts.domain import SCOPES, ApiKeyView, check_automation
 from core.bootstrap import get_runtime
 from core.pipelines.queries import list_pipelines
 from core.shared.errors import Forbidden
+from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
@@ -38,11 +39,11 @@ def api_keys_page() -> None:
     st.html(
         '<h1 class="sq-title">API keys</h1><p class="sq-facts sq-intro">For programs that call the API, and for '
         "webhooks. A key does what you allow it, never what concerns your account, your secrets or other keys. "
-        'How to call: <a href="/api/openapi.json" target="_blank">the API</a>.</p>'
+        'How to call: <a class="sq-link" href="/api/openapi.json" target="_blank">the API</a>.</p>'
     )
     draw_notices()
     try:
-        check_plan(account)
+        check_automation(account)
     except Forbidden as refusal:
         st.html(f'<div class="sq-empty">{escape(refusal.message)}</div>')
         return
@@ -123,14 +124,12 @@ def _draw_calls(runtime: Runtime, owner_id: str) -> None:
             )
 
 
-@st.dialog("Delete this key?", icon=":material/delete:")
 def _confirm_delete(key_id: str, label: str) -> None:
-    st.html(f"<p>Programs that use <b>{escape(label)}</b> are refused from now on. This cannot be undone.</p>")
-    with st.container(horizontal=True):
-        if st.button("Delete key", type="primary", key="api-key-delete", on_click=_delete, args=(key_id, label)):
-            st.rerun()
-        if st.button("Keep it", key="api-key-keep"):
-            st.rerun()
+    confirm_delete(
+        "Delete this key?",
+        f"<p>Programs that use <b>{escape(label)}</b> are refused from now on. This cannot be undone.</p>",
+        "Delete key", key="api-key-delete", keep="api-key-keep", delete=lambda: _delete(key_id, label),
+    )  # fmt: skip
 
 
 def _forget_new() -> None:

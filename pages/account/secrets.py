@@ -12,6 +12,7 @@ from core.accounts.domain import SecretView
 from core.accounts.queries import list_secrets
 from core.bootstrap import get_runtime
 from core.pipelines.queries import get_pipeline, list_pipelines
+from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, keep, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
@@ -120,19 +121,17 @@ def _draw_shared(shared: tuple[SecretView, ...], own: set[str]) -> None:
         st.html(f'<div class="sq-facts">Also here, from all pipelines: {names}</div>')
 
 
-@st.dialog("Delete this secret?", icon=":material/delete:")
 def _confirm_delete(scope: str, secret: str) -> None:
     name = f"<b>{escape(secret)}</b>"
     if scope:
         then = f"Runs use {name} of all pipelines where there is one, and are refused where there is none."
     else:
         then = f"Runs that need {name} are refused until it is saved again."
-    st.html(f"<p>{then}</p><p>This cannot be undone: the value is kept nowhere else.</p>")
-    with st.container(horizontal=True):
-        if st.button(f"Delete {secret}", type="primary", key="secret-delete", on_click=_delete, args=(scope, secret)):
-            st.rerun()
-        if st.button("Keep it", key="secret-keep"):
-            st.rerun()
+    confirm_delete(
+        "Delete this secret?",
+        f"<p>{then}</p><p>This cannot be undone: the value is kept nowhere else.</p>",
+        f"Delete {secret}", key="secret-delete", keep="secret-keep", delete=lambda: _delete(scope, secret),
+    )  # fmt: skip
 
 
 def _reference(name: str) -> str:

@@ -9,8 +9,7 @@ from zoneinfo import available_timezones
 
 import streamlit as st
 
-from core.accounts.api_keys import check_plan
-from core.accounts.domain import Account
+from core.accounts.domain import Account, check_automation
 from core.bootstrap import get_runtime
 from core.execution.cron import check_cron, explain_cron, next_times
 from core.execution.domain import Missed, ScheduleView
@@ -24,6 +23,7 @@ from core.execution.schedules import (
 from core.pipelines.queries import get_pipeline, list_pipelines
 from core.shared.errors import Forbidden, InvalidInput
 from pages.ui.badges import text_badge
+from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
@@ -65,9 +65,9 @@ def schedules_page() -> None:
     )
     draw_notices()
     try:
-        check_plan(account)
-    except Forbidden:
-        st.html('<div class="sq-empty">The Free plan has no schedules. The Starter plan and those above it have.</div>')
+        check_automation(account)
+    except Forbidden as refusal:
+        st.html(f'<div class="sq-empty">{escape(refusal.message)}</div>')
         return
     _draw_form(runtime, account)
     schedules = list_schedules(runtime, account.id)
@@ -180,16 +180,12 @@ def _draw_coming(runtime: Runtime, account: Account) -> None:
     st.html(f'<div class="sq-id">Coming up</div>{rows}')
 
 
-@st.dialog("Delete this schedule?", icon=":material/delete:")
 def _confirm_delete(schedule_id: str, label: str) -> None:
-    st.html(f"<p><b>{escape(label)}</b> starts no more runs. The runs it started stay.</p>")
-    with st.container(horizontal=True):
-        if st.button(
-            "Delete schedule", type="primary", key="schedule-gone", on_click=_delete, args=(schedule_id, label)
-        ):
-            st.rerun()
-        if st.button("Keep it", key="schedule-keep"):
-            st.rerun()
+    confirm_delete(
+        "Delete this schedule?",
+        f"<p><b>{escape(label)}</b> starts no more runs. The runs it started stay.</p>",
+        "Delete schedule", key="schedule-gone", keep="schedule-keep", delete=lambda: _delete(schedule_id, label),
+    )  # fmt: skip
 
 
 def _expression() -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.accounts.domain import Account
-from core.execution import journal, leases
+from core.execution import claims, journal, leases
 from core.execution.changes import LostLease, Progress, RunEnded, StepEnded, StepKey, StepStarted
 from core.execution.commands import cancel_run, retry_run, run_cells, start_run
 from core.execution.domain import RunView
@@ -138,7 +138,7 @@ async def test_a_run_goes_on_from_its_journal(runtime: Runtime, owner: Account, 
     """A process dies after its claim, with a call in flight: the next one repeats that call and nothing else."""
     pipeline = create_pipeline(runtime, owner, TEXT)
     run = start_run(runtime, owner, pipeline.id, INPUT)
-    dead = journal.claim(runtime, run.id, "serve:dead")
+    dead = claims.claim(runtime, run.id, "serve:dead")
     assert dead is not None
     row_id = runtime.ids.new()
     started = StepStarted(StepKey("", "first", 1), row_id, 0, "llm", 1, "demo", "demo", b"mark", 0, False, False, {})
@@ -160,14 +160,14 @@ async def test_a_run_goes_on_from_its_journal(runtime: Runtime, owner: Account, 
 async def test_only_one_process_holds_a_run(runtime: Runtime, owner: Account, engine: Engine) -> None:
     pipeline = create_pipeline(runtime, owner, TEXT)
     run = start_run(runtime, owner, pipeline.id, INPUT)
-    assert journal.claim(runtime, run.id, "serve:one") is not None
-    assert journal.claim(runtime, run.id, "serve:two") is None
+    assert claims.claim(runtime, run.id, "serve:one") is not None
+    assert claims.claim(runtime, run.id, "serve:two") is None
 
 
 async def test_what_is_written_after_a_hand_over_is_refused(runtime: Runtime, owner: Account) -> None:
     pipeline = create_pipeline(runtime, owner, TEXT)
     run = start_run(runtime, owner, pipeline.id, INPUT)
-    claim = journal.claim(runtime, run.id, "worker:stopping")
+    claim = claims.claim(runtime, run.id, "worker:stopping")
     assert claim is not None
     leases.hand_over(runtime, "worker:stopping")
     with pytest.raises(LostLease):

@@ -13,7 +13,7 @@ from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.credits.commands import grant_month, set_credits
 from core.credits.queries import balance, verify_ledger
-from core.execution import journal
+from core.execution import claims, journal
 from core.execution.changes import Change, StepEnded, StepKey, StepStarted
 from core.execution.commands import cancel_run, run_cells, start_run
 from core.execution.domain import RunView
@@ -54,7 +54,7 @@ def _crash_in_a_call(
     runtime: Runtime, run: RunView, *, step_id: str, mark: bytes = b"mark", also_fail: str = ""
 ) -> None:
     """A process claims the run, holds credits, calls out, and is never heard of again."""
-    claim = journal.claim(runtime, run.id, "serve:dead")
+    claim = claims.claim(runtime, run.id, "serve:dead")
     assert claim is not None
     index = {"a": 0, "b": 1}
     row = runtime.ids.new()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 
-from core.accounts.api_keys import check_plan, find_key_holder
-from core.accounts.domain import Account, SessionView
+from core.accounts.api_keys import find_key_holder
+from core.accounts.domain import Account, KeyHolder, SessionView, check_automation
 from core.accounts.queries import find_session
 from core.platform.idempotency import Once
 from core.shared.errors import Forbidden, InvalidInput
@@ -80,20 +80,20 @@ def allowed(scope: str) -> Callable[..., Caller]:
         key = request.headers.get(KEY_HEADER)
         if key is None:
             return Caller(current_session(runtime, token).account, lambda: find_session(runtime, token) is not None)
-        return Caller(key_account(runtime, key, scope), lambda: find_key_holder(runtime, key) is not None)
+        return Caller(key_holder(runtime, key, scope).account, lambda: find_key_holder(runtime, key) is not None)
 
     return current_caller
 
 
-def key_account(runtime: Runtime, key: str, scope: str) -> Account:
+def key_holder(runtime: Runtime, key: str, scope: str) -> KeyHolder:
     """Whom a key with a scope speaks for. Raises Forbidden (401, or 403 SCOPE or PLAN_LIMIT)."""
     holder = find_key_holder(runtime, key)
     if holder is None:
         raise Forbidden("UNAUTHENTICATED", "This API key does not exist, or is over. Make one under API keys.")
-    check_plan(holder.account)
+    check_automation(holder.account)
     if scope not in holder.scopes:
         raise Forbidden("SCOPE", f"This API key may not do that: it needs the scope {scope}.", scope=scope)
-    return holder.account
+    return holder
 
 
 _reading, _writing, _executing = (allowed(f"pipelines:{act}") for act in ("read", "write", "execute"))

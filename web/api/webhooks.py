@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Query
 from starlette.requests import Request
 
-from core.accounts.api_keys import find_key_holder
 from core.accounts.domain import Account
 from core.execution.commands import start_run
 from core.shared.errors import Forbidden, InvalidInput
-from web.api.context import KEY_HEADER, IdPath, OnceDep, RuntimeDep, key_account
+from web.api.context import KEY_HEADER, IdPath, OnceDep, RuntimeDep, key_holder
 from web.api.payloads import WebhookAnswer, answers
 from web.api.strict_json import StrictJsonRoute
 
@@ -25,16 +24,15 @@ KeyQuery = Annotated[
 
 def current_sender(request: Request, runtime: RuntimeDep, api_key: KeyQuery = None) -> Account:
     """Whose webhook it is. An address may be written down anywhere, so a key in one may do nothing else."""
-    key = request.headers.get(KEY_HEADER)
-    if key is not None:
-        return key_account(runtime, key, TRIGGER)
-    if api_key is None:
+    sent = request.headers.get(KEY_HEADER)
+    key = api_key if sent is None else sent
+    if key is None:
         raise Forbidden("UNAUTHENTICATED", "Send an API key with the scope webhooks:trigger in X-API-Key.")
-    holder = find_key_holder(runtime, api_key)
-    if holder is not None and holder.scopes != {TRIGGER}:
+    holder = key_holder(runtime, key, TRIGGER)
+    if sent is None and holder.scopes != {TRIGGER}:
         message = "A key in an address may only have the scope webhooks:trigger. Send this one in X-API-Key."
         raise Forbidden("SCOPE", message, scope=TRIGGER)
-    return key_account(runtime, api_key, TRIGGER)
+    return holder.account
 
 
 SenderDep = Annotated[Account, Depends(current_sender)]

@@ -101,7 +101,7 @@ class _Work:
         self._until = 0.0
         self._request = call.request
         self._live: Live | None = None
-        self._allowance: VendorTurns | None = None
+        self._allowance = VendorTurns(context.runtime, call.card.provider, self._tell, own_key=call.own_key)
         self._limit: asyncio.Timeout | None = None
         self._usages: list[Usage] = []
         self._trace: list[JsonValue] = []
@@ -114,8 +114,6 @@ class _Work:
         self._live, self._until = live, _now() + self._seconds
         context, call = self._context, self._call
         own_key = context.own_key(call.card.provider) if call.own_key else None
-        if own_key is None:
-            self._allowance = VendorTurns(context.runtime, call.card.provider, self._tell)
         try:
             port = context.runtime.providers.port_for(call.card, own_key, metered=call.metered)
             async with asyncio.timeout(self._seconds + GRACE_SECONDS) as self._limit:
@@ -124,8 +122,7 @@ class _Work:
             self._count_cut_turn()
             return self._ended(error=self._too_late())
         except ProviderError as failure:
-            if self._allowance is not None:
-                await self._allowance.note(failure)
+            await self._allowance.note(failure)
             billed = failure.context.get("usage") if failure.charged else None
             if isinstance(billed, Usage):
                 self._usages.append(billed)
@@ -169,7 +166,7 @@ class _Work:
 
     async def _turn(self, port: ModelPort, reads: int, *, aloud: bool = True) -> ModelReply:
         """One call of the model. `reads`: the most tokens it can read."""
-        if self._allowance is not None and self._limit is not None:
+        if self._limit is not None:
             self._until += await wait_outside(self._limit, self._allowance)
         request = self._bounded(reads)
         self._turns += 1

@@ -33,7 +33,7 @@ def prepare(context: StepContext) -> Prepared:
 
     async def execute(live: Live) -> StepResult:
         port = runtime.providers.port_for(call.card, own_key, metered=call.metered)
-        turns = VendorTurns(runtime, call.card.provider, live.tell) if own_key is None else None
+        turns = VendorTurns(runtime, call.card.provider, live.tell, own_key=call.own_key)
         return _result(context, call, await call_model(port, call, step, live.delta, turns))
 
     def cut(streamed: str) -> StepResult:

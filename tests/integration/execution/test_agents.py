@@ -82,14 +82,6 @@ async def peer() -> AsyncIterator[HttpPeer]:
 
 
 @pytest.fixture
-async def engine(runtime: Runtime) -> AsyncIterator[Engine]:
-    made = Engine(runtime, "serve:test")
-    yield made
-    made.close()
-    await runtime.providers.aclose()
-
-
-@pytest.fixture
 def execute(runtime: Runtime, person: Account, engine: Engine) -> Execute:
     async def run(step: dict[str, Any], *, owner: Account = person, **top: Any) -> RunView:
         started = begin(runtime, owner, step, **top)

@@ -1,7 +1,7 @@
 """What is sent when a run has ended: signed webhooks, mails and files, each attempt recorded, nothing twice."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,14 +43,6 @@ def owner(runtime: Runtime) -> Account:
     made = create_account(runtime, email="ada@example.org", password=PASSWORD)
     set_secret(runtime, made.id, "SIGNING_KEY", "a shared secret")
     return made
-
-
-@pytest.fixture
-async def engine(runtime: Runtime) -> AsyncIterator[Engine]:
-    made = Engine(runtime, "serve:test")
-    yield made
-    made.close()
-    await runtime.providers.aclose()
 
 
 def hook(peer: HttpPeer, path: str = "/") -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
-from core.execution import journal
+from core.execution import claims, journal
 from core.execution import notebook as looking
 from core.execution.changes import RunEnded
 from core.execution.commands import fork_run, retry_run, start_run
@@ -185,7 +185,7 @@ async def test_a_run_that_ends_while_the_notebook_looks_is_not_shown_as_running_
     look_up = looking.active_run_id
 
     def ends_first(*args: str) -> str | None:
-        claim = journal.claim(runtime, run.id, "serve:other")
+        claim = claims.claim(runtime, run.id, "serve:other")
         assert claim is not None
         journal.apply(runtime, claim, [RunEnded("completed")])
         return look_up(*args)  # type: ignore[arg-type]

@@ -122,8 +122,8 @@ def test_one_person_cannot_have_everything_under_way(runtime: Runtime, owner: Ac
     pipeline = create_pipeline(runtime, owner, REVIEW)
     first, second = (start_run(runtime, owner, pipeline.id, {}) for _ in range(2))
     assert leases.may_begin(runtime, second.id, per_person=1)
-    from core.execution import journal
+    from core.execution import claims
 
-    assert journal.claim(runtime, first.id, "worker:one") is not None
+    assert claims.claim(runtime, first.id, "worker:one") is not None
     assert not leases.may_begin(runtime, second.id, per_person=1)
     assert leases.may_begin(runtime, second.id, per_person=2)

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.credits.queries import balance, verify_ledger
-from core.execution import journal
+from core.execution import claims, journal
 from core.execution.changes import StepEnded, StepKey, StepStarted
 from core.execution.commands import cancel_run, lift_budget, start_run
 from core.execution.delivery_queries import deliveries_of_run
@@ -183,7 +183,7 @@ async def test_a_crash_does_not_stop_the_clock(
 ) -> None:
     person = person_of(still)
     run = begin(still, person, [told("first"), call("normal", needs=["a"])], notifications=LATE)
-    claim = journal.claim(still, run.id, "serve:test")
+    claim = claims.claim(still, run.id, "serve:test")
     assert claim is not None
     ended, cut = (
         StepStarted(StepKey("", name, 1), still.ids.new(), at, kind, 1, None, None, None, held, False, False, {})
@@ -206,14 +206,14 @@ async def test_a_wait_for_a_person_does_not_count(still: Runtime, still_engine: 
     steps = [told("Ready"), {"id": "ask", "type": "human_review", "message": "Good?"}, {**told("Done"), "id": "z"}]
     for worked_after, status in ((LIMIT - 6, "completed"), (LIMIT - 5, "failed")):
         run = begin(still, person, steps)
-        assert journal.claim(still, run.id, "serve:test") is not None  # and it dies
+        assert claims.claim(still, run.id, "serve:test") is not None  # and it dies
         clock.advance(seconds=5)
         await run_to_end(still_engine, run.id)
         assert worked(still, run) == (None, 5000)
         clock.advance(hours=1)
         assert [review.status for review in reviews_of_run(still, person.id, run.id)] == ["open"]
         decide_review(still, person, run.id, "ask", "approve")
-        assert journal.claim(still, run.id, "serve:test") is not None
+        assert claims.claim(still, run.id, "serve:test") is not None
         assert worked(still, run) == (clock.now(), 5000)
         clock.advance(seconds=worked_after)
         await run_to_end(still_engine, run.id)

@@ -145,6 +145,16 @@ def test_a_schedule_that_cannot_start_is_paused_and_its_owner_told(
         assert Counter(session.scalars(select(MailRow.kind))) == {"schedule_paused": 1}
 
 
+def test_a_schedule_whose_pipeline_is_gone_can_be_let_rest(
+    runtime: Runtime, owner: Account, pipeline: str, schedule: Callable[..., ScheduleView]
+) -> None:
+    made = schedule()
+    archive_pipeline(runtime, owner.id, pipeline)
+    assert not update_schedule(runtime, owner, made.id, enabled=False).enabled
+    with pytest.raises(NotFound):
+        update_schedule(runtime, owner, made.id, enabled=True)
+
+
 def test_the_free_plan_has_no_schedules(runtime: Runtime) -> None:
     free = create_account(runtime, email="free@example.org", password=PASSWORD, plan="free")
     pipeline = create_pipeline(runtime, free, GREETING).id

@@ -1,6 +1,6 @@
 """Attempts, fallbacks and budgets, through a vendor's real SDK against the stand-in."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -38,14 +38,6 @@ def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, s
 @pytest.fixture
 def person(runtime: Runtime) -> Account:
     return create_account(runtime, email="ada@example.org", password=PASSWORD, plan="starter")
-
-
-@pytest.fixture
-async def engine(runtime: Runtime) -> AsyncIterator[Engine]:
-    made = Engine(runtime, "serve:test")
-    yield made
-    made.close()
-    await runtime.providers.aclose()
 
 
 def begin(runtime: Runtime, person: Account, steps: list[dict[str, Any]], **top: Any) -> RunView:
