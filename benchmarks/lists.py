@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from benchmarks.ground import ground
 from benchmarks.table import Row
-from core.accounts.commands import sign_in
+from core.accounts.authentication import sign_in
 from core.accounts.domain import Account, cookie_name
 from core.bootstrap import set_runtime
 from core.execution.commands import start_run

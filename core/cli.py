@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from core.accounts import commands as accounts
+from core.accounts.audit import verify_audit
 from core.accounts.domain import ROLES, Account
+from core.accounts.passwords import set_password
 from core.accounts.queries import find_account, get_operator, list_accounts
 from core.bootstrap import build_runtime, prepare, set_runtime
 from core.credits.commands import set_credits
@@ -29,9 +31,11 @@ from core.shared.money import micros_from_credits
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="stepIQ")
 user = typer.Typer(no_args_is_help=True, help="People of this installation.")
+audit = typer.Typer(no_args_is_help=True, help="The log of acts that matter.")
 ledger = typer.Typer(no_args_is_help=True, help="The ledger of credits.")
 app.add_typer(user, name="user")
 app.add_typer(ledger, name="ledger")
+app.add_typer(audit, name="audit")
 
 PasswordFlag = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
@@ -205,7 +209,7 @@ def user_create(
 @user.command("password")
 def user_password(email: str, password_stdin: PasswordFlag = False) -> None:
     """Set a password; the person is signed out everywhere."""
-    accounts.set_password(open_runtime(), email=email, password=_password(password_stdin))
+    set_password(open_runtime(), email=email, password=_password(password_stdin))
     typer.echo("The password is changed.")
 
 
@@ -233,6 +237,17 @@ def ledger_verify() -> None:
     for problem in proof.problems:
         typer.echo(problem, err=True)
     typer.echo(f"{proof.transactions} transactions of {proof.owners} accounts checked, {len(proof.problems)} problems")
+    if proof.problems:
+        raise typer.Exit(1)
+
+
+@audit.command("verify")
+def audit_verify() -> None:
+    """Prove that the audit log is whole: nothing altered, taken out or moved."""
+    proof = verify_audit(open_runtime())
+    for problem in proof.problems:
+        typer.echo(problem, err=True)
+    typer.echo(f"{proof.rows} acts checked, {len(proof.problems)} problems")
     if proof.problems:
         raise typer.Exit(1)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from core.accounts.commands import delete_ended_sessions
+from core.accounts.sessions import delete_ended_sessions
 from core.platform.runtime import Runtime
 
 

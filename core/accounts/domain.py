@@ -1,6 +1,7 @@
 """People: who they are, what they may, and the decisions that need no database."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from unicodedata import category
@@ -14,7 +15,12 @@ from core.shared.money import MICROS, micros_from_credits
 
 PLANS = ("free", "starter", "pro", "enterprise")
 ROLES = ("admin", "privacy_admin", "accounting")
+LANGUAGES = ("en", "fr")
 SESSION_LIFE = timedelta(days=14)
+LONGEST_SESSION = timedelta(days=90)
+"""However often a sign-in is renewed, after this the password is asked for again."""
+CONFIRMED_FOR = timedelta(minutes=10)
+"""How long after the password was asked for a dangerous act may follow without asking again."""
 SETUP_LIFE = timedelta(hours=24)
 PASSWORD_MIN = 8
 PASSWORD_MAX_BYTES = 72  # bcrypt reads no further
@@ -39,6 +45,10 @@ class Account:
     is_operator: bool = False
     confirm_above_micros: int = CONFIRM_ABOVE_MICROS
     """A run whose quoted maximum is above this is confirmed before it starts."""
+    language: str = "en"
+    """Of the mails this person gets."""
+    has_second_factor: bool = False
+    password_changed_at: datetime | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -54,6 +64,12 @@ class SessionView:
     account: Account
     csrf_key: bytes
     expires_at: datetime
+    confirmed_at: datetime | None = None
+    """When the password was last asked for in this session."""
+
+    def is_confirmed(self, now: datetime) -> bool:
+        """Whether a dangerous act may follow without asking for the password again."""
+        return self.confirmed_at is not None and now - self.confirmed_at <= CONFIRMED_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +108,61 @@ class SecretView:
     created_at: datetime
     updated_at: datetime
     last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A sign-in as its person sees it in the list: from what device, when, last used when."""
+
+    id: str
+    device: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """An invitation; `email` is None where anybody with the link may use it."""
+
+    id: str
+    email: str | None
+    plan: str
+    roles: frozenset[str]
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a person may register as: the plan and the roles of their invitation, or those of everybody."""
+
+    plan: str
+    roles: tuple[str, ...] = ()
+    invitation_id: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditView:
+    """An act of the audit log."""
+
+    seq: int
+    at: datetime
+    actor_id: str | None
+    act: str
+    subject_id: str | None
+    details: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditProof:
+    """What a check of the audit log found: its rows, and what is wrong with them."""
+
+    rows: int
+    problems: tuple[str, ...]
 
 
 def check_automation(account: Account) -> None:
@@ -177,12 +248,30 @@ def check_password(password: str, *, hints: tuple[str, ...] = ()) -> None:
         )
     if "\0" in password:
         raise InvalidInput("WEAK_PASSWORD", "A password cannot hold a NUL character.", field="password")
-    if zxcvbn(password[:72], user_inputs=list(hints))["score"] == 0:
+    found = zxcvbn(password[:72], user_inputs=[hint for hint in hints if hint])
+    if found["score"] == 0:
+        advice = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
+        told = " ".join(line.rstrip(".") + "." for line in advice if line)
         raise InvalidInput(
             "WEAK_PASSWORD",
-            "This is among the first passwords a guesser tries. Choose another.",
+            f"This is among the first passwords a guesser tries. {told or 'Choose another.'}",
             field="password",
         )
+
+
+def clean_language(language: str) -> str:
+    """A language that mails are written in. Raises InvalidInput."""
+    if language not in LANGUAGES:
+        raise InvalidInput("UNKNOWN_LANGUAGE", f"Choose one of {', '.join(LANGUAGES)}.", field="language")
+    return language
+
+
+def clean_roles(roles: Iterable[str]) -> tuple[str, ...]:
+    """Roles in their order, each once. Raises InvalidInput for one there is not."""
+    wanted = set(roles)
+    if wanted - set(ROLES):
+        raise InvalidInput("UNKNOWN_ROLE", f"Choose among the roles {', '.join(ROLES)}.", field="roles")
+    return tuple(role for role in ROLES if role in wanted)
 
 
 def confirm_limit(credits: float) -> int:

@@ -43,6 +43,28 @@ class AccountRow(Base):
     confirm_above_micros: Mapped[int | None] = mapped_column(
         BigInteger, info=personal("user.account.settings", ACCOUNT, "Cost above which a run asks first")
     )
+    language: Mapped[str | None] = mapped_column(
+        String(2), info=personal("user.account.settings", ACCOUNT, "Language of mails")
+    )
+    totp_secret: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        info=personal(
+            "user.authorization.credentials",
+            "security",
+            "Key of the second factor",
+            export="never",
+            erase="shred-key",
+        ),
+    )
+    totp_on_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "security", "Second factor switched on", origin="observed")
+    )
+    totp_last_step: Mapped[int | None] = mapped_column(
+        BigInteger, info=not_personal("the newest code that was used, so that none counts twice")
+    )
+    password_changed_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "security", "Password changed", origin="observed")
+    )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", ACCOUNT, "Account made", origin="observed")
     )
@@ -70,6 +92,13 @@ class SessionRow(Base):
         UtcDateTime,
         info=personal("user.behavior", "security", "Signed in", origin="observed", retention="session"),
     )
+    last_used_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime,
+        info=personal("user.behavior", "security", "Last use of a sign-in", origin="observed", retention="session"),
+    )
+    confirmed_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=not_personal("when the password was last asked for, so that a dangerous act may follow")
+    )
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the sign-in ends"))
     ended_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime,
@@ -85,6 +114,110 @@ class SetupToken(Base):
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, info=not_personal("keyed hash of a link"))
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the link ends"))
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when the link was used"))
+
+
+class SignUpCodeRow(Base):
+    """The code that proves an address before an account is made. Asked again, it is replaced."""
+
+    __tablename__ = "sign_up_codes"
+
+    email_index: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        primary_key=True,
+        info=personal("user.contact.email", ACCOUNT, "Keyed hash of an address", export="never", erase="expire"),
+    )
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary, info=not_personal("keyed hash of a random code"))
+    tries_left: Mapped[int] = mapped_column(Integer, info=not_personal("how often the code may still be tried"))
+    sent_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the code was mailed"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the code ends"))
+
+
+class AccountLinkRow(Base):
+    """A one-time link that was mailed: a new password, a new address, or taking one back."""
+
+    __tablename__ = "account_links"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True, info=not_personal("keyed hash of a link"))
+    # None where the address has no account: it costs the same, so that the time tells nothing.
+    account_id: Mapped[str | None] = mapped_column(
+        ForeignKey("accounts.id"), index=True, info=not_personal("opaque id")
+    )
+    purpose: Mapped[str] = mapped_column(String(20), info=not_personal("what the link does"))
+    address: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        info=personal(
+            "user.contact.email", ACCOUNT, "Address to change to", retention="short_lived", erase="shred-key"
+        ),
+    )
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the link was made"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when the link ends"))
+
+
+class InvitationRow(Base):
+    """A one-time link with which somebody may make an account."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True, info=not_personal("keyed hash of a link"))
+    invited_by: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True, info=not_personal("opaque id"))
+    email_index: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        info=personal("user.contact.email", ACCOUNT, "Keyed hash of an invited address", export="never"),
+    )
+    email: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        info=personal("user.contact.email", ACCOUNT, "Invited address", retention="short_lived", erase="shred-key"),
+    )
+    plan: Mapped[str] = mapped_column(String(20), info=not_personal("plan of the account to make"))
+    roles: Mapped[str] = mapped_column(String(100), info=not_personal("roles of the account to make"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when it was made"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when it ends"))
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when it was used"))
+    used_by: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id"))
+
+
+class RecoveryCodeRow(Base):
+    """A code that stands in once for the second factor."""
+
+    __tablename__ = "recovery_codes"
+
+    code_hash: Mapped[bytes] = mapped_column(
+        LargeBinary, primary_key=True, info=not_personal("keyed hash of a random code")
+    )
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True, info=not_personal("opaque id"))
+    used_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "security", "Recovery code used", origin="observed")
+    )
+
+
+class AuditRow(Base):
+    """An act that matters, by opaque ids only. Each row's hash covers the row before it."""
+
+    __tablename__ = "audit_log"
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, info=not_personal("order"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when it was done, by whom the id alone tells"))
+    # No foreign keys: the log outlives an account, and says nothing about it once the account is gone.
+    actor_id: Mapped[str | None] = mapped_column(
+        String(36), index=True, info=not_personal("opaque id, none for the system")
+    )
+    act: Mapped[str] = mapped_column(String(60), info=not_personal("what was done"))
+    subject_id: Mapped[str | None] = mapped_column(
+        String(36), index=True, info=not_personal("opaque id of what it was done to")
+    )
+    details: Mapped[str] = mapped_column(String(2000), info=not_personal("declared values as JSON, nothing personal"))
+    hash: Mapped[bytes] = mapped_column(LargeBinary, info=not_personal("keyed hash over this row and the one before"))
+
+
+class AuditHead(Base):
+    """The end of the audit log: its row is the lock that puts all writers in one order."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("there is one row"))
+    seq: Mapped[int] = mapped_column(BigInteger, info=not_personal("number of rows"))
+    hash: Mapped[bytes] = mapped_column(LargeBinary, info=not_personal("hash of the last row"))
 
 
 class OwnKeyRow(Base):

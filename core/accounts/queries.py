@@ -1,11 +1,12 @@
 """Reading people and their sessions."""
 
 from collections.abc import Collection
+from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Table, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import (
@@ -15,6 +16,7 @@ from core.accounts.domain import (
     OwnKey,
     OwnKeyView,
     SecretView,
+    SessionInfo,
     SessionView,
     clean_email,
 )
@@ -27,7 +29,13 @@ from core.shared.errors import NotFound
 # Asked at every request: built once, on the tables themselves.
 _sessions, _accounts = cast(Table, SessionRow.__table__), cast(Table, AccountRow.__table__)
 LIVE_SESSION = (
-    select(_accounts, _sessions.c.id.label("session_id"), _sessions.c.expires_at.label("session_expires_at"))
+    select(
+        _accounts,
+        _sessions.c.id.label("session_id"),
+        _sessions.c.expires_at.label("session_expires_at"),
+        _sessions.c.last_used_at.label("session_used_at"),
+        _sessions.c.confirmed_at.label("session_confirmed_at"),
+    )
     .join_from(_sessions, _accounts, _accounts.c.id == _sessions.c.account_id)
     .where(
         _sessions.c.id == bindparam("b_session"),
@@ -36,6 +44,7 @@ LIVE_SESSION = (
     )
 )
 _own_keys = cast(Table, OwnKeyRow.__table__)
+USED_EVERY = timedelta(minutes=5)  # a session that is used all the time need not be written all the time
 KEY_PROVIDERS = select(_own_keys.c.provider).where(_own_keys.c.account_id == bindparam("b_account"))
 
 
@@ -51,6 +60,9 @@ def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
         created_at=row.created_at,
         is_operator=row.is_operator,
         confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
+        language=row.language or "en",
+        has_second_factor=row.totp_on_at is not None,
+        password_changed_at=row.password_changed_at,
     )
 
 
@@ -59,13 +71,45 @@ def find_session(runtime: Runtime, token: str | None) -> SessionView | None:
     session_id = read_token(runtime, token) if token else None
     if session_id is None:
         return None
-    named = {"b_session": session_id, "b_now": runtime.clock.now()}
+    now = runtime.clock.now()
+    named = {"b_session": session_id, "b_now": now}
     with runtime.database.connect() as connection:
         row = connection.execute(LIVE_SESSION, named).one_or_none()
     if row is None:
         return None
+    if row.session_used_at is None or now - row.session_used_at >= USED_EVERY:
+        _note_use(runtime, session_id, now)
     csrf_key = runtime.vault.derive(f"csrf:{row.session_id}")
-    return SessionView(row.session_id, account_view(runtime, row), csrf_key, row.session_expires_at)
+    account = account_view(runtime, row)
+    return SessionView(row.session_id, account, csrf_key, row.session_expires_at, row.session_confirmed_at)
+
+
+def _note_use(runtime: Runtime, session_id: str, now: datetime) -> None:
+    with runtime.database.write() as session:
+        session.execute(update(SessionRow).where(SessionRow.id == session_id).values(last_used_at=now))
+
+
+def list_sessions(runtime: Runtime, owner_id: str, current_id: str | None = None) -> tuple[SessionInfo, ...]:
+    """A person's live sign-ins, the one used last first."""
+    live = (
+        SessionRow.account_id == owner_id,
+        SessionRow.ended_at.is_(None),
+        SessionRow.expires_at > runtime.clock.now(),
+    )
+    with runtime.database.read() as session:
+        rows = session.scalars(select(SessionRow).where(*live)).all()
+    views = (
+        SessionInfo(
+            row.id,
+            runtime.vault.open_text(owner_id, f"sessions.device:{row.id}", row.device),
+            row.created_at,
+            row.last_used_at or row.created_at,
+            row.expires_at,
+            row.id == current_id,
+        )
+        for row in rows
+    )
+    return tuple(sorted(views, key=lambda view: (view.is_current, view.last_used_at), reverse=True))
 
 
 def live_sessions(runtime: Runtime, session_ids: Collection[str]) -> frozenset[str]:

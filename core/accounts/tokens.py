@@ -1,4 +1,4 @@
-"""Session tokens: JWT (RFC 7519, HS256) that name a session row and carry nothing else."""
+"""Session tokens: JWT (RFC 7519, HS256) that name a session row and carry nothing else; and sign-in challenges."""
 
 from datetime import datetime
 
@@ -7,6 +7,7 @@ import jwt
 from core.platform.runtime import Runtime
 
 ALGORITHM = "HS256"
+CHALLENGE_SECONDS = 5 * 60
 
 
 def issue_token(runtime: Runtime, session_id: str, *, now: datetime, expires_at: datetime) -> str:
@@ -32,3 +33,30 @@ def read_token(runtime: Runtime, token: str) -> str | None:
     if not (claims["iat"] <= now + 60 and now < claims["exp"]):
         return None
     return str(claims["sid"])
+
+
+def issue_challenge(runtime: Runtime, account_id: str, password_hash: str) -> str:
+    """Proof that a password was right, for the second half of a sign-in; a new password ends it."""
+    now = int(runtime.clock.now().timestamp())
+    claims = {"sub": account_id, "exp": now + CHALLENGE_SECONDS, "aud": "stepiq-second-factor"}
+    return jwt.encode(claims, _challenge_key(runtime, password_hash), algorithm=ALGORITHM)
+
+
+def read_challenge(runtime: Runtime, challenge: str, account_id: str, password_hash: str) -> bool:
+    """Whether a challenge is ours, of this account, for its present password, and not over."""
+    try:
+        claims = jwt.decode(
+            challenge,
+            _challenge_key(runtime, password_hash),
+            algorithms=[ALGORITHM],
+            audience="stepiq-second-factor",
+            options={"require": ["sub", "exp"], "verify_exp": False},
+        )
+    except jwt.PyJWTError:
+        return False
+    named, ends = str(claims["sub"]), float(claims["exp"])
+    return named == account_id and runtime.clock.now().timestamp() < ends
+
+
+def _challenge_key(runtime: Runtime, password_hash: str) -> bytes:
+    return runtime.vault.derive("second-factor-challenge:" + password_hash)

@@ -67,6 +67,15 @@ class Settings(BaseSettings):
     bcrypt_cost: int = Field(
         12, alias="STEPIQ_BCRYPT_COST", ge=4, le=16, description="work factor of password hashes; >= 12"
     )
+    signup: Literal["open", "invite", "closed"] = Field(
+        "invite", alias="STEPIQ_SIGNUP", description="who may make an account: everybody, the invited, nobody"
+    )
+    api_writes_per_minute: int = Field(
+        1200, alias="STEPIQ_API_WRITES_PER_MINUTE", ge=1, description="API requests that change something, per caller"
+    )
+    api_reads_per_minute: int = Field(
+        30_000, alias="STEPIQ_API_READS_PER_MINUTE", ge=1, description="API requests that read, per caller"
+    )
     demo_pace_ms: int = Field(
         12, alias="STEPIQ_DEMO_PACE_MS", ge=0, description="pause between words of the demo model"
     )

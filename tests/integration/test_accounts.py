@@ -6,17 +6,12 @@ import jwt
 import pytest
 from sqlalchemy import text
 
-from core.accounts.commands import (
-    create_account,
-    owner_link,
-    set_confirm_limit,
-    set_password,
-    set_up_owner,
-    sign_in,
-    sign_out,
-)
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account, owner_link, set_confirm_limit, set_up_owner
 from core.accounts.domain import Account
+from core.accounts.passwords import set_password
 from core.accounts.queries import find_account, find_session, needs_setup, setup_token_valid
+from core.accounts.sessions import sign_out
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, Forbidden, InvalidInput, LimitExceeded
 from tests.conftest import PASSWORD

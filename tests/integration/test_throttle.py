@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import func, select
 
-from core.accounts.commands import sign_in
+from core.accounts.authentication import sign_in
 from core.accounts.domain import Account
 from core.accounts.throttle import PER_ADDRESS, PER_CLIENT, PER_PAIR, client_network
 from core.platform.models import RateWindow

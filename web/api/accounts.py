@@ -6,8 +6,9 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from core.accounts.commands import sign_in, sign_out
+from core.accounts.authentication import sign_in
 from core.accounts.domain import Account
+from core.accounts.sessions import sign_out
 from core.credits.commands import grant_month
 from core.credits.queries import balance
 from core.execution.usage import run_usage

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from core.accounts.commands import set_up_owner, sign_in
+from core.accounts.authentication import sign_in
+from core.accounts.commands import set_up_owner
 from core.accounts.queries import needs_setup, setup_token_valid
 from core.shared.errors import AppError
 from web.auth.signing import STALE_FORM

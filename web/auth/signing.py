@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from core.accounts.commands import sign_in, sign_out
+from core.accounts.authentication import sign_in
 from core.accounts.domain import SessionView
 from core.accounts.queries import find_session, needs_setup
+from core.accounts.sessions import sign_out
 from core.shared.errors import AppError
 from web.errors import retry_headers, status_of
 from web.forms import FormGuard, forget_form, read_fields

@@ -9,7 +9,8 @@ import pytest
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
-from core.accounts.commands import create_account, sign_in
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account
 from core.accounts.domain import Account, cookie_name
 from core.bootstrap import set_runtime
 from core.execution.domain import ACTIVE

@@ -13,7 +13,8 @@ from starlette.testclient import TestClient
 from streamlit import config
 from streamlit.runtime import Runtime as StreamlitRuntime
 
-from core.accounts.commands import create_account, owner_link, sign_in
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account, owner_link
 from core.accounts.domain import Account
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD

@@ -7,9 +7,9 @@ import jsonschema
 import pytest
 from starlette.testclient import TestClient
 
-from core.accounts.commands import sign_out
 from core.accounts.domain import Account
 from core.accounts.queries import find_session
+from core.accounts.sessions import sign_out
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from web.api.payloads import Listing, ModelAnswer, Problem, SignedInUser, UsageAnswer, User

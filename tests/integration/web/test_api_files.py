@@ -15,7 +15,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.testclient import TestClient
 
-from core.accounts.commands import create_account, sign_in
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account
 from core.platform.files.inspection import AT_ONCE
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from core.accounts.api_keys import create_api_key, find_key_holder
-from core.accounts.commands import create_account, sign_in
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account
 from core.accounts.domain import SCOPES, Account
 from core.accounts.models import ApiKeyRow
 from core.pipelines.commands import create_pipeline

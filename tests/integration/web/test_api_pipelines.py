@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from core.accounts.commands import create_account, sign_in
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.integration.web.test_api_basics import problem

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from core.accounts.commands import sign_out
+from core.accounts.sessions import sign_out
 from core.platform.runtime import Runtime
 from tests.integration.web.test_api_basics import problem
 from tests.integration.web.test_api_pipelines import DEFINITION, made, stranger

@@ -6,8 +6,9 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from core.accounts.commands import sign_in, sign_out
+from core.accounts.authentication import sign_in
 from core.accounts.domain import Account
+from core.accounts.sessions import sign_out
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.integration.web.conftest import ORIGIN, status_of_target

@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from core.accounts.commands import create_account, sign_in
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from web.middleware import build_middleware

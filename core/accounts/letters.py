@@ -1,0 +1,40 @@
+"""Mails about a person's own account, in their language, written with the act that causes them."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import Account
+from core.platform.mail.domain import KINDS
+from core.platform.mail.postings import enqueue_mail
+from core.platform.runtime import Runtime
+
+SECURITY = "/app/profile"
+
+
+def tell(
+    runtime: Runtime,
+    session: Session,
+    account: Account,
+    kind: str,
+    values: Mapping[str, str],
+    *,
+    to: str | None = None,
+    cause: str | None = None,
+) -> None:
+    """Write a mail to a person, in the caller's transaction. `when` and `security_url` are filled in where asked for.
+
+    `to`: another address than theirs, sealed with their key all the same. `cause`: mailed once for it.
+    """
+    address = to or account.email
+    if not address:
+        return  # the operator has none
+    common = {
+        "when": f"{runtime.clock.now():%Y-%m-%d %H:%M} UTC",
+        "security_url": runtime.settings.public_url + SECURITY,
+    }
+    filled = {name: value for name, value in common.items() if name in KINDS[kind].values}
+    enqueue_mail(
+        runtime, session, kind=kind, to=address, values={**filled, **values},
+        cause=cause or f"{kind}:{runtime.ids.new()}", account_id=account.id, language=account.language,
+    )  # fmt: skip

@@ -1,0 +1,31 @@
+"""What a person may change about themselves at once: name, language of mails, the confirm limit."""
+
+from sqlalchemy import update
+
+from core.accounts.domain import Account, clean_language, clean_name, confirm_limit
+from core.accounts.models import AccountRow
+from core.accounts.queries import get_account
+from core.platform.runtime import Runtime
+
+
+def update_profile(
+    runtime: Runtime,
+    owner_id: str,
+    *,
+    name: str | None = None,
+    language: str | None = None,
+    confirm_above_credits: float | None = None,
+) -> Account:
+    """Change what is given; an empty name takes it away. Raises InvalidInput, and changes nothing then."""
+    values: dict[str, object] = {}
+    if name is not None:
+        shown = clean_name(name)
+        values["name"] = runtime.vault.seal_text(owner_id, f"accounts.name:{owner_id}", shown) if shown else None
+    if language is not None:
+        values["language"] = clean_language(language)
+    if confirm_above_credits is not None:
+        values["confirm_above_micros"] = confirm_limit(confirm_above_credits)
+    if values:
+        with runtime.database.write() as session:
+            session.execute(update(AccountRow).where(AccountRow.id == owner_id).values(values))
+    return get_account(runtime, owner_id)
