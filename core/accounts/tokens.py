@@ -30,7 +30,8 @@ def read_token(runtime: Runtime, token: str) -> str | None:
     except jwt.PyJWTError:
         return None
     now = runtime.clock.now().timestamp()
-    if not (claims["iat"] <= now + 60 and now < claims["exp"]):
+    issued, ends = claims["iat"], claims["exp"]
+    if not (isinstance(issued, int) and isinstance(ends, int) and issued <= now + 60 and now < ends):
         return None
     return str(claims["sid"])
 

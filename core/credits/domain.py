@@ -1,6 +1,7 @@
 """Credits: plans, prices in micro-credits, and the rules of the ledger. Pure."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
 from core.shared.errors import LimitExceeded
@@ -44,6 +45,18 @@ class Balance:
     held_micros: int
     spent_micros: int
     unlimited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MovementView:
+    """A movement of the ledger: micro-credits by account, which sum to zero."""
+
+    id: str
+    kind: str
+    cause: str
+    price_version: str | None
+    amounts: dict[str, int]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

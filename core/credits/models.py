@@ -40,9 +40,10 @@ class LedgerTransaction(Base):
     """One movement: its kind, its cause, and a key that makes a repetition impossible."""
 
     __tablename__ = "ledger_transactions"
+    __table_args__ = (Index(None, "owner_id", "id"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
-    owner_id: Mapped[str] = mapped_column(String(36), index=True, info=not_personal("opaque account id"))
+    owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
     kind: Mapped[str] = mapped_column(String(20), info=not_personal("grant, hold, settle or release"))
     cause: Mapped[str] = mapped_column(String(200), info=not_personal("run:step:attempt, or the reason of a grant"))
     idempotency_key: Mapped[str] = mapped_column(String(220), unique=True, info=not_personal("kind and cause"))

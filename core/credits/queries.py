@@ -6,9 +6,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
-from core.credits.domain import PLANS, Balance
-from core.credits.models import CreditAccount, LedgerEntry
+from core.credits.domain import PLANS, Balance, MovementView
+from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
 from core.platform.runtime import Runtime
+from core.shared.pages import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,28 @@ def balance(runtime: Runtime, owner: Account) -> Balance:
     if row is None:
         return Balance(0, 0, 0, 0, unlimited)
     return Balance(row.available_micros, row.granted_micros, row.held_micros, row.spent_micros, unlimited)
+
+
+def list_ledger(runtime: Runtime, owner_id: str, limit: int, cursor: str | None = None) -> Page[MovementView]:
+    """A person's movements, newest first. `cursor` is the id of the last one seen."""
+    mine = select(LedgerTransaction).where(LedgerTransaction.owner_id == owner_id)
+    if cursor is not None:
+        mine = mine.where(LedgerTransaction.id < cursor)
+    with runtime.database.read() as session:
+        rows = session.scalars(mine.order_by(LedgerTransaction.id.desc()).limit(limit + 1)).all()
+        shown = rows[:limit]
+        entries = session.scalars(
+            select(LedgerEntry)
+            .where(LedgerEntry.transaction_id.in_([row.id for row in shown]))
+            .order_by(LedgerEntry.transaction_id, LedgerEntry.position)
+        ).all()
+    amounts: dict[str, dict[str, int]] = {row.id: {} for row in shown}
+    for entry in entries:
+        amounts[entry.transaction_id][entry.account] = entry.amount_micros
+    views = tuple(
+        MovementView(row.id, row.kind, row.cause, row.price_version, amounts[row.id], row.created_at) for row in shown
+    )
+    return Page(views, shown[-1].id if len(rows) > limit else None)
 
 
 def verify_ledger(runtime: Runtime) -> LedgerProof:

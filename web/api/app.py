@@ -8,8 +8,9 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from core.platform.files.inspection import AT_ONCE
-from web.api import accounts, api_keys, files, pipelines, runs, schedules, secrets, system, webhooks
+from web.api import accounts, api_keys, auth, files, pipelines, runs, schedules, secrets, system, webhooks
 from web.api.errors import install_error_handlers
+from web.api.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -39,7 +40,8 @@ def build_api(runtime: Runtime) -> FastAPI:
     )
     api.state.runtime = runtime
     api.state.judging = CapacityLimiter(AT_ONCE)
-    for resource in (system, accounts, api_keys, pipelines, runs, schedules, files, secrets, webhooks):
+    for resource in (system, auth, accounts, api_keys, pipelines, runs, schedules, files, secrets, webhooks):
         api.include_router(resource.router)
     install_error_handlers(api)
+    api.add_middleware(RateLimit, runtime=runtime)
     return api

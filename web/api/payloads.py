@@ -41,6 +41,47 @@ class Credentials(Inward):
 
     email: str = Field(min_length=1, max_length=320)
     password: str = Field(min_length=1, max_length=1000)
+    code: str | None = Field(None, max_length=40, description="Of the second factor, where it is on.")
+
+
+class AddressRequest(Inward):
+    """An e-mail address."""
+
+    email: str = Field(min_length=1, max_length=320)
+
+
+class Registration(Inward):
+    """An account to make."""
+
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(max_length=1000, description="8 characters to 72 bytes, and none of the first guesses.")
+    name: str | None = Field(None, max_length=200)
+    code: str = Field(max_length=40, description="The six digits that were mailed.")
+    invitation: str | None = Field(None, max_length=200, description="The token of an invitation's link.")
+
+
+class PasswordReset(Inward):
+    """A new password, and the token of the link that was mailed."""
+
+    token: str = Field(max_length=200)
+    password: str = Field(max_length=1000)
+
+
+class PasswordChange(Inward):
+    """A new password, and the present one."""
+
+    current_password: str = Field(max_length=1000)
+    password: str = Field(max_length=1000)
+
+
+class ProfileChange(Inward):
+    """What of a person is to change."""
+
+    name: str | None = Field(None, max_length=200, description="Empty takes the name away.")
+    language: Literal["en", "fr"] | None = None
+    confirm_above_credits: float | None = Field(
+        None, ge=0, le=1_000_000, description="A run whose quoted maximum is above this asks first, in the app."
+    )
 
 
 class RunRequest(Inward):
@@ -100,6 +141,50 @@ class User(BaseModel):
     name: str
     plan: str
     roles: list[str]
+    language: Literal["en", "fr"]
+    confirm_above_credits: Number
+    second_factor: bool
+    created_at: datetime
+
+
+class CodeSent(BaseModel):
+    """A code is on its way."""
+
+    sent: Literal[True]
+    expires_in_seconds: int
+
+
+class Accepted(BaseModel):
+    """Whatever there was to do is done."""
+
+    accepted: Literal[True]
+
+
+class Token(BaseModel):
+    """A token of a session."""
+
+    token: str
+
+
+class SignInItem(BaseModel):
+    """A place where a person is signed in."""
+
+    id: str
+    device: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class LedgerItem(BaseModel):
+    """A movement of credits between the accounts available, held, spent and granted."""
+
+    id: str
+    kind: str
+    cause: str
+    price_version: str | None
+    amounts: dict[str, Number]
     created_at: datetime
 
 

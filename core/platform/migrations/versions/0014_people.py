@@ -94,9 +94,15 @@ def upgrade() -> None:
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.add_column(sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True))
+    with op.batch_alter_table("ledger_transactions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ledger_transactions_owner_id_id"), ["owner_id", "id"], unique=False)
+        batch_op.drop_index(batch_op.f("ix_ledger_transactions_owner_id"))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("ledger_transactions", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_ledger_transactions_owner_id"), ["owner_id"], unique=False)
+        batch_op.drop_index(batch_op.f("ix_ledger_transactions_owner_id_id"))
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.drop_column("confirmed_at")
         batch_op.drop_column("last_used_at")
