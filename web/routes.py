@@ -9,6 +9,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from web.api.app import build_api
+from web.auth.recovery import RecoveryPages
+from web.auth.registration import RegistrationPages
+from web.auth.security import SecurityPages
 from web.auth.setup import SetupPages
 from web.auth.signing import SigningPages
 from web.dev.mail import MailPages
@@ -27,6 +30,9 @@ def build_routes(runtime: Runtime) -> list[BaseRoute]:
         *site_routes(),
         *SigningPages(runtime).routes(),
         *SetupPages(runtime).routes(),
+        *RegistrationPages(runtime).routes(),
+        *RecoveryPages(runtime).routes(),
+        *SecurityPages(runtime).routes(),
         *MailPages(runtime).routes(),
         *ReviewPages(runtime).routes(),
         Route("/app", app_home),

@@ -165,7 +165,7 @@ def test_the_address_of_an_admin_page_holds_nothing_of_it(server: ServerProcess,
             assert answer.text == shell.text or answer.status_code == 404, path
 
 
-def test_nothing_of_the_app_is_drawn_after_signing_out_elsewhere(server: ServerProcess) -> None:
+def test_nothing_of_the_app_is_drawn_after_signing_out_elsewhere(server: ServerProcess, plain_cookie: str) -> None:
     cookie = server.sign_in("bob@example.org", PASSWORD)
     with AppSocket(server.url, cookie) as socket:
         before = socket.rerun()
