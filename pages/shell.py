@@ -13,6 +13,7 @@ from core.execution.review_queries import count_open_reviews
 from pages.account.api_keys import api_keys_page
 from pages.account.keys import keys_page
 from pages.account.preferences import preferences_page
+from pages.account.profile import profile_page
 from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
 from pages.ui.credits import draw_credits, open_month
@@ -66,6 +67,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(usage_page, title="Usage", icon=":material/payments:", url_path="usage"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
+            st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
             st.Page(secrets_page, title="Secrets", icon=":material/lock:", url_path="secrets"),
         ],
@@ -73,7 +75,9 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
     if session.account.is_admin:
         # A file, not an import: the app does not know the admin rooms.
         pages["Admin"] = [
-            st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin")
+            st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin"),
+            st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
+            st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
         ]
     return pages
 

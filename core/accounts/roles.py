@@ -1,6 +1,7 @@
 """Roles: who may give and take them, and that one admin always remains."""
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import SessionView, clean_roles
@@ -22,19 +23,32 @@ def set_roles(runtime: Runtime, by: SessionView, account_id: str, roles: tuple[s
     """Give a person exactly these roles. Raises Forbidden, NotFound, and Conflict LAST_ADMIN."""
     check_admin(runtime, by, confirmed=True)
     wanted = clean_roles(roles)
-    admins = select(AccountRow).where(AccountRow.is_operator.is_(False)).order_by(AccountRow.id).with_for_update()
     with runtime.database.write() as session:
-        # Locked together, in one order: two admins who remove each other at once must not both succeed.
-        rows = {row.id: row for row in session.scalars(admins.where(AccountRow.roles != "")) if row.roles}
-        row = rows.get(account_id) or session.get(AccountRow, account_id)
+        if "admin" not in wanted:
+            check_not_last_admin(session, account_id)
+        row = session.get(AccountRow, account_id, with_for_update=True)
         if row is None or row.is_operator:
             raise NotFound("ACCOUNT_NOT_FOUND", "There is no such account.")
-        others = any("admin" in other.roles.split(",") for other in rows.values() if other.id != account_id)
-        if "admin" not in wanted and not others:
-            raise Conflict("LAST_ADMIN", "This is the last admin. Make somebody else an admin first.")
         before, row.roles = row.roles, ",".join(wanted)
         if row.roles != before:
             record_act(
                 runtime, session, "account.roles_changed",
                 actor_id=by.account.id, subject_id=account_id, before=before, after=row.roles,
             )  # fmt: skip
+
+
+def check_not_last_admin(session: Session, account_id: str) -> None:
+    """Raises Conflict LAST_ADMIN where nobody but this person is an admin; joins the caller's transaction.
+
+    All admins are locked together, in one order: two who remove each other at once must not both succeed.
+    """
+    people = select(AccountRow.id, AccountRow.roles).where(AccountRow.roles != "", AccountRow.is_operator.is_(False))
+    rows = session.execute(people.order_by(AccountRow.id).with_for_update()).tuples().all()
+    admins = {id for id, roles in rows if "admin" in roles.split(",")}
+    if admins == {account_id}:
+        raise Conflict("LAST_ADMIN", "This is the last admin. Make somebody else an admin first.")
+
+
+def lock_account(session: Session, account_id: str) -> None:
+    """Make others who change this person wait for the caller's transaction."""
+    session.execute(select(AccountRow.id).where(AccountRow.id == account_id).with_for_update())

@@ -10,6 +10,7 @@ MODELS = (
     "core.pipelines.models",
     "core.credits.models",
     "core.execution.models",
+    "core.privacy.models",
 )
 
 

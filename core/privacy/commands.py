@@ -1,0 +1,72 @@
+"""Using a right, and taking it back."""
+
+from typing import Any, cast
+
+from sqlalchemy import select, update
+from sqlalchemy.engine import CursorResult
+
+from core.accounts.audit import record_act
+from core.accounts.domain import SessionView
+from core.accounts.letters import tell
+from core.accounts.roles import check_not_last_admin, lock_account
+from core.accounts.sessions import check_confirmed, end_sessions
+from core.platform.runtime import Runtime
+from core.privacy.domain import OPEN, PrivacyRequestView, due_at
+from core.privacy.models import PrivacyRequestRow
+from core.privacy.queries import request_view
+from core.shared.errors import Conflict, NotFound
+
+WORDS = {"en": "Deletion of your account (GDPR Art. 17)", "fr": "Suppression de votre compte (RGPD, art. 17)"}
+
+
+def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
+    """Ask for the deletion of one's account. Signing in goes on to work, so that it can be taken back.
+
+    Who asks has just entered the password, so the request needs no other proof of who they are (Art. 12(6)). The
+    other sign-ins end. Raises Forbidden CONFIRM_PASSWORD; Conflict LAST_ADMIN, ERASURE_ASKED.
+    """
+    check_confirmed(runtime, by)
+    account, now = by.account, runtime.clock.now()
+    row = PrivacyRequestRow(
+        id=runtime.ids.new(),
+        account_id=account.id,
+        right="erasure",
+        status="verified",
+        received_at=now,
+        due_at=due_at(now),
+    )
+    waiting = (
+        PrivacyRequestRow.account_id == account.id,
+        PrivacyRequestRow.right == "erasure",
+        PrivacyRequestRow.status.in_(OPEN),
+    )
+    with runtime.database.write() as session:
+        lock_account(session, account.id)  # two clicks ask once
+        if session.scalar(select(PrivacyRequestRow.id).where(*waiting)) is not None:
+            raise Conflict("ERASURE_ASKED", "You asked for this already.")
+        check_not_last_admin(session, account.id)
+        session.add(row)
+        end_sessions(runtime, session, account.id, keep=by.id)
+        values = {
+            "right": WORDS[account.language],
+            "received": f"{now:%Y-%m-%d}",
+            "due": f"{row.due_at:%Y-%m-%d}",
+            "privacy_url": f"{runtime.settings.public_url}/app/profile",
+        }
+        tell(runtime, session, account, "privacy_request", values, cause=f"privacy_request:{row.id}")
+        record_act(runtime, session, "account.deletion_asked", actor_id=account.id, subject_id=account.id)
+    return request_view(row)
+
+
+def withdraw_erasure(runtime: Runtime, by: SessionView) -> None:
+    """Take a deletion back that has not begun. Raises NotFound."""
+    mine = (
+        PrivacyRequestRow.account_id == by.account.id,
+        PrivacyRequestRow.right == "erasure",
+        PrivacyRequestRow.status.in_(OPEN),
+    )
+    taken_back = update(PrivacyRequestRow).where(*mine).values(status="withdrawn", closed_at=runtime.clock.now())
+    with runtime.database.write() as session:
+        if cast(CursorResult[Any], session.execute(taken_back)).rowcount != 1:
+            raise NotFound("REQUEST_NOT_FOUND", "There is nothing to take back.")
+        record_act(runtime, session, "account.deletion_withdrawn", actor_id=by.account.id, subject_id=by.account.id)
