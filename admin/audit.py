@@ -43,8 +43,8 @@ def audit_page() -> None:
     now = runtime.clock.now()
     rows = "".join(_row(view, time_html(view.at, now)) for view in found.items)
     st.html(
-        '<div class="sq-scroll"><table class="sq-table"><thead><tr><th class="sq-num">No.</th><th>When</th><th>What</th>'
-        f"<th>By</th><th>To</th><th>Details</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        '<div class="sq-scroll"><table class="sq-table"><thead><tr><th class="sq-num">No.</th><th>When</th>'
+        f"<th>What</th><th>By</th><th>To</th><th>Details</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
     with st.container(horizontal=True):
         if recall(CURSOR):
