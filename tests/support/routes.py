@@ -1,18 +1,16 @@
 """Every address an installation answers at, taken from the application itself."""
 
-from collections.abc import Iterator
-
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import Mount, Route
 
 from core.platform.runtime import Runtime
 from web.api.app import build_api
+from web.api.openapi import routes_of
 from web.routes import build_routes
 
 
 def api_operations(runtime: Runtime) -> list[tuple[str, str]]:
     """Method and path of everything the API does."""
-    routes = [route for route in _flat(build_api(runtime).routes) if isinstance(route, APIRoute)]
+    routes = routes_of(build_api(runtime).routes)
     return sorted((method, route.path) for route in routes for method in route.methods or ())
 
 
@@ -25,12 +23,3 @@ def site_operations(runtime: Runtime) -> list[tuple[str, str]]:
 def mounts(runtime: Runtime) -> set[str]:
     """What is mounted as an application of its own."""
     return {route.path for route in build_routes(runtime) if isinstance(route, Mount)}
-
-
-def _flat(routes: list[BaseRoute]) -> Iterator[BaseRoute]:
-    for route in routes:
-        included = getattr(route, "original_router", None)
-        if included is not None:
-            yield from _flat(included.routes)
-        else:
-            yield route

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from core.platform.files.inspection import AT_ONCE
 from web.api import accounts, api_keys, auth, files, pipelines, runs, schedules, secrets, system, webhooks
 from web.api.errors import install_error_handlers
+from web.api.openapi import describe
 from web.api.rate_limit import RateLimit
 
 if TYPE_CHECKING:
@@ -43,5 +44,6 @@ def build_api(runtime: Runtime) -> FastAPI:
     for resource in (system, auth, accounts, api_keys, pipelines, runs, schedules, files, secrets, webhooks):
         api.include_router(resource.router)
     install_error_handlers(api)
+    describe(api)
     api.add_middleware(RateLimit, runtime=runtime)
     return api

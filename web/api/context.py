@@ -82,6 +82,7 @@ def allowed(scope: str) -> Callable[..., Caller]:
             return Caller(current_session(runtime, token).account, lambda: find_session(runtime, token) is not None)
         return Caller(key_holder(runtime, key, scope).account, lambda: find_key_holder(runtime, key) is not None)
 
+    current_caller.scope = scope  # type: ignore[attr-defined]  # the description of the API names it
     return current_caller
 
 
