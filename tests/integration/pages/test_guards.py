@@ -1,0 +1,201 @@
+"""Every page, callback and widget asks whose session it is, each time: before, after, and for another's things."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from streamlit.testing.v1 import AppTest
+
+from core.accounts.authentication import sign_in
+from core.accounts.commands import create_account
+from core.accounts.domain import ROLES
+from core.accounts.sessions import sign_out
+from core.bootstrap import set_runtime
+from core.execution.commands import start_run
+from core.pipelines.commands import ensure_example
+from core.platform.runtime import Runtime
+from tests.conftest import PASSWORD
+from tests.integration.pages.conftest import TIMEOUT, Person, page_test, sign_in_person, text_of, wait_for_end
+
+PLACES = {
+    "": "pages.workspace.notebook.notebook_page",
+    "pipelines": "pages.workspace.pipelines.pipelines_page",
+    "runs": "pages.workspace.runs.runs_page",
+    "run": "pages.workspace.run_detail.run_page",
+    "reviews": "pages.workspace.reviews.reviews_page",
+    "schedules": "pages.workspace.schedules.schedules_page",
+    "usage": "pages.account.usage.usage_page",
+    "keys": "pages.account.keys.keys_page",
+    "api-keys": "pages.account.api_keys.api_keys_page",
+    "profile": "pages.account.profile.profile_page",
+    "preferences": "pages.account.preferences.preferences_page",
+    "secrets": "pages.account.secrets.secrets_page",
+    "admin": "admin.overview.overview_page",
+    "people": "admin.people.people_page",
+    "audit": "admin.audit.audit_page",
+}
+ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
+
+
+@pytest.fixture
+def root(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Person]:
+    """Somebody with every role, a pipeline, a run, and an invitation to take back."""
+    yield sign_in_person(sqlite_runtime, monkeypatch, roles=ROLES)
+    set_runtime(None)
+
+
+def open_page(path: str, query: dict[str, str]) -> AppTest:
+    module, _, function = PLACES[path].rpartition(".")
+    return page_test(module, function, **query)
+
+
+def query_of(person: Person, path: str) -> dict[str, str]:
+    """The address of a page that has something to show."""
+    example = ensure_example(person.runtime, person.account)
+    if path == "":
+        return {"pipeline": example, "cell": "first"}
+    if path == "run":
+        run = start_run(person.runtime, person.account, example, {}, trigger="manual")
+        wait_for_end(person, run.id)
+        return {"run": run.id}
+    return {}
+
+
+def _list_pages() -> None:
+    """Runs inside the app: the shell is a script, and draws when it is imported."""
+    import streamlit as st
+
+    from core.bootstrap import get_runtime
+    from pages.shell import pages_for
+    from pages.ui.session import current_session
+
+    known = {}
+    for page in (each for group in pages_for(current_session(get_runtime())).values() for each in group):
+        target = page._page
+        place = f"admin.{target.stem}" if hasattr(target, "stem") else f"{target.__module__}.{target.__name__}"
+        known[page.url_path] = place
+    st.session_state["known"] = known
+
+
+def test_every_page_is_in_the_table(root: Person) -> None:
+    app = AppTest.from_function(_list_pages, default_timeout=TIMEOUT).run()
+    listed = {path: place.rpartition(".")[0] if path in ADMIN else place for path, place in PLACES.items()}
+    assert app.session_state["known"] == listed
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_without_a_session_a_page_is_empty(root: Person, path: str) -> None:
+    query = query_of(root, path)
+    root.cookies.clear()
+    app = open_page(path, query)
+    assert "Signed out" in text_of(app) and root.account.email not in text_of(app)
+    assert not widgets_of(app) and not app.dataframe and not app.exception
+
+
+@pytest.mark.parametrize("path", ADMIN)
+@pytest.mark.parametrize("roles", [(), ("privacy_admin",), ("accounting",)])
+def test_an_admin_page_is_nothing_for_others(
+    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch, path: str, roles: tuple[str, ...]
+) -> None:
+    sign_in_person(sqlite_runtime, monkeypatch, roles=roles)
+    create_account(sqlite_runtime, email="grace@example.org", password=PASSWORD)
+    app = open_page(path, {})
+    assert "no such page" in app.error[0].value and not widgets_of(app)
+    assert "grace@example.org" not in text_of(app)
+    set_runtime(None)
+
+
+def widgets_of(app: AppTest) -> list[Any]:
+    kinds = (
+        "button",
+        "button_group",
+        "selectbox",
+        "text_input",
+        "text_area",
+        "number_input",
+        "toggle",
+        "checkbox",
+        "radio",
+    )
+    return [widget for kind in kinds for widget in app.get(kind)]
+
+
+def touch(widget: Any) -> None:
+    """Use a widget as a person would."""
+    if widget.type == "button":
+        widget.click()
+    elif widget.type in ("selectbox", "radio"):
+        widget.select_index(len(widget.options) - 1)
+    elif widget.type in ("toggle", "checkbox"):
+        widget.set_value(not widget.value)
+    elif widget.type == "number_input":
+        widget.set_value(7)
+    elif widget.type == "button_group":
+        widget.set_value(list(widget.options)[:1] if isinstance(widget.value, list) else None)
+    else:
+        widget.set_value("changed")
+
+
+@contextmanager
+def writes_noted(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every write transaction begun meanwhile."""
+    begun: list[str] = []
+    write = runtime.database.write
+
+    def noted() -> Any:
+        begun.append("write")
+        return write()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runtime.database, "write", noted)
+        yield begun
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_after_the_end_of_a_session_no_widget_does_anything(
+    root: Person, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    query = query_of(root, path)
+    app = open_page(path, query)
+    assert not app.exception
+    count, done = len(widgets_of(app)), 0
+    for at in range(count):
+        widgets = widgets_of(app)
+        if at >= len(widgets) or getattr(widgets[at], "disabled", False):
+            continue
+        sign_out(root.runtime, root.token)
+        with writes_noted(root.runtime, monkeypatch) as begun:
+            label = getattr(widgets[at], "label", "")
+            touch(widgets[at])
+            app.run()
+        assert begun == [], f"{label} of {path or 'the notebook'} wrote"
+        assert "Signed out" in text_of(app) and not widgets_of(app), label
+        revive(root)
+        app = open_page(path, query)
+        done += 1
+    assert done >= min(count, 1)
+
+
+def revive(person: Person) -> None:
+    """The session lives again: only here, so that the next widget can be tried."""
+    with person.runtime.database.write() as session:
+        session.execute(text("UPDATE sessions SET ended_at = NULL"))
+
+
+@pytest.mark.parametrize("path", ["", "run"])
+def test_anothers_things_are_not_found(root: Person, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    query = query_of(root, path)
+    secret = text_of(open_page(path, query))
+    eve = create_account(root.runtime, email="eve@example.org", password=PASSWORD)
+    root.cookies["stepiq_session"] = sign_in(root.runtime, email=eve.email, password=PASSWORD).token
+    shown = text_of(open_page(path, query))
+    assert query.get("run", query.get("pipeline", "?")) not in shown and shown != secret
+
+
+def test_the_notes_of_writes_would_see_one(root: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    with writes_noted(root.runtime, monkeypatch) as begun, root.runtime.database.write() as session:
+        assert isinstance(session, Session)
+    assert begun == ["write"]
