@@ -73,7 +73,8 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
     if session.account.is_admin:
         # A file, not an import: the app does not know the admin rooms.
         pages["Admin"] = [
-            st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin")
+            st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin"),
+            st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
         ]
     return pages
 

@@ -151,6 +151,12 @@ def upcoming_runs(runtime: Runtime, owner_id: str, *, limit: int) -> tuple[tuple
     return tuple(sorted(found, key=lambda each: (each[0], each[1].id))[:limit])
 
 
+def has_due_schedules(runtime: Runtime, now: datetime) -> bool:
+    """Whether some schedule's time has come."""
+    with runtime.database.read() as session:
+        return session.scalar(select(ScheduleRow.id).where(ScheduleRow.next_at <= now).limit(1)) is not None
+
+
 def start_due_schedules(runtime: Runtime, now: datetime) -> int:
     """Start every run that is due; returns how many times were dealt with."""
     due = select(ScheduleRow).where(ScheduleRow.next_at <= now).order_by(ScheduleRow.next_at).limit(DUE_AT_ONCE)
