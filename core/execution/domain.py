@@ -206,6 +206,11 @@ class ScheduleView:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def from_definition(self) -> bool:
+        """Whether it is written in its pipeline's definition, and changed there: it has its pipeline's id then."""
+        return self.id == self.pipeline_id
+
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:

@@ -1,6 +1,6 @@
 """Errors of runs."""
 
-from core.shared.errors import LimitExceeded, NotFound
+from core.shared.errors import Conflict, LimitExceeded, NotFound
 
 
 def run_not_found() -> NotFound:
@@ -16,6 +16,12 @@ def review_not_found() -> NotFound:
 def schedule_not_found() -> NotFound:
     """No such schedule, or somebody else's."""
     return NotFound("SCHEDULE_NOT_FOUND", "There is no such schedule.")
+
+
+def written_in_definition() -> Conflict:
+    """A schedule of a definition was to be changed or deleted elsewhere."""
+    text = "This schedule is written in its pipeline: change `schedule` there and save a version. Nothing was changed."
+    return Conflict("FROM_DEFINITION", text)
 
 
 def too_many_runs(plan: str, limit: int) -> LimitExceeded:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -16,9 +16,10 @@ from core.accounts.domain import Account, check_automation
 from core.accounts.queries import address_of, get_account
 from core.execution import errors
 from core.execution.commands import start_run
-from core.execution.cron import check_cron, next_times, times_until
+from core.execution.definition_schedules import PUT_AWAY
 from core.execution.domain import Missed, ScheduleView
 from core.execution.models import ScheduleRow
+from core.pipelines.cron import check_cron, next_times, times_until
 from core.pipelines.definition import read_definition
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import pipeline_names, runnable_version
@@ -68,7 +69,8 @@ def create_schedule(
         updated_at=now,
     )
     with runtime.database.write() as session:
-        mine = select(func.count()).select_from(ScheduleRow).where(ScheduleRow.owner_id == owner.id)
+        by_hand = (ScheduleRow.owner_id == owner.id, ScheduleRow.id != ScheduleRow.pipeline_id)
+        mine = select(func.count()).select_from(ScheduleRow).where(*by_hand)
         if (session.scalar(mine) or 0) >= SCHEDULES_A_PERSON:
             message = f"There are {SCHEDULES_A_PERSON} schedules already. Delete one you do not use."
             raise LimitExceeded("TOO_MANY_SCHEDULES", message)
@@ -88,8 +90,13 @@ def update_schedule(
     enabled: bool | None = None,
     missed: Missed | None = None,
 ) -> ScheduleView:
-    """Change any of the fields; switched on again it is due at its next time from now. Raises what making it does."""
+    """Change any of the fields; switched on again it is due at its next time from now. Raises what making it does.
+
+    One that is written in a definition raises Conflict for what the definition says; what we paused can be resumed.
+    """
     known, now = get_schedule(runtime, owner.id, schedule_id), runtime.clock.now()
+    if known.from_definition:
+        _check_kept(runtime, owner.id, known, (name, cron_expression, timezone, input_data), enabled)
     expression = known.cron_expression if cron_expression is None else cron_expression.strip()
     zone = known.timezone if timezone is None else timezone
     inputs = known.input_data if input_data is None else input_data
@@ -119,7 +126,9 @@ def update_schedule(
 
 
 def delete_schedule(runtime: Runtime, owner_id: str, schedule_id: str) -> None:
-    """Forget a schedule; runs it started stay. Raises NotFound."""
+    """Forget a schedule; runs it started stay. Raises NotFound, Conflict for one that is written in a definition."""
+    if get_schedule(runtime, owner_id, schedule_id).from_definition:
+        raise errors.written_in_definition()
     mine = delete(ScheduleRow).where(ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner_id)
     with runtime.database.write() as session:
         if cast(CursorResult[Any], session.execute(mine)).rowcount != 1:
@@ -242,8 +251,21 @@ def _checked(
     return {"name": title, "input": inputs}
 
 
+def _check_kept(
+    runtime: Runtime, owner_id: str, known: ScheduleView, written: tuple[Any, ...], enabled: bool | None
+) -> None:
+    """Refuse what would make a schedule differ from the definition it is written in."""
+    if any(given is not None for given in written):
+        raise errors.written_in_definition()
+    if enabled is not None and enabled != known.enabled:
+        definition = read_definition(runnable_version(runtime, owner_id, known.pipeline_id, None).definition)
+        if definition.schedule is None or definition.schedule.enabled != enabled:
+            raise errors.written_in_definition()
+
+
 def _find(runtime: Runtime, owner_id: str, *more: Any) -> tuple[ScheduleView, ...]:
-    mine = select(ScheduleRow).where(ScheduleRow.owner_id == owner_id, *more).order_by(ScheduleRow.id)
+    shown = or_(ScheduleRow.paused_code.is_(None), ScheduleRow.paused_code != PUT_AWAY)
+    mine = select(ScheduleRow).where(ScheduleRow.owner_id == owner_id, shown, *more).order_by(ScheduleRow.id)
     with runtime.database.read() as session:
         rows = session.scalars(mine).all()
     names = pipeline_names(runtime, owner_id, {row.pipeline_id for row in rows})

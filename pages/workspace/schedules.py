@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 import streamlit as st
 
 from core.accounts.domain import Account, check_automation
 from core.bootstrap import get_runtime
-from core.execution.cron import check_cron, explain_cron, next_times
 from core.execution.domain import Missed, ScheduleView
 from core.execution.schedules import (
     create_schedule,
@@ -20,11 +20,13 @@ from core.execution.schedules import (
     upcoming_runs,
     update_schedule,
 )
+from core.pipelines.cron import check_cron, explain_cron, next_times
 from core.pipelines.queries import get_pipeline, list_pipelines
 from core.shared.errors import Forbidden, InvalidInput
 from pages.ui.badges import text_badge
 from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
+from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
 from pages.ui.words import exact, joined, time_html, until
@@ -148,15 +150,23 @@ def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
         badge = text_badge("on", "green") if schedule.enabled else text_badge("off")
     due = f"next {until(schedule.next_at, now)}" if schedule.next_at else ""
     last = f"last {time_html(schedule.last_at, now)}" if schedule.last_at else "not run yet"
+    written = (
+        text_badge("from the definition", title="Change `schedule` in the pipeline, and save a version.")
+        if schedule.from_definition
+        else ""
+    )
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"schedule-row-{schedule.id}"):
         words = explain_cron(schedule.cron_expression)
         why = PAUSED.get(schedule.paused_code or "", "It could not start its run.")
         st.html(
-            f'<div class="sq-row"><span class="sq-id">{escape(schedule.name)}</span>{badge}'
+            f'<div class="sq-row"><span class="sq-id">{escape(schedule.name)}</span>{badge}{written}'
             f'<span class="sq-facts">{joined(escape(schedule.pipeline_name), escape(due), last)}</span></div>'
             f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)})</div>'
             + (f'<div class="sq-facts">{escape(why)} Put it right, then switch it on.</div>' if paused else "")
         )
+        if schedule.from_definition:
+            _draw_definition_acts(schedule)
+            return
         st.button(
             "Switch off" if schedule.enabled else "Switch on", key=f"schedule-switch-{schedule.id}",
             on_click=_switch, args=(schedule.id, not schedule.enabled),
@@ -165,6 +175,13 @@ def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
             "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
             args=(schedule.id, schedule.name),
         )  # fmt: skip
+
+
+def _draw_definition_acts(schedule: ScheduleView) -> None:
+    if schedule.paused_code is not None:
+        st.button("Switch on", key=f"schedule-switch-{schedule.id}", on_click=_switch, args=(schedule.id, True))
+    address = f"{base_path()}?{urlencode({'pipeline': schedule.pipeline_id})}"
+    st.html(f'<a class="sq-link" href="{escape(address)}" target="_self">Change in the pipeline</a>')
 
 
 def _draw_coming(runtime: Runtime, account: Account) -> None:

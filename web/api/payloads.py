@@ -357,7 +357,10 @@ class ScheduleChange(Inward):
 
 
 class ScheduleItem(BaseModel):
-    """A schedule. `paused_code` says why we stopped it, where we did."""
+    """A schedule. `paused_code` says why we stopped it, where we did.
+
+    `from_definition`: it is written in its pipeline's definition, and changed there.
+    """
 
     id: str
     pipeline_id: str
@@ -372,6 +375,7 @@ class ScheduleItem(BaseModel):
     last_at: datetime | None
     last_run_id: str | None
     last_error_code: str | None
+    from_definition: bool
     created_at: datetime
     updated_at: datetime
 

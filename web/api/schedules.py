@@ -17,6 +17,7 @@ from web.api.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["schedules"])
 REFUSED = (401, 403, 404, 422)
+CHANGED = (*REFUSED, 409)  # one that is written in a definition is changed there
 
 
 @router.get(
@@ -66,7 +67,7 @@ def upcoming(account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 20) ->
     }
 
 
-@router.put("/schedules/{schedule_id}", response_model=None, responses=answers(200, ScheduleItem, 400, 413, *REFUSED))
+@router.put("/schedules/{schedule_id}", response_model=None, responses=answers(200, ScheduleItem, 400, 413, *CHANGED))
 def update_schedule(
     schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleChange
 ) -> dict[str, Any]:
@@ -74,20 +75,20 @@ def update_schedule(
     return _item(schedules.update_schedule(runtime, account, schedule_id, **body.model_dump(exclude_unset=True)))
 
 
-@router.delete("/schedules/{schedule_id}", status_code=204, response_class=Response, responses=problems(*REFUSED))
+@router.delete("/schedules/{schedule_id}", status_code=204, response_class=Response, responses=problems(*CHANGED))
 def delete_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> Response:
     """Forget a schedule. Runs that it started stay."""
     schedules.delete_schedule(runtime, account.id, schedule_id)
     return Response(status_code=204)
 
 
-@router.post("/schedules/{schedule_id}/enable", response_model=None, responses=answers(200, ScheduleItem, *REFUSED))
+@router.post("/schedules/{schedule_id}/enable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
 def enable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Switch it on: it is due at its next time from now."""
     return _item(schedules.update_schedule(runtime, account, schedule_id, enabled=True))
 
 
-@router.post("/schedules/{schedule_id}/disable", response_model=None, responses=answers(200, ScheduleItem, *REFUSED))
+@router.post("/schedules/{schedule_id}/disable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
 def disable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Let it rest."""
     return _item(schedules.update_schedule(runtime, account, schedule_id, enabled=False))

@@ -73,3 +73,14 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(person: Person, pipeline
 def test_the_free_plan_is_told_what_would_help(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     sign_in_person(sqlite_runtime, monkeypatch, plan="free")
     assert "Starter plan" in text_of(open_page())
+
+
+def test_a_schedule_of_a_definition_is_shown_and_changed_there(person: Person) -> None:
+    scheduled = {**GREETING, "input": {"schema": {"name": {"type": "string", "default": "Ada"}}}}
+    made = create_pipeline(person.runtime, person.account, {**scheduled, "schedule": {"cron": "0 9 * * 1"}})
+    app = open_page()
+    said = text_of(app)
+    assert "from the definition" in said and "At 09:00 on Monday" in said and "Coming up" in said
+    assert f"?pipeline={made.id}" in said
+    keys = {button.key for button in app.button}
+    assert f"schedule-delete-{made.id}" not in keys and f"schedule-switch-{made.id}" not in keys
