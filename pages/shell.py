@@ -15,6 +15,7 @@ from pages.account.keys import keys_page
 from pages.account.preferences import preferences_page
 from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
+from pages.ui.automation import draw_banner
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
@@ -44,6 +45,7 @@ def main() -> None:
     if target is not None:
         _go(target, page, [known for group in pages.values() for known in group])
     with error_boundary():
+        draw_banner(get_runtime(), session.account)
         page.run()
     with st.sidebar:
         _draw_sidebar(session)

@@ -43,6 +43,9 @@ class AccountRow(Base):
     confirm_above_micros: Mapped[int | None] = mapped_column(
         BigInteger, info=personal("user.account.settings", ACCOUNT, "Cost above which a run asks first")
     )
+    automation_paused_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "service", "Schedules and keys paused", origin="observed")
+    )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", ACCOUNT, "Account made", origin="observed")
     )
@@ -131,6 +134,9 @@ class ApiKeyRow(Base):
     )
     scopes: Mapped[str] = mapped_column(
         String(100), info=personal("user.account.settings", "service", "What an API key may do")
+    )
+    max_micros_per_month: Mapped[int | None] = mapped_column(
+        BigInteger, info=personal("user.account.settings", "service", "Cap of an API key, a month")
     )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "API key made", origin="observed")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -12,6 +14,7 @@ import streamlit as st
 
 from core.accounts.domain import Account, check_automation
 from core.bootstrap import get_runtime
+from core.execution.caps import next_month, taken_this_month
 from core.execution.domain import Missed, ScheduleView
 from core.execution.schedules import (
     create_schedule,
@@ -23,7 +26,9 @@ from core.execution.schedules import (
 from core.pipelines.cron import check_cron, explain_cron, next_times
 from core.pipelines.queries import get_pipeline, list_pipelines
 from core.shared.errors import Forbidden, InvalidInput
+from pages.ui.automation import DIALOG, draw_pause_button, pause_dialog
 from pages.ui.badges import text_badge
+from pages.ui.caps import cap_meter, draw_cap_change, draw_cap_field, typed_cap
 from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
 from pages.ui.navigator import base_path
@@ -71,17 +76,21 @@ def schedules_page() -> None:
     except Forbidden as refusal:
         st.html(f'<div class="sq-empty">{escape(refusal.message)}</div>')
         return
+    draw_pause_button(runtime, account)
     _draw_form(runtime, account)
     schedules = list_schedules(runtime, account.id)
     if not schedules:
         st.html('<div class="sq-empty">No schedules yet. Choose a pipeline above and when it is to run.</div>')
-        return
-    for schedule in schedules:
-        _draw_schedule(runtime, schedule)
-    _draw_coming(runtime, account)
+    else:
+        taken = taken_this_month(runtime, account.id)
+        for schedule in schedules:
+            _draw_schedule(runtime, schedule, taken.get(schedule.id, 0))
+        _draw_coming(runtime, account)
     dialog, details = take_dialog()
     if dialog == "delete-schedule":
         _confirm_delete(**details)
+    elif dialog == DIALOG:
+        pause_dialog()
 
 
 def _draw_form(runtime: Runtime, account: Account) -> None:
@@ -105,6 +114,7 @@ def _draw_form(runtime: Runtime, account: Account) -> None:
             zones = sorted(available_timezones())
             st.selectbox("Time zone", zones, index=zones.index("UTC"), key="schedule-zone", width=240)
             st.selectbox("If we were down", list(MISSED), key="schedule-missed", width=240, format_func=MISSED.get)
+            draw_cap_field("schedule-cap")
         _draw_times(runtime)
         _draw_inputs(runtime, account, chosen)
         st.button("Make schedule", type="primary", key="schedule-make", on_click=_make)
@@ -141,7 +151,7 @@ def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str
     return {name: field or {} for name, field in found.items()}
 
 
-def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
+def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int) -> None:
     now = runtime.clock.now()
     paused = schedule.paused_code is not None
     if paused:
@@ -163,7 +173,10 @@ def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
             f'<span class="sq-facts">{joined(escape(schedule.pipeline_name), escape(due), last)}</span></div>'
             f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)})</div>'
             + (f'<div class="sq-facts">{escape(why)} Put it right, then switch it on.</div>' if paused else "")
+            + _left_out(schedule, now)
+            + cap_meter(taken, schedule.max_micros_per_month)
         )
+        draw_cap_change(f"schedule-cap-{schedule.id}", schedule.max_micros_per_month, partial(_set_cap, schedule.id))
         if schedule.from_definition:
             _draw_definition_acts(schedule)
             return
@@ -175,6 +188,18 @@ def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
             "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
             args=(schedule.id, schedule.name),
         )  # fmt: skip
+
+
+def _left_out(schedule: ScheduleView, now: datetime) -> str:
+    """Why the last time was left out, where the schedule goes on by itself."""
+    if not schedule.enabled or schedule.last_error_code is None:
+        return ""
+    if schedule.last_error_code == "CAP_REACHED":
+        anew = next_month(now)
+        why = f"its cap was used up. It begins anew on {anew.day} {anew:%B} (UTC), and the schedule goes on by itself"
+    else:
+        why = "the runs of that day were used up. They begin anew at midnight (UTC)"
+    return f'<div class="sq-facts">The last time was left out: {escape(why)}.</div>'
 
 
 def _draw_definition_acts(schedule: ScheduleView) -> None:
@@ -224,11 +249,12 @@ def _make() -> None:
             cron_expression=_expression(),
             timezone=str(st.session_state["schedule-zone"]),
             missed=st.session_state["schedule-missed"],
+            max_micros_per_month=typed_cap("schedule-cap"),
             input_data=_read_inputs(pipeline_id),
         )
 
     if attempt(make):
-        st.session_state["schedule-name"] = ""
+        st.session_state["schedule-name"], st.session_state["schedule-cap"] = "", None
         say("Made the schedule.")
 
 
@@ -248,6 +274,18 @@ def _switch(schedule_id: str, on: bool) -> None:
     runtime = get_runtime()
     account = current_session(runtime).account
     attempt(lambda: update_schedule(runtime, account, schedule_id, enabled=on))
+
+
+@guarded
+def _set_cap(schedule_id: str, field: str) -> None:
+    runtime = get_runtime()
+    account = current_session(runtime).account
+
+    def save() -> None:
+        update_schedule(runtime, account, schedule_id, max_micros_per_month=typed_cap(field))
+
+    if attempt(save):
+        say("Saved the cap.")
 
 
 @guarded

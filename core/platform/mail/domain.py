@@ -34,6 +34,7 @@ KINDS: Mapping[str, Kind] = {
     "run_completed": Kind(frozenset({"pipeline", "duration", "credits", "run_url"}), timedelta(days=3)),
     "review_asked": Kind(frozenset({"pipeline", "step", "message", "answer_by", "review_url"}), timedelta(days=3)),
     "schedule_paused": Kind(frozenset({"schedule", "reason", "schedules_url"}), timedelta(days=3)),
+    "schedule_capped": Kind(frozenset({"schedule", "reason", "schedules_url"}), timedelta(days=3)),
     "delivery": Kind(frozenset({"pipeline", "subject", "text", "run_url"}), timedelta(days=3)),
 }
 
