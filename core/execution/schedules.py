@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from core.accounts.automation import paused_accounts
+from core.accounts.automation import automation_paused_at, paused_accounts
 from core.accounts.domain import Account, check_automation
 from core.accounts.queries import address_of, get_account
 from core.execution import errors
@@ -180,8 +180,10 @@ def list_schedules(runtime: Runtime, owner_id: str, pipeline_id: str | None = No
 
 
 def upcoming_runs(runtime: Runtime, owner_id: str, *, limit: int) -> tuple[tuple[datetime, ScheduleView], ...]:
-    """What a person's schedules will start next, soonest first."""
+    """What a person's schedules will start next, soonest first; nothing while their automation is paused."""
     now = runtime.clock.now()
+    if automation_paused_at(runtime, owner_id) is not None:
+        return ()
     found = [
         (time, schedule)
         for schedule in list_schedules(runtime, owner_id)

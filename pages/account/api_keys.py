@@ -16,7 +16,7 @@ from core.bootstrap import get_runtime
 from core.execution.caps import taken_this_month
 from core.pipelines.queries import list_pipelines
 from core.shared.errors import Forbidden
-from pages.ui.automation import DIALOG, draw_pause_button, pause_dialog
+from pages.ui.automation import DIALOG, draw_title, pause_dialog
 from pages.ui.caps import cap_meter, draw_cap_change, draw_cap_field, typed_cap
 from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
@@ -41,18 +41,18 @@ def api_keys_page() -> None:
     """The key that was made just now, a form for one more, and a row a key."""
     runtime = get_runtime()
     account = current_session(runtime).account
-    st.html(
+    title = (
         '<h1 class="sq-title">API keys</h1><p class="sq-facts sq-intro">For programs that call the API, and for '
         "webhooks. A key does what you allow it, never what concerns your account, your secrets or other keys. "
         'How to call: <a class="sq-link" href="/api/openapi.json" target="_blank">the API</a>.</p>'
     )
+    draw_title(runtime, account, title)
     draw_notices()
     try:
         check_automation(account)
     except Forbidden as refusal:
         st.html(f'<div class="sq-empty">{escape(refusal.message)}</div>')
         return
-    draw_pause_button(runtime, account)
     _draw_new_key()
     _draw_form()
     keys = list_api_keys(runtime, account.id)

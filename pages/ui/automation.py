@@ -10,6 +10,7 @@ from core.accounts.automation import automation_paused_at, pause_automation, res
 from core.accounts.domain import Account
 from core.bootstrap import get_runtime
 from core.execution.automation import count_automatic_runs, stop_automatic_runs
+from core.pipelines.plan_limits import limits_of
 from pages.ui.memory import ask_dialog
 from pages.ui.notices import attempt, say
 from pages.ui.session import current_session, guarded
@@ -35,10 +36,12 @@ def draw_banner(runtime: Runtime, account: Account) -> None:
         st.button("Resume", key="automation-resume", icon=":material/play_arrow:", on_click=_resume)
 
 
-def draw_pause_button(runtime: Runtime, account: Account) -> None:
-    """The switch, while it is on."""
-    if automation_paused_at(runtime, account.id) is None:
-        st.button("Pause everything", key="automation-pause", icon=":material/pause:", on_click=_ask)
+def draw_title(runtime: Runtime, account: Account, html: str) -> None:
+    """A page's title, with the switch beside it for those who have automation and did not pause it."""
+    with st.container(horizontal=True, vertical_alignment="center", key="automation-title"):
+        st.html(html)
+        if limits_of(account.plan).schedules and automation_paused_at(runtime, account.id) is None:
+            st.button("Pause everything", key="automation-pause", icon=":material/pause:", on_click=_ask)
 
 
 @st.dialog("Pause everything?", icon=":material/pause:")

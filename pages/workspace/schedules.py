@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 import streamlit as st
 
+from core.accounts.automation import automation_paused_at
 from core.accounts.domain import Account, check_automation
 from core.bootstrap import get_runtime
 from core.execution.caps import next_month, taken_this_month
@@ -26,7 +27,7 @@ from core.execution.schedules import (
 from core.pipelines.cron import check_cron, explain_cron, next_times
 from core.pipelines.queries import get_pipeline, list_pipelines
 from core.shared.errors import Forbidden, InvalidInput
-from pages.ui.automation import DIALOG, draw_pause_button, pause_dialog
+from pages.ui.automation import DIALOG, draw_title, pause_dialog
 from pages.ui.badges import text_badge
 from pages.ui.caps import cap_meter, draw_cap_change, draw_cap_field, typed_cap
 from pages.ui.confirm import confirm_delete
@@ -66,25 +67,26 @@ def schedules_page() -> None:
     """A form for one more, what comes next, and a row a schedule."""
     runtime = get_runtime()
     account = current_session(runtime).account
-    st.html(
+    title = (
         '<h1 class="sq-title">Schedules</h1><p class="sq-facts sq-intro">A schedule runs a pipeline at times, with '
         "inputs that are saved here. Each time is started once, also after a restart.</p>"
     )
+    draw_title(runtime, account, title)
     draw_notices()
     try:
         check_automation(account)
     except Forbidden as refusal:
         st.html(f'<div class="sq-empty">{escape(refusal.message)}</div>')
         return
-    draw_pause_button(runtime, account)
     _draw_form(runtime, account)
     schedules = list_schedules(runtime, account.id)
     if not schedules:
         st.html('<div class="sq-empty">No schedules yet. Choose a pipeline above and when it is to run.</div>')
     else:
         taken = taken_this_month(runtime, account.id)
+        rests = automation_paused_at(runtime, account.id) is not None
         for schedule in schedules:
-            _draw_schedule(runtime, schedule, taken.get(schedule.id, 0))
+            _draw_schedule(runtime, schedule, taken.get(schedule.id, 0), rests=rests)
         _draw_coming(runtime, account)
     dialog, details = take_dialog()
     if dialog == "delete-schedule":
@@ -151,43 +153,43 @@ def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str
     return {name: field or {} for name, field in found.items()}
 
 
-def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int) -> None:
+def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int, *, rests: bool) -> None:
     now = runtime.clock.now()
     paused = schedule.paused_code is not None
     if paused:
         badge = text_badge("paused", "amber")
     else:
         badge = text_badge("on", "green") if schedule.enabled else text_badge("off")
-    due = f"next {until(schedule.next_at, now)}" if schedule.next_at else ""
+    due = f"next {until(schedule.next_at, now)}" if schedule.next_at and not rests else ""
+    runs = "" if schedule.from_definition else schedule.pipeline_name
     last = f"last {time_html(schedule.last_at, now)}" if schedule.last_at else "not run yet"
-    written = (
-        text_badge("from the definition", title="Change `schedule` in the pipeline, and save a version.")
-        if schedule.from_definition
-        else ""
-    )
+    written, change = ("", "")
+    if schedule.from_definition:
+        written = text_badge("from the definition", title="Change `schedule` in the pipeline, and save a version.")
+        address = escape(f"{base_path()}?{urlencode({'pipeline': schedule.pipeline_id})}")
+        change = f' · <a class="sq-link" href="{address}" target="_self">Change in the pipeline</a>'
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"schedule-row-{schedule.id}"):
         words = explain_cron(schedule.cron_expression)
         why = PAUSED.get(schedule.paused_code or "", "It could not start its run.")
         st.html(
             f'<div class="sq-row"><span class="sq-id">{escape(schedule.name)}</span>{badge}{written}'
-            f'<span class="sq-facts">{joined(escape(schedule.pipeline_name), escape(due), last)}</span></div>'
-            f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)})</div>'
+            f'<span class="sq-facts">{joined(escape(runs), escape(due), last)}</span></div>'
+            f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)}){change}</div>'
             + (f'<div class="sq-facts">{escape(why)} Put it right, then switch it on.</div>' if paused else "")
             + _left_out(schedule, now)
             + cap_meter(taken, schedule.max_micros_per_month)
         )
         draw_cap_change(f"schedule-cap-{schedule.id}", schedule.max_micros_per_month, partial(_set_cap, schedule.id))
-        if schedule.from_definition:
-            _draw_definition_acts(schedule)
-            return
-        st.button(
-            "Switch off" if schedule.enabled else "Switch on", key=f"schedule-switch-{schedule.id}",
-            on_click=_switch, args=(schedule.id, not schedule.enabled),
-        )  # fmt: skip
-        st.button(
-            "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
-            args=(schedule.id, schedule.name),
-        )  # fmt: skip
+        if not schedule.from_definition or paused:
+            st.button(
+                "Switch off" if schedule.enabled else "Switch on", key=f"schedule-switch-{schedule.id}",
+                on_click=_switch, args=(schedule.id, not schedule.enabled),
+            )  # fmt: skip
+        if not schedule.from_definition:
+            st.button(
+                "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
+                args=(schedule.id, schedule.name),
+            )  # fmt: skip
 
 
 def _left_out(schedule: ScheduleView, now: datetime) -> str:
@@ -200,13 +202,6 @@ def _left_out(schedule: ScheduleView, now: datetime) -> str:
     else:
         why = "the runs of that day were used up. They begin anew at midnight (UTC)"
     return f'<div class="sq-facts">The last time was left out: {escape(why)}.</div>'
-
-
-def _draw_definition_acts(schedule: ScheduleView) -> None:
-    if schedule.paused_code is not None:
-        st.button("Switch on", key=f"schedule-switch-{schedule.id}", on_click=_switch, args=(schedule.id, True))
-    address = f"{base_path()}?{urlencode({'pipeline': schedule.pipeline_id})}"
-    st.html(f'<a class="sq-link" href="{escape(address)}" target="_self">Change in the pipeline</a>')
 
 
 def _draw_coming(runtime: Runtime, account: Account) -> None:

@@ -17,7 +17,13 @@ from core.execution.commands import fork_run, retry_run, run_cells, start_run
 from core.execution.domain import Starter
 from core.execution.models import RunRow
 from core.execution.queries import get_run
-from core.execution.schedules import create_schedule, get_schedule, has_due_schedules, start_due_schedules
+from core.execution.schedules import (
+    create_schedule,
+    get_schedule,
+    has_due_schedules,
+    start_due_schedules,
+    upcoming_runs,
+)
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict
@@ -84,6 +90,7 @@ def test_schedules_rest_and_then_do_with_missed_times_as_they_say(
     made = create_schedule(runtime, owner, pipeline, name="x", cron_expression="0 9 * * *", missed=missed)
     pause_automation(runtime, owner.id)
     clock.moment = datetime(2026, 3, 29, 12, tzinfo=UTC)
+    assert upcoming_runs(runtime, owner.id, limit=1) == ()
     assert not has_due_schedules(runtime, clock.now()) and start_due_schedules(runtime, clock.now()) == 0
     assert get_schedule(runtime, owner.id, made.id).next_at == made.next_at, "the time is kept, not passed over"
     resume_automation(runtime, owner.id)
