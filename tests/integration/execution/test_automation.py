@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from core.accounts.api_keys import create_api_key
 from core.accounts.automation import automation_paused_at, pause_automation, resume_automation
@@ -169,3 +170,29 @@ def test_after_the_switch_nothing_is_on_its_way(
         seen = count_automatic_runs(runtime, owner.id)
         made = sum(each.result() for each in starts)
     assert made == seen == count_automatic_runs(runtime, owner.id)
+
+
+@pytest.mark.parametrize("kind", ["api_key", "schedule"])
+def test_a_run_is_made_with_the_switch_and_its_starter_locked(
+    runtime: Runtime, owner: Account, pipeline: str, starter: Starter, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if runtime.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    if kind == "schedule":
+        made = create_schedule(runtime, owner, pipeline, name="x", cron_expression="0 9 * * *")
+        starter = Starter("schedule", made.id)
+    locked: dict[str, bool] = {}
+
+    def look(*_args: Any, **_named: Any) -> None:
+        """Inside the transaction, when the reserve is made: what another one could change now."""
+        rows = (("accounts", owner.id), ("api_keys" if kind == "api_key" else "schedules", starter.id))
+        for table, row_id in rows:
+            with runtime.database.engine.connect() as other:
+                try:
+                    other.exec_driver_sql(f"SELECT 1 FROM {table} WHERE id = %s FOR NO KEY UPDATE NOWAIT", (row_id,))
+                except OperationalError:
+                    locked[table] = True
+
+    monkeypatch.setattr("core.execution.commands.use_attachments", look)
+    start_run(runtime, owner, pipeline, {}, starter=starter)
+    assert len(locked) == 2, locked
