@@ -9,6 +9,7 @@ from alembic import command
 from alembic.config import Config
 
 from core.accounts.commands import ensure_operator
+from core.execution.definition_schedules import DefinitionSchedules
 from core.execution.local import LocalDispatcher
 from core.execution.queue import QueueDispatcher, apply_queue_schema
 from core.platform.database import Base, Database, undeclared_columns
@@ -64,6 +65,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         providers=Providers(config, outbound=outbound, demo_pace_seconds=settings.demo_pace_ms / 1000),
         outbound=outbound,
         dispatcher=dispatcher,
+        follower=DefinitionSchedules(),
         mail=build_mailer(settings),
     )
     keys.prepare()

@@ -16,6 +16,7 @@ from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
 from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
+from pages.ui.automation import draw_banner
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
@@ -45,6 +46,7 @@ def main() -> None:
     if target is not None:
         _go(target, page, [known for group in pages.values() for known in group])
     with error_boundary():
+        draw_banner(get_runtime(), session.account)
         page.run()
     with st.sidebar:
         _draw_sidebar(session)
@@ -78,6 +80,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin"),
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
+            st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
         ]
     return pages
 

@@ -23,7 +23,13 @@ USED_EVERY = timedelta(minutes=1)  # a key that is used all the time need not be
 
 
 def create_api_key(
-    runtime: Runtime, owner: Account, name: str, scopes: Sequence[str], *, expires_at: datetime | None = None
+    runtime: Runtime,
+    owner: Account,
+    name: str,
+    scopes: Sequence[str],
+    *,
+    expires_at: datetime | None = None,
+    max_micros_per_month: int | None = None,
 ) -> NewApiKey:
     """Make a key. Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded."""
     check_automation(owner)
@@ -45,6 +51,7 @@ def create_api_key(
         scopes=",".join(scope for scope in SCOPES if scope in scopes),
         created_at=now,
         expires_at=expires_at,
+        max_micros_per_month=max_micros_per_month,
     )
     with runtime.database.write() as session:
         mine = select(func.count()).select_from(ApiKeyRow).where(ApiKeyRow.account_id == owner.id)
@@ -85,7 +92,7 @@ def find_key_holder(runtime: Runtime, key: str) -> KeyHolder | None:
     if row.last_used_at is None or now - row.last_used_at >= USED_EVERY:
         with runtime.database.write() as session:
             session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(last_used_at=now))
-    return KeyHolder(account_view(runtime, account), frozenset(row.scopes.split(",")))
+    return KeyHolder(account_view(runtime, account), frozenset(row.scopes.split(",")), row.id)
 
 
 def _hash(runtime: Runtime, key: str) -> bytes:
@@ -95,4 +102,5 @@ def _hash(runtime: Runtime, key: str) -> bytes:
 def _view(runtime: Runtime, row: ApiKeyRow) -> ApiKeyView:
     name = runtime.vault.open_text(row.account_id, f"api_keys.name:{row.id}", row.name)
     scopes = tuple(row.scopes.split(","))
-    return ApiKeyView(row.id, name, row.prefix, scopes, row.created_at, row.expires_at, row.last_used_at)
+    times = (row.created_at, row.expires_at, row.last_used_at)
+    return ApiKeyView(row.id, name, row.prefix, scopes, *times, row.max_micros_per_month)

@@ -187,6 +187,7 @@ class ApiKeyView:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    max_micros_per_month: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +204,7 @@ class KeyHolder:
 
     account: Account
     scopes: frozenset[str]
+    key_id: str
 
 
 @dataclass(frozen=True, slots=True)

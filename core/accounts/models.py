@@ -65,6 +65,9 @@ class AccountRow(Base):
     password_changed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "security", "Password changed", origin="observed")
     )
+    automation_paused_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "service", "Schedules and keys paused", origin="observed")
+    )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", ACCOUNT, "Account made", origin="observed")
     )
@@ -264,6 +267,9 @@ class ApiKeyRow(Base):
     )
     scopes: Mapped[str] = mapped_column(
         String(100), info=personal("user.account.settings", "service", "What an API key may do")
+    )
+    max_micros_per_month: Mapped[int | None] = mapped_column(
+        BigInteger, info=personal("user.account.settings", "service", "Cap of an API key, a month")
     )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "API key made", origin="observed")

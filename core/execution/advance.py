@@ -83,7 +83,8 @@ class ActiveRun:
         self._deadline = Deadline(runtime.clock, claim, self._calls.cut)
         self._root: asyncio.Task[Frame] | None = None
         self._spent = claim.spent_micros
-        self._held = 0
+        # Calls that were under way when the run was taken over hold their credits until they are taken up again.
+        self._held = sum(each.held_micros for each in claim.attempts.values() if each.status == "running")
         self._waiting = 0
         self._paused = False
         self._wake_at: datetime | None = None
@@ -299,7 +300,7 @@ class ActiveRun:
         row_id = earlier.row_id if earlier is not None and resumed else self.runtime.ids.new()
         held = earlier.held_micros if earlier is not None and resumed else 0
         try:
-            prepared = self._prepared(frame, step, key, number, tried)
+            prepared = self._prepared(frame, step, key, number, tried, held)
         except AppError as error:
             if isinstance(error, BudgetReached) and error.pause:
                 self._paused = frame.parked = True
@@ -307,6 +308,7 @@ class ActiveRun:
             started = step_started(
                 frame, step, key, row_id, number, Prepared(held_micros=held), self.masker, resumed=resumed
             )
+            self._held -= held
             failed = self._failed(key, started, error)
             self._recorder.put(failed)
             self._fail(frame, step.id, failed)
@@ -324,11 +326,11 @@ class ActiveRun:
             self._settle(frame, step.id, outcome)
             return None
         self.claim.attempts[key] = Attempt(row_id, number, "running", prepared.held_micros, None)
-        self._held += prepared.held_micros
+        self._held += prepared.held_micros - held
         recorded = None if prepared.quiet and not started.reusable else self._recorder.put(started)
         return asyncio.create_task(self._execute(frame, step, key, started, prepared, tried, recorded))
 
-    def _prepared(self, frame: Frame, step: Step, key: StepKey, number: int, tried: Try) -> Prepared:
+    def _prepared(self, frame: Frame, step: Step, key: StepKey, number: int, tried: Try, held: int) -> Prepared:
         context = StepContext(
             self.runtime,
             self.claim,
@@ -344,7 +346,7 @@ class ActiveRun:
             tried.model_of(step),
             frame.before(step.id) if step.type == "human_review" else None,
         )
-        return within_budget(context, PREPARE[step.type](context), self._spent + self._held)
+        return within_budget(context, PREPARE[step.type](context), self._spent + self._held - held)
 
     def _ask(self, frame: Frame, key: StepKey, started: StepStarted, prepared: Prepared) -> None:
         question = prepared.question

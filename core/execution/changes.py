@@ -41,7 +41,8 @@ class Claim:
     """A run in the hands of one process. `seq` numbers its events; `published` is the newest that is committed.
 
     `spent_micros` is what the run was charged so far. `working_since` is when it was last taken up after a wait for a
-    person (or at all), `worked_ms` how long it had been under way before.
+    person (or at all), `worked_ms` how long it had been under way before. `automatic`: a key or a schedule started it;
+    `cap_micros` is what it reserved of that one's cap, if there was one.
     """
 
     run_id: str
@@ -61,6 +62,8 @@ class Claim:
     worked_ms: int = 0
     spent_micros: int = 0
     budget_lifted: bool = False
+    cap_micros: int | None = None
+    automatic: bool = False
     published: int = 0
 
     @property

@@ -105,6 +105,8 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
         worked_ms=row.worked_ms,
         spent_micros=sum(step.credit_micros for step in steps),
         budget_lifted=row.budget_lifted_at is not None,
+        cap_micros=row.reserved_micros,
+        automatic=row.started_by is not None,
     )
     if first:
         rows.add_events(runtime, claimed, [("run_status", None, {"status": "running"})])

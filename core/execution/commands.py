@@ -18,7 +18,8 @@ from core.credits.postings import lock_account
 from core.execution import errors, journal, leases
 from core.execution.attachments import read_inputs, use_attachments
 from core.execution.called import called_definitions
-from core.execution.domain import ACTIVE, WITH_OUTPUT, BulkRetry, Mode, RunView, Selection
+from core.execution.caps import reserve
+from core.execution.domain import ACTIVE, WITH_OUTPUT, BulkRetry, Mode, RunView, Selection, Starter
 from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import get_run
@@ -49,11 +50,13 @@ def start_run(
     version: int | None = None,
     idempotency_key: str | None = None,
     once: Once | None = None,
+    starter: Starter | None = None,
 ) -> RunView:
     """Run a saved version, everything in it. A repeated idempotency key answers the first run.
 
     `idempotency_key` is the run's own: kept with it for good, for callers of ours that name the occasion. `once` is
-    a client's: kept for a day, counted for its route, and refused when it comes with another request.
+    a client's: kept for a day, counted for its route, and refused when it comes with another request. `starter` is the
+    key or the schedule that asks, where no person does: its cap and the switch of its owner hold for the run.
     """
     saved = runnable_version(runtime, owner.id, pipeline_id, version)
     definition = read_definition(saved.definition)
@@ -67,6 +70,7 @@ def start_run(
         trigger=trigger,
         key=idempotency_key,
         once=once,
+        starter=starter,
     )
     return get_run(runtime, owner.id, run_id)
 
@@ -114,6 +118,7 @@ def fork_run(
     pinned: dict[str, JsonValue] | None = None,
     trigger: str = "api",
     once: Once | None = None,
+    starter: Starter | None = None,
 ) -> RunView:
     """Run again with the outputs of an earlier run wherever they still hold.
 
@@ -146,6 +151,7 @@ def fork_run(
         selection=Selection(None, frozenset(definition.step_ids) - again - fixed.keys(), from_run),
         once=once,
         pinned=fixed,
+        starter=starter,
     )
     return get_run(runtime, owner.id, new_id)
 
@@ -192,7 +198,13 @@ def lift_budget(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
 
 
 def retry_run(
-    runtime: Runtime, owner: Account, run_id: str, from_step: str | None = None, *, once: Once | None = None
+    runtime: Runtime,
+    owner: Account,
+    run_id: str,
+    from_step: str | None = None,
+    *,
+    once: Once | None = None,
+    starter: Starter | None = None,
 ) -> RunView:
     """Run again from the failed step (or another one), with the stored outputs of what came before."""
     before = get_run(runtime, owner.id, run_id)
@@ -213,6 +225,7 @@ def retry_run(
         trigger="retry",
         kept=(run_id, kept),
         once=once,
+        starter=starter,
     )
     return get_run(runtime, owner.id, new_id)
 
@@ -243,6 +256,7 @@ def _create(
     kept: tuple[str, list[str]] | None = None,
     pinned: dict[str, JsonValue] | None = None,
     once: Once | None = None,
+    starter: Starter | None = None,
 ) -> str:
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
@@ -271,6 +285,7 @@ def _create(
         "pipeline_version": version,
         "idempotency_key": hashed,
         "trigger_type": trigger,
+        "started_by": starter.id if starter else None,
         "status": "pending",
         "plan": owner.plan,
         "funding_mode": funding_mode(funding),
@@ -296,7 +311,9 @@ def _create(
             if known is not None:
                 return known
         _check_day(session, owner, now)
-        _check_first_step(session, owner, definition, quoted.steps)
+        first = quoted.steps.get(next(iter(definition.step_ids)), (0, 0, 0))[2]
+        _check_first_step(session, owner, first)
+        row["reserved_micros"] = reserve(session, owner.id, starter, quoted, first, now) if starter else None
         use_attachments(session, owner.id, files, now=now)
         note_secrets_used(runtime, session, owner.id, pipeline_id, secret_names)
         session.connection().execute(ADD_RUN, row)
@@ -321,12 +338,8 @@ def _check_day(session: Session, owner: Account, now: datetime) -> None:
         raise errors.too_many_runs(owner.plan, limit)
 
 
-def _check_first_step(
-    session: Session, owner: Account, definition: Definition, steps: dict[str, tuple[int, int, int]]
-) -> None:
+def _check_first_step(session: Session, owner: Account, needed: int) -> None:
     """Refuse a run whose first step cannot be held: nothing would come of it."""
-    first = next(iter(definition.step_ids))
-    needed = steps.get(first, (0, 0, 0))[2]
     if needed == 0 or PLANS[owner.plan].monthly_credits is None:
         return
     left = session.scalar(select(CreditAccount.available_micros).where(CreditAccount.owner_id == owner.id)) or 0

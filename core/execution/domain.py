@@ -182,6 +182,14 @@ class ReviewView:
     decided_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """What started a run where no person did."""
+
+    kind: Literal["api_key", "schedule"]
+    id: str
+
+
 Missed = Literal["skip", "once", "all"]
 
 
@@ -205,6 +213,12 @@ class ScheduleView:
     last_error_code: str | None
     created_at: datetime
     updated_at: datetime
+    max_micros_per_month: int | None = None
+
+    @property
+    def from_definition(self) -> bool:
+        """Whether it is written in its pipeline's definition, and changed there: it has its pipeline's id then."""
+        return self.id == self.pipeline_id
 
 
 @dataclass(frozen=True, slots=True)

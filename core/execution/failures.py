@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from core.execution.kinds.port import Nested
 from core.pipelines.definition import Step
 from core.shared.errors import AppError, InvalidInput, ProviderError
+from core.shared.money import format_credits
 from core.shared.types import JsonValue
 
 
@@ -38,6 +39,15 @@ class BudgetReached(InvalidInput):
         said = "Raise max_credits, or set on_exceed to pause or downgrade."
         super().__init__("BUDGET_EXCEEDED", f"This call could pass the budget of {max_credits:g} credits. {said}")
         self.pause = pause
+
+
+class CapReached(InvalidInput):
+    """The next call would pass what the run may take of the cap of what started it."""
+
+    def __init__(self, reserved_micros: int) -> None:
+        said = f"This call could pass the {format_credits(reserved_micros)} that were left of its monthly cap"
+        text = f"{said} when the run began. What was done is kept: raise the cap of the key or schedule, then retry."
+        super().__init__("CAP_REACHED", text)
 
 
 class InnerFailure(ProviderError):

@@ -31,7 +31,7 @@ from core.execution.changes import (
     cause_of,
 )
 from core.execution.domain import Selection
-from core.execution.journal_rows import Rows
+from core.execution.journal_rows import STEPS, Rows
 from core.execution.leases import LEASE
 from core.execution.models import DeliveryRow, ReviewRow, RunRow, StepRunRow
 from core.execution.review_mail import ask_by_mail
@@ -48,6 +48,9 @@ _FENCE_END = (*_FENCE, "status", "completed_at", "lease_owner", "result", "error
 _FENCE_PARK = (*_FENCE, "status", "wake_at", "lease_owner", "error_code", "working_since", "worked_ms")
 KEEP_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE})
 END_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_END})
+# Of its starter's cap a run takes what it reserved while it goes on, and what it spent once it has ended.
+_SPENT = select(func.coalesce(func.sum(STEPS.c.credit_micros), 0)).where(STEPS.c.run_id == bindparam("b_run"))
+TAKE_SPENT = update(RUNS).where(RUNS.c.id == bindparam("b_run")).values(reserved_micros=_SPENT.scalar_subquery())
 PARK_RUN = update(RUNS).where(*_HELD).values({name: bindparam(name) for name in _FENCE_PARK})
 
 
@@ -117,6 +120,9 @@ def _apply_one(
         rows.flush()  # what waits is counted
         return _park(runtime, session, claim, change, applied)
     _add_deliveries(runtime, session, claim, change)
+    if claim.automatic:
+        rows.flush()  # what its last steps cost is counted
+        session.connection().execute(TAKE_SPENT, {"b_run": claim.run_id})
     if any(attempt.status == "waiting" for attempt in claim.attempts.values()):
         still_open = (ReviewRow.run_id == claim.run_id, ReviewRow.status == "open")
         session.execute(update(ReviewRow).where(*still_open).values(status="closed", link_hash=None))

@@ -22,6 +22,7 @@ class RunRow(Base):
         Index(None, "owner_id", "pipeline_id", "id"),
         Index(None, "owner_id", "status", "id"),
         Index(None, "status", "lease_until"),
+        Index(None, "started_by", "created_at"),
         UniqueConstraint("owner_id", "idempotency_key"),
     )
 
@@ -31,6 +32,12 @@ class RunRow(Base):
     pipeline_version: Mapped[int | None] = mapped_column(Integer, info=not_personal("None for a draft"))
     idempotency_key: Mapped[str | None] = mapped_column(String(64), info=not_personal("keyed hash of the client's key"))
     trigger_type: Mapped[str] = mapped_column(String(10), info=not_personal("what started it"))
+    started_by: Mapped[str | None] = mapped_column(
+        String(36), info=not_personal("opaque id of an API key or a schedule")
+    )
+    reserved_micros: Mapped[int | None] = mapped_column(
+        BigInteger, info=not_personal("micro-credits of its starter's cap: reserved while it goes on, then spent")
+    )
     status: Mapped[str] = mapped_column(String(10), info=not_personal("state of the machine"))
     plan: Mapped[str] = mapped_column(String(20), info=not_personal("plan it was priced by"))
     funding_mode: Mapped[str] = mapped_column(String(10), info=not_personal("platform, own_key or free"))
@@ -203,6 +210,9 @@ class ScheduleRow(Base):
     )
     missed: Mapped[str] = mapped_column(
         String(4), info=personal("user.account.settings", "service", "What becomes of missed times")
+    )
+    max_micros_per_month: Mapped[int | None] = mapped_column(
+        BigInteger, info=personal("user.account.settings", "service", "Cap of a schedule, a month")
     )
     enabled: Mapped[bool] = mapped_column(Boolean, info=personal("user.account.settings", "service", "Schedule in use"))
     paused_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("why it rests, as a stable code"))

@@ -74,6 +74,13 @@ def review_of_link(runtime: Runtime, token: str) -> ReviewView:
     return open_review(runtime, review)
 
 
+def has_due_reviews(runtime: Runtime, now: datetime) -> bool:
+    """Whether the time of some question is over."""
+    due = select(ReviewRow.id).where(ReviewRow.status == "open", ReviewRow.due_at <= now).limit(1)
+    with runtime.database.read() as session:
+        return session.scalar(due) is not None
+
+
 def decide_due_reviews(runtime: Runtime, now: datetime) -> int:
     """Answer every question whose time is over as its step says; returns how many."""
     due = select(ReviewRow.id, ReviewRow.run_id).where(ReviewRow.status == "open", ReviewRow.due_at <= now)

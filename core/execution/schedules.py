@@ -6,19 +6,22 @@ whoever does either a second time changes nothing.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from core.accounts.automation import automation_paused_at, paused_accounts
 from core.accounts.domain import Account, check_automation
 from core.accounts.queries import address_of, get_account
 from core.execution import errors
 from core.execution.commands import start_run
-from core.execution.cron import check_cron, next_times, times_until
-from core.execution.domain import Missed, ScheduleView
+from core.execution.definition_schedules import PUT_AWAY
+from core.execution.domain import Missed, ScheduleView, Starter
 from core.execution.models import ScheduleRow
+from core.pipelines.cron import check_cron, next_times, times_until
 from core.pipelines.definition import read_definition
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import pipeline_names, runnable_version
@@ -29,6 +32,15 @@ from core.shared.errors import AppError, InvalidInput, LimitExceeded
 from core.shared.types import JsonValue
 
 LONGEST_NAME = 100
+
+
+class Unchanged(Enum):
+    """What is not given where None has a meaning of its own."""
+
+    TOKEN = 0
+
+
+UNCHANGED = Unchanged.TOKEN
 SCHEDULES_A_PERSON = 100
 LATE = timedelta(minutes=5)
 """A time found later than this was missed: the installation was down, or too busy."""
@@ -49,6 +61,7 @@ def create_schedule(
     input_data: dict[str, Any] | None = None,
     enabled: bool = True,
     missed: Missed = "skip",
+    max_micros_per_month: int | None = None,
 ) -> ScheduleView:
     """Run a pipeline at times. Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT, LimitExceeded."""
     check_automation(owner)
@@ -62,13 +75,15 @@ def create_schedule(
         cron_expression=cron_expression.strip(),
         timezone=timezone,
         missed=missed,
+        max_micros_per_month=max_micros_per_month,
         enabled=enabled,
         next_at=next_times(cron_expression.strip(), timezone, now, 1)[0] if enabled else None,
         created_at=now,
         updated_at=now,
     )
     with runtime.database.write() as session:
-        mine = select(func.count()).select_from(ScheduleRow).where(ScheduleRow.owner_id == owner.id)
+        by_hand = (ScheduleRow.owner_id == owner.id, ScheduleRow.id != ScheduleRow.pipeline_id)
+        mine = select(func.count()).select_from(ScheduleRow).where(*by_hand)
         if (session.scalar(mine) or 0) >= SCHEDULES_A_PERSON:
             message = f"There are {SCHEDULES_A_PERSON} schedules already. Delete one you do not use."
             raise LimitExceeded("TOO_MANY_SCHEDULES", message)
@@ -87,9 +102,37 @@ def update_schedule(
     input_data: dict[str, Any] | None = None,
     enabled: bool | None = None,
     missed: Missed | None = None,
+    max_micros_per_month: int | Unchanged | None = UNCHANGED,
 ) -> ScheduleView:
-    """Change any of the fields; switched on again it is due at its next time from now. Raises what making it does."""
+    """Change any of the fields; switched on again it is due at its next time from now. Raises what making it does.
+
+    One that is written in a definition raises Conflict for what the definition says; what we paused can be resumed.
+    """
     known, now = get_schedule(runtime, owner.id, schedule_id), runtime.clock.now()
+    if known.from_definition:
+        _check_kept(runtime, owner.id, known, (name, cron_expression, timezone, input_data), enabled)
+    changed: dict[str, Any] = {"updated_at": now} if missed is None else {"updated_at": now, "missed": missed}
+    if not isinstance(max_micros_per_month, Unchanged):
+        changed["max_micros_per_month"] = max_micros_per_month
+    if any(given is not None for given in (name, cron_expression, timezone, input_data, enabled)):
+        changed |= _changed(runtime, owner, known, name, cron_expression, timezone, input_data, enabled)
+    with runtime.database.write() as session:
+        mine = (ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner.id)
+        session.execute(update(ScheduleRow).where(*mine).values(changed))
+    return get_schedule(runtime, owner.id, schedule_id)
+
+
+def _changed(
+    runtime: Runtime,
+    owner: Account,
+    known: ScheduleView,
+    name: str | None,
+    cron_expression: str | None,
+    timezone: str | None,
+    input_data: dict[str, Any] | None,
+    enabled: bool | None,
+) -> dict[str, Any]:
+    """The columns of a schedule whose times or inputs change: it is due at its next time from now, or rests."""
     expression = known.cron_expression if cron_expression is None else cron_expression.strip()
     zone = known.timezone if timezone is None else timezone
     inputs = known.input_data if input_data is None else input_data
@@ -98,28 +141,25 @@ def update_schedule(
     content: dict[str, JsonValue] = {"name": known.name, "input": known.input_data}
     if use:
         check_automation(owner)
-    if use or any(given is not None for given in (name, cron_expression, timezone, input_data)):
+    if known.from_definition:
+        content = {"name": known.name, "input": {}}
+    elif use or any(given is not None for given in (name, cron_expression, timezone, input_data)):
         # To let one rest is always possible, also when its pipeline is gone.
         content = _checked(runtime, owner, known.pipeline_id, title, expression, zone, inputs)
-    due = next_times(expression, zone, now, 1)[0] if use else None
-    changed: dict[str, Any] = {
-        "content": _seal(runtime, owner.id, schedule_id, content),
+    return {
+        "content": _seal(runtime, owner.id, known.id, content),
         "cron_expression": expression,
         "timezone": zone,
-        "missed": known.missed if missed is None else missed,
         "enabled": use,
         "paused_code": None,
-        "next_at": due,
-        "updated_at": now,
+        "next_at": next_times(expression, zone, runtime.clock.now(), 1)[0] if use else None,
     }
-    with runtime.database.write() as session:
-        mine = (ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner.id)
-        session.execute(update(ScheduleRow).where(*mine).values(changed))
-    return get_schedule(runtime, owner.id, schedule_id)
 
 
 def delete_schedule(runtime: Runtime, owner_id: str, schedule_id: str) -> None:
-    """Forget a schedule; runs it started stay. Raises NotFound."""
+    """Forget a schedule; runs it started stay. Raises NotFound, Conflict for one that is written in a definition."""
+    if get_schedule(runtime, owner_id, schedule_id).from_definition:
+        raise errors.written_in_definition()
     mine = delete(ScheduleRow).where(ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner_id)
     with runtime.database.write() as session:
         if cast(CursorResult[Any], session.execute(mine)).rowcount != 1:
@@ -140,8 +180,10 @@ def list_schedules(runtime: Runtime, owner_id: str, pipeline_id: str | None = No
 
 
 def upcoming_runs(runtime: Runtime, owner_id: str, *, limit: int) -> tuple[tuple[datetime, ScheduleView], ...]:
-    """What a person's schedules will start next, soonest first."""
+    """What a person's schedules will start next, soonest first; nothing while their automation is paused."""
     now = runtime.clock.now()
+    if automation_paused_at(runtime, owner_id) is not None:
+        return ()
     found = [
         (time, schedule)
         for schedule in list_schedules(runtime, owner_id)
@@ -151,9 +193,15 @@ def upcoming_runs(runtime: Runtime, owner_id: str, *, limit: int) -> tuple[tuple
     return tuple(sorted(found, key=lambda each: (each[0], each[1].id))[:limit])
 
 
+def has_due_schedules(runtime: Runtime, now: datetime) -> bool:
+    """Whether some schedule's time has come."""
+    with runtime.database.read() as session:
+        return session.scalar(select(ScheduleRow.id).where(*_due(now)).limit(1)) is not None
+
+
 def start_due_schedules(runtime: Runtime, now: datetime) -> int:
     """Start every run that is due; returns how many times were dealt with."""
-    due = select(ScheduleRow).where(ScheduleRow.next_at <= now).order_by(ScheduleRow.next_at).limit(DUE_AT_ONCE)
+    due = select(ScheduleRow).where(*_due(now)).order_by(ScheduleRow.next_at).limit(DUE_AT_ONCE)
     with runtime.database.read() as session:
         rows = session.scalars(due).all()
     count = 0
@@ -165,6 +213,11 @@ def start_due_schedules(runtime: Runtime, now: datetime) -> int:
     return count
 
 
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    # Those of people who paused wait where they are: resumed, they find their times missed, and do as they say.
+    return ScheduleRow.next_at <= now, ScheduleRow.owner_id.not_in(paused_accounts())
+
+
 def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
     assert row.next_at is not None
     view = _view(runtime, row, "")
@@ -172,17 +225,25 @@ def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
     chosen = due_times(times, cast(Missed, row.missed), now)
     moved: dict[str, Any] = {"next_at": next_times(row.cron_expression, row.timezone, now, 1)[0]}
     pause: AppError | None = None
+    capped: AppError | None = None
     owner = get_account(runtime, row.owner_id)
     for time in chosen:
         moved |= {"last_at": time, "last_error_code": None}
         try:
             check_automation(owner)
             key = f"schedule:{row.id}:{time.isoformat()}"
-            run = start_run(runtime, owner, row.pipeline_id, view.input_data, trigger="cron", idempotency_key=key)
+            run = start_run(
+                runtime, owner, row.pipeline_id, view.input_data, trigger="cron", idempotency_key=key,
+                starter=Starter("schedule", row.id),
+            )  # fmt: skip
             moved["last_run_id"] = run.id
-        except LimitExceeded as refusal:  # tomorrow there are runs again
-            moved["last_error_code"] = refusal.code
         except AppError as refusal:
+            if refusal.code == "AUTOMATION_PAUSED":  # in this moment; the time stays due
+                return 0
+            if lifts_by_itself(refusal):
+                moved["last_error_code"] = refusal.code
+                capped = refusal if refusal.code == "CAP_REACHED" else capped
+                continue
             pause = refusal
             moved |= {"enabled": False, "next_at": None, "paused_code": refusal.code, "last_error_code": refusal.code}
             break
@@ -190,8 +251,16 @@ def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
         mine = (ScheduleRow.id == row.id, ScheduleRow.next_at == row.next_at)
         done = cast(CursorResult[Any], session.execute(update(ScheduleRow).where(*mine).values(moved)))
         if done.rowcount == 1 and pause is not None:
-            _tell_owner(runtime, session, row, view.name, pause)
+            due = row.next_at.isoformat()
+            _tell_owner(runtime, session, row, "schedule_paused", view.name, pause, occasion=due)
+        if done.rowcount == 1 and capped is not None:
+            _tell_owner(runtime, session, row, "schedule_capped", view.name, capped, occasion=f"{now:%Y-%m}")
     return len(chosen)
+
+
+def lifts_by_itself(refusal: AppError) -> bool:
+    """Whether a later time may start although this one could not: the day's runs, or the month's cap, are used up."""
+    return isinstance(refusal, LimitExceeded) and refusal.code in ("PLAN_LIMIT", "CAP_REACHED")
 
 
 def due_times(times: Sequence[datetime], missed: Missed, now: datetime) -> tuple[datetime, ...]:
@@ -204,15 +273,16 @@ def due_times(times: Sequence[datetime], missed: Missed, now: datetime) -> tuple
     return tuple(on_time)
 
 
-def _tell_owner(runtime: Runtime, session: Session, row: ScheduleRow, name: str, why: AppError) -> None:
+def _tell_owner(
+    runtime: Runtime, session: Session, row: ScheduleRow, kind: str, name: str, why: AppError, *, occasion: str
+) -> None:
+    """Mail why a schedule starts nothing; of one occasion once."""
     address = address_of(runtime, session, row.owner_id)
     if address is None:
         return
     url = f"{runtime.settings.public_url}/app/schedules"
-    assert row.next_at is not None
     enqueue_mail(
-        runtime, session, kind="schedule_paused", to=address, account_id=row.owner_id,
-        cause=f"schedule_paused:{row.id}:{row.next_at.isoformat()}",
+        runtime, session, kind=kind, to=address, account_id=row.owner_id, cause=f"{kind}:{row.id}:{occasion}",
         values={"schedule": name, "reason": why.message, "schedules_url": url},
     )  # fmt: skip
 
@@ -236,8 +306,21 @@ def _checked(
     return {"name": title, "input": inputs}
 
 
+def _check_kept(
+    runtime: Runtime, owner_id: str, known: ScheduleView, written: tuple[Any, ...], enabled: bool | None
+) -> None:
+    """Refuse what would make a schedule differ from the definition it is written in."""
+    if any(given is not None for given in written):
+        raise errors.written_in_definition()
+    if enabled is not None and enabled != known.enabled:
+        definition = read_definition(runnable_version(runtime, owner_id, known.pipeline_id, None).definition)
+        if definition.schedule is None or definition.schedule.enabled != enabled:
+            raise errors.written_in_definition()
+
+
 def _find(runtime: Runtime, owner_id: str, *more: Any) -> tuple[ScheduleView, ...]:
-    mine = select(ScheduleRow).where(ScheduleRow.owner_id == owner_id, *more).order_by(ScheduleRow.id)
+    shown = or_(ScheduleRow.paused_code.is_(None), ScheduleRow.paused_code != PUT_AWAY)
+    mine = select(ScheduleRow).where(ScheduleRow.owner_id == owner_id, shown, *more).order_by(ScheduleRow.id)
     with runtime.database.read() as session:
         rows = session.scalars(mine).all()
     names = pipeline_names(runtime, owner_id, {row.pipeline_id for row in rows})
@@ -268,4 +351,5 @@ def _view(runtime: Runtime, row: ScheduleRow, pipeline_name: str) -> ScheduleVie
         last_error_code=row.last_error_code,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        max_micros_per_month=row.max_micros_per_month,
     )

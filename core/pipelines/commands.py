@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from core.accounts.domain import Account
 from core.accounts.queries import secret_names
 from core.pipelines import errors
-from core.pipelines.definition import Definition, resolve_models, to_dict
+from core.pipelines.definition import Definition, read_definition, resolve_models, to_dict
 from core.pipelines.domain import DraftView, PipelineView
 from core.pipelines.dump import to_yaml
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
 from core.pipelines.plan_limits import limits_of
-from core.pipelines.queries import get_pipeline, get_version, open_about, owned_row
+from core.pipelines.queries import get_pipeline, get_version, open_about, open_version, owned_row
 from core.pipelines.validation import Validated, validate
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
@@ -36,6 +36,7 @@ def validate_source(
         source,
         models=runtime.catalogue,
         step_limit=limits_of(owner.plan).steps,
+        schedules=limits_of(owner.plan).schedules,
         default_model=runtime.catalogue.default_model(),
         secrets=lambda: os.environ if owner.is_operator else secret_names(runtime, owner.id, pipeline_id),
     )
@@ -82,6 +83,7 @@ def create_pipeline(
             session.add(row)
             session.flush()
             _add_version(runtime, session, row, definition, text)
+            runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition)
     return get_pipeline(runtime, owner.id, answer_id)
 
 
@@ -104,6 +106,7 @@ def update_pipeline(
         about = _about(before, definition if source is not None else None, name, description, tags)
         row.about = runtime.vault.seal_json(owner.id, f"pipelines.about:{row.id}", about)
         _add_version(runtime, session, row, definition, text)
+        runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition)
         if source is not None:
             session.execute(delete(DraftRow).where(DraftRow.pipeline_id == row.id))
     return get_pipeline(runtime, owner.id, pipeline_id)
@@ -157,6 +160,7 @@ def archive_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> None:
     """Take a pipeline out of every list; `unarchive_pipeline` brings it back."""
     with runtime.database.write() as session:
         owned_row(session, owner_id, pipeline_id).status = "archived"
+        runtime.follower.archived(runtime, session, pipeline_id)
 
 
 def unarchive_pipeline(runtime: Runtime, owner: Account, pipeline_id: str) -> PipelineView:
@@ -167,6 +171,9 @@ def unarchive_pipeline(runtime: Runtime, owner: Account, pipeline_id: str) -> Pi
         if row.status == "archived" and limit is not None and _count(session, owner.id) >= limit:
             raise errors.too_many_pipelines(owner.plan, limit)
         row.status = "active"
+        newest = open_version(runtime, session.get_one(VersionRow, (row.id, row.version)))
+        name = open_about(runtime, row)["name"]
+        runtime.follower.saved(runtime, session, owner, row.id, name, read_definition(newest.definition))
     return get_pipeline(runtime, owner.id, pipeline_id)
 
 

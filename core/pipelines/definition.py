@@ -1,7 +1,7 @@
 """The pipeline definition as typed, frozen values.
 
-Only what is executed is a field here. What the format documents but is not executed yet is refused in
-`structure.py` by name, so that nothing accepted is silently ignored.
+Only what is executed is a field here; whatever else is written is refused in `structure.py` by name, so that nothing
+accepted is silently ignored.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ __all__ = [
     "OutputFormat",
     "RegexRule",
     "Retry",
+    "Schedule",
     "Step",
     "TransformStep",
     "resolve_models",
@@ -108,6 +109,14 @@ class Budget(Part):
                 "no_effect", "`downgrade_to` names the cheaper model, and only `on_exceed: downgrade` uses it."
             )
         return self
+
+
+class Schedule(Part):
+    """When the newest version runs by itself. It has no inputs to give: each that is required has a default."""
+
+    enabled: bool = True
+    cron: str = Field(min_length=1, max_length=100)
+    timezone: str = Field(default="UTC", min_length=1, max_length=60)
 
 
 def _step_type(value: Any) -> str:
@@ -169,6 +178,7 @@ class Definition(Part):
     steps: Annotated[tuple[Step, ...], Field(strict=False, min_length=1, max_length=STEP_LIMIT)]
     output: Output = Output()
     notifications: Notifications = Notifications()
+    schedule: Schedule | None = None
 
     @property
     def targets(self) -> tuple[tuple[Path, Target], ...]:

@@ -16,7 +16,7 @@ __all__ = ["dump_yaml", "to_dict", "to_yaml"]
 
 TOP_ORDER = (
     "name", "description", "version", "tags", "timeout_seconds", "variables", "input", "agent_defaults", "steps",
-    "output",
+    "output", "schedule",
 )  # fmt: skip
 STEP_ORDER = ("id", "name", "type", "model", "needs")
 

@@ -9,10 +9,11 @@ class PipelineLimits:
 
     pipelines: int | None
     steps: int
+    schedules: bool = True
 
 
 LIMITS = {
-    "free": PipelineLimits(3, 5),
+    "free": PipelineLimits(3, 5, schedules=False),
     "starter": PipelineLimits(10, 10),
     "pro": PipelineLimits(None, 20),
     "enterprise": PipelineLimits(None, 50),

@@ -15,7 +15,7 @@ from core.shared.types import JsonValue
 
 ROUNDS = 4
 
-STAND_INS: dict[str, JsonValue] = {"name": "-", "prompt": "-", "pattern": "-", "type": "string"}
+STAND_INS: dict[str, JsonValue] = {"name": "-", "prompt": "-", "pattern": "-", "type": "string", "cron": "0 0 * * *"}
 
 
 def salvage(data: dict[str, JsonValue], error: ValidationError) -> Definition | None:

@@ -1,4 +1,4 @@
-"""Which fields exist where: names what is unknown, what belongs elsewhere and what is not executed yet.
+"""Which fields exist where: names what is unknown and what belongs elsewhere.
 
 It runs before the typed model, on the plain values, so that each such field gets its own issue and the
 rest of the definition is still checked.
@@ -17,8 +17,6 @@ from core.pipelines.definition import STEP_TYPES, BaseStep, Definition
 from core.pipelines.kinds.base import Part
 from core.pipelines.source import Path
 from core.shared.types import JsonValue
-
-LATER_TOP = ("schedule",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +122,11 @@ def _wrong_type(kind: JsonValue, place: Path) -> Misfit:
 
 
 def _misfits(data: Mapping[str, JsonValue], known: tuple[str, ...], place: Path, owner: str) -> Iterator[Misfit]:
-    later = () if place else LATER_TOP
     is_step = len(place) >= 2 and place[-2] == "steps"
     for name in data:
         if name in known:
             continue
         where = (*place, name)
-        if name in later:
-            message = f"`{name}` is not supported yet: remove it."
-            yield Misfit(where, "NOT_SUPPORTED_YET", message)
-            continue
         other = _other_step_with(name) if is_step else None
         if other is not None:
             message = f"`{name}` belongs to {other} steps and does nothing here: remove it or change `type`."

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from core.pipelines.cron import schedule_problems
 from core.pipelines.definition import Definition, LlmStep, Step, TransformStep, map_steps, resolve_models, walk_steps
 from core.pipelines.expressions import check_expression
 from core.pipelines.flow_checks import jump_faults, unreachable
@@ -63,15 +64,17 @@ def validate(
     step_limit: int,
     default_model: str,
     secrets: Callable[[], Collection[str]] | None = None,
+    schedules: bool = True,
 ) -> Validated:
     """Check a definition within a plan's number of steps. Never raises for what the source holds.
 
-    `secrets` gives the names of those that exist, and is asked only when some are used.
+    `schedules`: whether the plan has them. `secrets` gives the names of those that exist, and is asked only when some
+    are used.
     """
     parsed = parse(source)
     issues = list(parsed.issues)
     if parsed.partial is not None:
-        check = _Check(parsed, parsed.partial, models, step_limit, default_model, secrets)
+        check = _Check(parsed, parsed.partial, models, step_limit, default_model, secrets, schedules=schedules)
         issues += check.issues()
     issues.sort(key=lambda issue: (issue.line or 0, issue.column or 0))
     issues = list(dict.fromkeys(issues))
@@ -132,8 +135,11 @@ class _Check:
         step_limit: int,
         default_model: str,
         secrets: Callable[[], Collection[str]] | None,
+        *,
+        schedules: bool,
     ) -> None:
         self.secrets = secrets
+        self.schedules = schedules
         self.definition = definition
         self.places: SourceMap = parsed.source_map
         self.models = models
@@ -143,7 +149,7 @@ class _Check:
 
     def issues(self) -> list[Issue]:
         """All of them."""
-        matters = (self._limits, self._ids, self._steps, self._output, self._targets)
+        matters = (self._limits, self._ids, self._steps, self._output, self._targets, self._schedule)
         found = [issue for matter in (*matters, self._models, self._expressions, self._inputs) for issue in matter()]
         return found + list(self._unused()) + list(self._missing_secrets())
 
@@ -281,6 +287,25 @@ class _Check:
         for path, target in self.definition.targets:
             for written in target.written():
                 yield from self._written(written, (*path, *written.path), Surroundings(steps))
+
+    def _schedule(self) -> Iterator[Issue]:
+        """A schedule is written down once and runs unattended: what it would trip over is said now."""
+        schedule = self.definition.schedule
+        if schedule is None:
+            return
+        if schedule.enabled and not self.schedules:
+            message = "Your plan has no schedules: remove it, set `enabled: false`, or choose a plan with schedules."
+            yield self.places.issue(("schedule",), "PLAN_LIMIT", message, key=True)
+        for field, problem in schedule_problems(schedule.cron, schedule.timezone):
+            yield self.places.issue(("schedule", field), problem.code, problem.message)
+        fields = self.definition.input.fields
+        bare = [f"`{name}`" for name, field in fields.items() if field.required and field.default is None]
+        if bare:
+            message = (
+                f"A schedule has no inputs to give, and {', '.join(bare)} must be given: write a default, or make a "
+                "schedule with inputs of its own under Schedules."
+            )
+            yield self.places.issue(("schedule",), "MISSING_DEFAULT", message, key=True)
 
     def _circles(
         self, steps: tuple[Step, ...], path: Path, waits: dict[str, frozenset[str]], seen: Surroundings

@@ -5,6 +5,7 @@ from importlib import import_module
 MODELS = (
     "core.platform.models",
     "core.platform.files.models",
+    "core.platform.jobs.models",
     "core.platform.mail.models",
     "core.accounts.models",
     "core.pipelines.models",

@@ -15,6 +15,7 @@ from core.shared.ids import Ids
 
 if TYPE_CHECKING:
     from core.execution.domain import Dispatcher
+    from core.pipelines.following import Follower
     from core.platform.mail.mailer import Mailer
     from core.providers.catalogue import Catalogue
     from core.providers.router import Providers
@@ -34,4 +35,5 @@ class Runtime:
     providers: Providers
     outbound: Outbound
     dispatcher: Dispatcher
+    follower: Follower
     mail: Mailer

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.accounts.api_keys import create_api_key, delete_api_key, list_api_keys
+from core.accounts.automation import set_key_cap
 from core.accounts.domain import SCOPES, ApiKeyView, check_automation
 from core.bootstrap import get_runtime
+from core.execution.caps import taken_this_month
 from core.pipelines.queries import list_pipelines
 from core.shared.errors import Forbidden
+from pages.ui.automation import DIALOG, draw_title, pause_dialog
+from pages.ui.caps import cap_meter, draw_cap_change, draw_cap_field, typed_cap
 from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
@@ -36,11 +41,12 @@ def api_keys_page() -> None:
     """The key that was made just now, a form for one more, and a row a key."""
     runtime = get_runtime()
     account = current_session(runtime).account
-    st.html(
+    title = (
         '<h1 class="sq-title">API keys</h1><p class="sq-facts sq-intro">For programs that call the API, and for '
         "webhooks. A key does what you allow it, never what concerns your account, your secrets or other keys. "
         'How to call: <a class="sq-link" href="/api/openapi.json" target="_blank">the API</a>.</p>'
     )
+    draw_title(runtime, account, title)
     draw_notices()
     try:
         check_automation(account)
@@ -55,12 +61,15 @@ def api_keys_page() -> None:
             '<div class="sq-empty">No keys yet. Make one, then send it as <code class="sq-ref">X-API-Key</code> with '
             "each request.</div>"
         )
+    taken = taken_this_month(runtime, account.id)
     for key in keys:
-        _draw_key(runtime, key)
+        _draw_key(runtime, key, taken.get(key.id, 0))
     _draw_calls(runtime, account.id)
     dialog, details = take_dialog()
     if dialog == "delete-api-key":
         _confirm_delete(**details)
+    elif dialog == DIALOG:
+        pause_dialog()
 
 
 def _draw_new_key() -> None:
@@ -78,6 +87,7 @@ def _draw_form() -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input("Name", key="api-key-name", width=260, placeholder="Nightly import", autocomplete="off")
             st.selectbox("Ends after", list(LIVES), index=2, key="api-key-life", width=160)
+            draw_cap_field("api-key-cap")
         st.pills(
             "May do", SCOPES, selection_mode="multi", default=["pipelines:read", "pipelines:execute"],
             key="api-key-scopes", format_func=SAYS.__getitem__,
@@ -85,7 +95,7 @@ def _draw_form() -> None:
         st.form_submit_button("Make key", type="primary", on_click=_make)
 
 
-def _draw_key(runtime: Runtime, key: ApiKeyView) -> None:
+def _draw_key(runtime: Runtime, key: ApiKeyView, taken: int) -> None:
     now = runtime.clock.now()
     over = key.expires_at is not None and key.expires_at <= now
     ends = "no end" if key.expires_at is None else f"ends {until(key.expires_at, now)}"
@@ -98,8 +108,9 @@ def _draw_key(runtime: Runtime, key: ApiKeyView) -> None:
             f'<div class="sq-row"><span class="sq-id">{escape(key.name)}</span>'
             f'<code class="sq-ref">{escape(key.prefix)}…</code>'
             f'<span class="sq-facts">{joined(f"made {time_html(key.created_at, now)}", used, ends)}</span></div>'
-            f'<div class="sq-facts">May {escape(may)}.</div>'
+            f'<div class="sq-facts">May {escape(may)}.</div>{cap_meter(taken, key.max_micros_per_month)}'
         )
+        draw_cap_change(f"api-key-cap-{key.id}", key.max_micros_per_month, partial(_set_cap, key.id))
         st.button(
             "Delete", key=f"delete-{key.id}", icon=":material/delete:", on_click=_ask_delete, args=(key.id, key.name)
         )
@@ -145,11 +156,22 @@ def _make() -> None:
     scopes = list(st.session_state["api-key-scopes"] or ())
 
     def make() -> None:
-        made = create_api_key(runtime, account, widget_text("api-key-name"), scopes, expires_at=expires_at)
+        made = create_api_key(
+            runtime, account, widget_text("api-key-name"), scopes, expires_at=expires_at,
+            max_micros_per_month=typed_cap("api-key-cap"),
+        )  # fmt: skip
         st.session_state[NEW] = made.key
 
     if attempt(make):
-        st.session_state["api-key-name"] = ""
+        st.session_state["api-key-name"], st.session_state["api-key-cap"] = "", None
+
+
+@guarded
+def _set_cap(key_id: str, field: str) -> None:
+    runtime = get_runtime()
+    owner_id = current_session(runtime).account.id
+    if attempt(lambda: set_key_cap(runtime, owner_id, key_id, typed_cap(field))):
+        say("Saved the cap.")
 
 
 @guarded

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from functools import partial
 from html import escape
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
 import streamlit as st
 
+from core.accounts.automation import automation_paused_at
 from core.accounts.domain import Account, check_automation
 from core.bootstrap import get_runtime
-from core.execution.cron import check_cron, explain_cron, next_times
+from core.execution.caps import next_month, taken_this_month
 from core.execution.domain import Missed, ScheduleView
 from core.execution.schedules import (
     create_schedule,
@@ -20,11 +24,15 @@ from core.execution.schedules import (
     upcoming_runs,
     update_schedule,
 )
+from core.pipelines.cron import check_cron, explain_cron, next_times
 from core.pipelines.queries import get_pipeline, list_pipelines
 from core.shared.errors import Forbidden, InvalidInput
+from pages.ui.automation import DIALOG, draw_title, pause_dialog
 from pages.ui.badges import text_badge
+from pages.ui.caps import cap_meter, draw_cap_change, draw_cap_field, typed_cap
 from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
+from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
 from pages.ui.words import exact, joined, time_html, until
@@ -59,10 +67,11 @@ def schedules_page() -> None:
     """A form for one more, what comes next, and a row a schedule."""
     runtime = get_runtime()
     account = current_session(runtime).account
-    st.html(
+    title = (
         '<h1 class="sq-title">Schedules</h1><p class="sq-facts sq-intro">A schedule runs a pipeline at times, with '
         "inputs that are saved here. Each time is started once, also after a restart.</p>"
     )
+    draw_title(runtime, account, title)
     draw_notices()
     try:
         check_automation(account)
@@ -73,13 +82,17 @@ def schedules_page() -> None:
     schedules = list_schedules(runtime, account.id)
     if not schedules:
         st.html('<div class="sq-empty">No schedules yet. Choose a pipeline above and when it is to run.</div>')
-        return
-    for schedule in schedules:
-        _draw_schedule(runtime, schedule)
-    _draw_coming(runtime, account)
+    else:
+        taken = taken_this_month(runtime, account.id)
+        rests = automation_paused_at(runtime, account.id) is not None
+        for schedule in schedules:
+            _draw_schedule(runtime, schedule, taken.get(schedule.id, 0), rests=rests)
+        _draw_coming(runtime, account)
     dialog, details = take_dialog()
     if dialog == "delete-schedule":
         _confirm_delete(**details)
+    elif dialog == DIALOG:
+        pause_dialog()
 
 
 def _draw_form(runtime: Runtime, account: Account) -> None:
@@ -103,6 +116,7 @@ def _draw_form(runtime: Runtime, account: Account) -> None:
             zones = sorted(available_timezones())
             st.selectbox("Time zone", zones, index=zones.index("UTC"), key="schedule-zone", width=240)
             st.selectbox("If we were down", list(MISSED), key="schedule-missed", width=240, format_func=MISSED.get)
+            draw_cap_field("schedule-cap")
         _draw_times(runtime)
         _draw_inputs(runtime, account, chosen)
         st.button("Make schedule", type="primary", key="schedule-make", on_click=_make)
@@ -139,32 +153,55 @@ def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str
     return {name: field or {} for name, field in found.items()}
 
 
-def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
+def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int, *, rests: bool) -> None:
     now = runtime.clock.now()
     paused = schedule.paused_code is not None
     if paused:
         badge = text_badge("paused", "amber")
     else:
         badge = text_badge("on", "green") if schedule.enabled else text_badge("off")
-    due = f"next {until(schedule.next_at, now)}" if schedule.next_at else ""
+    due = f"next {until(schedule.next_at, now)}" if schedule.next_at and not rests else ""
+    runs = "" if schedule.from_definition else schedule.pipeline_name
     last = f"last {time_html(schedule.last_at, now)}" if schedule.last_at else "not run yet"
+    written, change = ("", "")
+    if schedule.from_definition:
+        written = text_badge("from the definition", title="Change `schedule` in the pipeline, and save a version.")
+        address = escape(f"{base_path()}?{urlencode({'pipeline': schedule.pipeline_id})}")
+        change = f' · <a class="sq-link" href="{address}" target="_self">Change in the pipeline</a>'
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"schedule-row-{schedule.id}"):
         words = explain_cron(schedule.cron_expression)
         why = PAUSED.get(schedule.paused_code or "", "It could not start its run.")
         st.html(
-            f'<div class="sq-row"><span class="sq-id">{escape(schedule.name)}</span>{badge}'
-            f'<span class="sq-facts">{joined(escape(schedule.pipeline_name), escape(due), last)}</span></div>'
-            f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)})</div>'
+            f'<div class="sq-row"><span class="sq-id">{escape(schedule.name)}</span>{badge}{written}'
+            f'<span class="sq-facts">{joined(escape(runs), escape(due), last)}</span></div>'
+            f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)}){change}</div>'
             + (f'<div class="sq-facts">{escape(why)} Put it right, then switch it on.</div>' if paused else "")
+            + _left_out(schedule, now)
+            + cap_meter(taken, schedule.max_micros_per_month)
         )
-        st.button(
-            "Switch off" if schedule.enabled else "Switch on", key=f"schedule-switch-{schedule.id}",
-            on_click=_switch, args=(schedule.id, not schedule.enabled),
-        )  # fmt: skip
-        st.button(
-            "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
-            args=(schedule.id, schedule.name),
-        )  # fmt: skip
+        draw_cap_change(f"schedule-cap-{schedule.id}", schedule.max_micros_per_month, partial(_set_cap, schedule.id))
+        if not schedule.from_definition or paused:
+            st.button(
+                "Switch off" if schedule.enabled else "Switch on", key=f"schedule-switch-{schedule.id}",
+                on_click=_switch, args=(schedule.id, not schedule.enabled),
+            )  # fmt: skip
+        if not schedule.from_definition:
+            st.button(
+                "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
+                args=(schedule.id, schedule.name),
+            )  # fmt: skip
+
+
+def _left_out(schedule: ScheduleView, now: datetime) -> str:
+    """Why the last time was left out, where the schedule goes on by itself."""
+    if not schedule.enabled or schedule.last_error_code is None:
+        return ""
+    if schedule.last_error_code == "CAP_REACHED":
+        anew = next_month(now)
+        why = f"its cap was used up. It begins anew on {anew.day} {anew:%B} (UTC), and the schedule goes on by itself"
+    else:
+        why = "the runs of that day were used up. They begin anew at midnight (UTC)"
+    return f'<div class="sq-facts">The last time was left out: {escape(why)}.</div>'
 
 
 def _draw_coming(runtime: Runtime, account: Account) -> None:
@@ -207,11 +244,12 @@ def _make() -> None:
             cron_expression=_expression(),
             timezone=str(st.session_state["schedule-zone"]),
             missed=st.session_state["schedule-missed"],
+            max_micros_per_month=typed_cap("schedule-cap"),
             input_data=_read_inputs(pipeline_id),
         )
 
     if attempt(make):
-        st.session_state["schedule-name"] = ""
+        st.session_state["schedule-name"], st.session_state["schedule-cap"] = "", None
         say("Made the schedule.")
 
 
@@ -231,6 +269,18 @@ def _switch(schedule_id: str, on: bool) -> None:
     runtime = get_runtime()
     account = current_session(runtime).account
     attempt(lambda: update_schedule(runtime, account, schedule_id, enabled=on))
+
+
+@guarded
+def _set_cap(schedule_id: str, field: str) -> None:
+    runtime = get_runtime()
+    account = current_session(runtime).account
+
+    def save() -> None:
+        update_schedule(runtime, account, schedule_id, max_micros_per_month=typed_cap(field))
+
+    if attempt(save):
+        say("Saved the cap.")
 
 
 @guarded

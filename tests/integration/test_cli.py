@@ -186,3 +186,10 @@ def test_a_file_is_given_by_its_path(stepiq, tmp_path: Path) -> None:  # type: i
         empty.touch()
         refused = stepiq("run", example, "--input-file", f"orders={given}")
         assert refused.returncode == 2 and words in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_job_is_run_by_its_name(stepiq) -> None:  # type: ignore[no-untyped-def]
+    done = stepiq("jobs", "run", "key_cleanup")
+    assert (done.returncode, done.stdout) == (0, "key_cleanup: 0 done\n"), done.stderr
+    unknown = stepiq("jobs", "run", "nothing")
+    assert unknown.returncode == 1 and "mail_outbox" in unknown.stderr and "Traceback" not in unknown.stderr

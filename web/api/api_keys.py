@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from core.accounts import api_keys
+from core.accounts.automation import cap_micros, set_key_cap
 from core.accounts.domain import ApiKeyView
+from core.execution.caps import taken_this_month
 from core.shared.clock import iso_z
+from core.shared.errors import NotFound
+from core.shared.money import credits_number
 from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, RuntimeDep
-from web.api.payloads import ApiKeyItem, ApiKeyRequest, Listing, NewApiKeyAnswer, answers, problems
+from web.api.payloads import (
+    ApiKeyChange,
+    ApiKeyItem,
+    ApiKeyRequest,
+    Listing,
+    NewApiKeyAnswer,
+    answers,
+    problems,
+    shown_cap,
+)
 from web.api.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["API keys"])
@@ -21,9 +35,10 @@ def list_api_keys(
     account: AccountDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
 ) -> dict[str, Any]:
     """Your keys, newest first, by their first characters."""
+    taken = taken_this_month(runtime, account.id)
     after = [key for key in api_keys.list_api_keys(runtime, account.id) if cursor is None or key.id < cursor]
     shown = after[:limit]
-    return {"items": [_item(key) for key in shown], "next_cursor": shown[-1].id if len(after) > limit else None}
+    return {"items": [_item(key, taken) for key in shown], "next_cursor": shown[-1].id if len(after) > limit else None}
 
 
 @router.post(
@@ -34,8 +49,27 @@ def list_api_keys(
 )
 def create_api_key(account: AccountDep, runtime: RuntimeDep, body: ApiKeyRequest) -> dict[str, Any]:
     """Make a key. `key` is shown this once: keep it where programs find their secrets."""
-    made = api_keys.create_api_key(runtime, account, body.name, body.scopes, expires_at=body.expires_at)
-    return {"key": made.key, **_item(made.view)}
+    made = api_keys.create_api_key(
+        runtime,
+        account,
+        body.name,
+        body.scopes,
+        expires_at=body.expires_at,
+        max_micros_per_month=cap_micros(body.max_credits_per_month),
+    )
+    return {"key": made.key, **_item(made.view, {})}
+
+
+@router.patch(
+    "/user/api-keys/{key_id}", response_model=None, responses=answers(200, ApiKeyItem, 400, 401, 404, 413, 422)
+)
+def change_api_key(key_id: IdPath, account: AccountDep, runtime: RuntimeDep, body: ApiKeyChange) -> dict[str, Any]:
+    """Set what a key may spend in a calendar month; null takes its cap away."""
+    set_key_cap(runtime, account.id, key_id, cap_micros(body.max_credits_per_month))
+    key = next((key for key in api_keys.list_api_keys(runtime, account.id) if key.id == key_id), None)
+    if key is None:
+        raise NotFound("KEY_NOT_FOUND", "There is no such key.")
+    return _item(key, taken_this_month(runtime, account.id))
 
 
 @router.delete("/user/api-keys/{key_id}", status_code=204, response_class=Response, responses=problems(401, 404, 422))
@@ -45,7 +79,7 @@ def delete_api_key(key_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> 
     return Response(status_code=204)
 
 
-def _item(key: ApiKeyView) -> dict[str, Any]:
+def _item(key: ApiKeyView, taken: Mapping[str, int]) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,
@@ -54,4 +88,6 @@ def _item(key: ApiKeyView) -> dict[str, Any]:
         "created_at": iso_z(key.created_at),
         "expires_at": iso_z(key.expires_at) if key.expires_at else None,
         "last_used_at": iso_z(key.last_used_at) if key.last_used_at else None,
+        "max_credits_per_month": shown_cap(key.max_micros_per_month),
+        "credits_this_month": credits_number(taken.get(key.id, 0)),
     }

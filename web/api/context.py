@@ -13,6 +13,7 @@ from starlette.requests import Request
 from core.accounts.api_keys import find_key_holder
 from core.accounts.domain import Account, KeyHolder, SessionView, check_automation
 from core.accounts.queries import find_session
+from core.execution.domain import Starter
 from core.platform.idempotency import Once
 from core.shared.errors import Forbidden, InvalidInput
 from web.sessions import bearer_token, cookie_token
@@ -69,6 +70,8 @@ class Caller:
 
     account: Account
     is_live: Callable[[], bool]
+    starter: Starter | None = None
+    """The API key, where the caller is one: what it starts counts for its cap."""
 
 
 def allowed(scope: str) -> Callable[..., Caller]:
@@ -80,7 +83,8 @@ def allowed(scope: str) -> Callable[..., Caller]:
         key = request.headers.get(KEY_HEADER)
         if key is None:
             return Caller(current_session(runtime, token).account, lambda: find_session(runtime, token) is not None)
-        return Caller(key_holder(runtime, key, scope).account, lambda: find_key_holder(runtime, key) is not None)
+        holder = key_holder(runtime, key, scope)
+        return Caller(holder.account, lambda: find_key_holder(runtime, key) is not None, starter_of(holder))
 
     current_caller.scope = scope  # type: ignore[attr-defined]  # the description of the API names it
     return current_caller
@@ -95,6 +99,11 @@ def key_holder(runtime: Runtime, key: str, scope: str) -> KeyHolder:
     if scope not in holder.scopes:
         raise Forbidden("SCOPE", f"This API key may not do that: it needs the scope {scope}.", scope=scope)
     return holder
+
+
+def starter_of(holder: KeyHolder) -> Starter:
+    """A key as what starts a run."""
+    return Starter("api_key", holder.key_id)
 
 
 _reading, _writing, _executing = (allowed(f"pipelines:{act}") for act in ("read", "write", "execute"))
@@ -112,6 +121,11 @@ async def _executor(caller: Annotated[Caller, Depends(_executing)]) -> Account:
     return caller.account
 
 
+async def _starter(caller: Annotated[Caller, Depends(_executing)]) -> Starter | None:
+    return caller.starter
+
+
+StarterDep = Annotated[Starter | None, Depends(_starter)]
 ReaderDep = Annotated[Account, Depends(_reader)]
 WriterDep = Annotated[Account, Depends(_writer)]
 ExecutorDep = Annotated[Account, Depends(_executor)]

@@ -7,6 +7,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from core.accounts.automation import LARGEST_CAP
+from core.shared.money import credits_number
+
 Item = TypeVar("Item")
 Number = int | float
 ID = r"^[A-Za-z0-9_-]{1,64}$"
@@ -382,16 +385,29 @@ class SecretItem(BaseModel):
     last_used_at: datetime | None
 
 
+Cap = Annotated[
+    float | None,
+    Field(ge=0, le=LARGEST_CAP, allow_inf_nan=False, description="Credits a calendar month (UTC); null: no cap."),
+]
+
+
 class ApiKeyRequest(Inward):
     """A key to be made."""
 
     name: str = Field(max_length=1_000, examples=["Nightly import"])
     scopes: list[str] = Field(max_length=20, examples=[["pipelines:read", "pipelines:execute"]])
     expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    max_credits_per_month: Cap = None
+
+
+class ApiKeyChange(Inward):
+    """What of a key can change."""
+
+    max_credits_per_month: Cap
 
 
 class ApiKeyItem(BaseModel):
-    """An API key by its first characters."""
+    """An API key by its first characters. `credits_this_month`: what its runs spent, or reserve while they go on."""
 
     id: str
     name: str
@@ -400,6 +416,8 @@ class ApiKeyItem(BaseModel):
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    max_credits_per_month: Number | None
+    credits_this_month: Number
 
 
 class NewApiKeyAnswer(ApiKeyItem):
@@ -428,6 +446,7 @@ class ScheduleRequest(Inward):
     missed: Literal["skip", "once", "all"] = Field(
         "skip", description="What becomes of times at which the installation was down."
     )
+    max_credits_per_month: Cap = None
 
 
 class ScheduleChange(Inward):
@@ -439,10 +458,15 @@ class ScheduleChange(Inward):
     input_data: dict[str, Any] | None = None
     enabled: bool | None = None
     missed: Literal["skip", "once", "all"] | None = None
+    max_credits_per_month: Cap = None
 
 
 class ScheduleItem(BaseModel):
-    """A schedule. `paused_code` says why we stopped it, where we did."""
+    """A schedule. `paused_code` says why we stopped it, where we did.
+
+    `from_definition`: it is written in its pipeline's definition, and changed there.
+    `credits_this_month`: what its runs spent, or reserve while they go on.
+    """
 
     id: str
     pipeline_id: str
@@ -457,8 +481,29 @@ class ScheduleItem(BaseModel):
     last_at: datetime | None
     last_run_id: str | None
     last_error_code: str | None
+    from_definition: bool
+    max_credits_per_month: Number | None
+    credits_this_month: Number
     created_at: datetime
     updated_at: datetime
+
+
+def shown_cap(micros: int | None) -> Number | None:
+    """A cap as it goes out: credits, or null."""
+    return None if micros is None else credits_number(micros)
+
+
+class PauseRequest(Inward):
+    """How to pause."""
+
+    stop_runs: bool = Field(False, description="Also cancel the runs under way that keys and schedules started.")
+
+
+class AutomationAnswer(BaseModel):
+    """The switch of schedules, API keys and webhooks; and how many runs that they started go on."""
+
+    automation_paused_at: datetime | None
+    runs_under_way: int
 
 
 class UpcomingItem(BaseModel):

@@ -22,6 +22,7 @@ from web.api.context import (
     ReaderDep,
     ReadingCallerDep,
     RuntimeDep,
+    StarterDep,
 )
 from web.api.payloads import (
     Listing,
@@ -52,6 +53,7 @@ STARTING = (*REFUSED, 402, 409, 429)
 def start_run(
     pipeline_id: IdPath,
     account: ExecutorDep,
+    starter: StarterDep,
     runtime: RuntimeDep,
     once: OnceDep,
     body: RunRequest | None = None,
@@ -71,6 +73,7 @@ def start_run(
             version=asked.version,
             input_data=given,
             once=once,
+            starter=starter,
         )
         return queries.run_as_dict(fork)
     view = commands.start_run(
@@ -81,6 +84,7 @@ def start_run(
         trigger="api",
         version=asked.version,
         once=once,
+        starter=starter,
     )
     return queries.run_as_dict(view)
 
@@ -141,11 +145,18 @@ def cancel_run(run_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dic
     responses=answers(202, RunAnswer, *STARTING),
 )
 def retry_run(
-    run_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, once: OnceDep, body: RetryRequest | None = None
+    run_id: IdPath,
+    account: ExecutorDep,
+    starter: StarterDep,
+    runtime: RuntimeDep,
+    once: OnceDep,
+    body: RetryRequest | None = None,
 ) -> dict[str, Any]:
     """Run again from the failed step, or from a step of choice; what came before is reused."""
     from_step = body.from_step if body else None
-    return queries.run_as_dict(commands.retry_run(runtime, account, run_id, from_step=from_step, once=once))
+    return queries.run_as_dict(
+        commands.retry_run(runtime, account, run_id, from_step=from_step, once=once, starter=starter)
+    )
 
 
 @router.post("/runs/{run_id}/resume", response_model=None, responses=answers(200, RunAnswer, *REFUSED, 409))

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Response
 
+from core.accounts.automation import cap_micros
+from core.accounts.domain import Account
 from core.execution import schedules
+from core.execution.caps import taken_this_month
 from core.execution.domain import ScheduleView
 from core.pipelines.queries import get_pipeline
 from core.shared.clock import iso_z
+from core.shared.money import credits_number
 from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, ReaderDep, RuntimeDep
-from web.api.payloads import Listing, ScheduleChange, ScheduleItem, ScheduleRequest, UpcomingItem, answers, problems
+from web.api.payloads import (
+    Listing,
+    ScheduleChange,
+    ScheduleItem,
+    ScheduleRequest,
+    UpcomingItem,
+    answers,
+    problems,
+    shown_cap,
+)
 from web.api.strict_json import StrictJsonRoute
 
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
 router = APIRouter(route_class=StrictJsonRoute, tags=["schedules"])
+CAP, TAKEN = "max_credits_per_month", "credits_this_month"
 REFUSED = (401, 403, 404, 422)
+CHANGED = (*REFUSED, 409)  # one that is written in a definition is changed there
 
 
 @router.get(
@@ -28,10 +47,11 @@ def list_schedules(
     """The schedules of a pipeline, oldest first."""
     scope = get_pipeline(runtime, account.id, pipeline_id).id
     found = schedules.list_schedules(runtime, account.id, scope)
+    taken = taken_this_month(runtime, account.id)
     after = [schedule for schedule in found if cursor is None or schedule.id > cursor]
     shown = after[:limit]
     next_cursor = shown[-1].id if len(after) > limit else None
-    return {"items": [_item(schedule) for schedule in shown], "next_cursor": next_cursor}
+    return {"items": [_item(schedule, taken) for schedule in shown], "next_cursor": next_cursor}
 
 
 @router.post(
@@ -44,7 +64,7 @@ def create_schedule(
     pipeline_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleRequest
 ) -> dict[str, Any]:
     """Run a pipeline at times, with inputs that are saved with the schedule."""
-    return _item(schedules.create_schedule(runtime, account, pipeline_id, **body.model_dump()))
+    return _item(schedules.create_schedule(runtime, account, pipeline_id, **_fields(body.model_dump())), {})
 
 
 @router.get("/schedules/upcoming", response_model=None, responses=answers(200, Listing[UpcomingItem], 401, 403, 422))
@@ -66,33 +86,45 @@ def upcoming(account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 20) ->
     }
 
 
-@router.put("/schedules/{schedule_id}", response_model=None, responses=answers(200, ScheduleItem, 400, 413, *REFUSED))
+@router.put("/schedules/{schedule_id}", response_model=None, responses=answers(200, ScheduleItem, 400, 413, *CHANGED))
 def update_schedule(
     schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleChange
 ) -> dict[str, Any]:
     """Change any of the fields."""
-    return _item(schedules.update_schedule(runtime, account, schedule_id, **body.model_dump(exclude_unset=True)))
+    changes = _fields(body.model_dump(exclude_unset=True))
+    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, **changes), account)
 
 
-@router.delete("/schedules/{schedule_id}", status_code=204, response_class=Response, responses=problems(*REFUSED))
+@router.delete("/schedules/{schedule_id}", status_code=204, response_class=Response, responses=problems(*CHANGED))
 def delete_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> Response:
     """Forget a schedule. Runs that it started stay."""
     schedules.delete_schedule(runtime, account.id, schedule_id)
     return Response(status_code=204)
 
 
-@router.post("/schedules/{schedule_id}/enable", response_model=None, responses=answers(200, ScheduleItem, *REFUSED))
+@router.post("/schedules/{schedule_id}/enable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
 def enable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Switch it on: it is due at its next time from now."""
-    return _item(schedules.update_schedule(runtime, account, schedule_id, enabled=True))
+    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, enabled=True), account)
 
 
-@router.post("/schedules/{schedule_id}/disable", response_model=None, responses=answers(200, ScheduleItem, *REFUSED))
+@router.post("/schedules/{schedule_id}/disable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
 def disable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Let it rest."""
-    return _item(schedules.update_schedule(runtime, account, schedule_id, enabled=False))
+    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, enabled=False), account)
 
 
-def _item(schedule: ScheduleView) -> dict[str, Any]:
-    facts = {name: getattr(schedule, name) for name in ScheduleItem.model_fields}
-    return {name: iso_z(value) if isinstance(value, datetime) else value for name, value in facts.items()}
+def _fields(body: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a body as the commands call them."""
+    cap = {"max_micros_per_month": cap_micros(body.pop(CAP))} if CAP in body else {}
+    return body | cap
+
+
+def _one(runtime: Runtime, schedule: ScheduleView, account: Account) -> dict[str, Any]:
+    return _item(schedule, taken_this_month(runtime, account.id))
+
+
+def _item(schedule: ScheduleView, taken: Mapping[str, int]) -> dict[str, Any]:
+    credits = {CAP: shown_cap(schedule.max_micros_per_month), TAKEN: credits_number(taken.get(schedule.id, 0))}
+    facts = {name: getattr(schedule, name) for name in ScheduleItem.model_fields if name not in credits}
+    return {name: iso_z(value) if isinstance(value, datetime) else value for name, value in facts.items()} | credits

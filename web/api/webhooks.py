@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Query
 from starlette.requests import Request
 
-from core.accounts.domain import Account
+from core.accounts.domain import KeyHolder
 from core.execution.commands import start_run
 from core.shared.errors import Forbidden, InvalidInput
-from web.api.context import KEY_HEADER, IdPath, OnceDep, RuntimeDep, key_holder
+from web.api.context import KEY_HEADER, IdPath, OnceDep, RuntimeDep, key_holder, starter_of
 from web.api.payloads import WebhookAnswer, answers
 from web.api.strict_json import StrictJsonRoute
 
@@ -22,7 +22,7 @@ KeyQuery = Annotated[
 ]
 
 
-def current_sender(request: Request, runtime: RuntimeDep, api_key: KeyQuery = None) -> Account:
+def current_sender(request: Request, runtime: RuntimeDep, api_key: KeyQuery = None) -> KeyHolder:
     """Whose webhook it is. An address may be written down anywhere, so a key in one may do nothing else."""
     sent = request.headers.get(KEY_HEADER)
     key = api_key if sent is None else sent
@@ -32,10 +32,10 @@ def current_sender(request: Request, runtime: RuntimeDep, api_key: KeyQuery = No
     if sent is None and holder.scopes != {TRIGGER}:
         message = "A key in an address may only have the scope webhooks:trigger. Send this one in X-API-Key."
         raise Forbidden("SCOPE", message, scope=TRIGGER)
-    return holder.account
+    return holder
 
 
-SenderDep = Annotated[Account, Depends(current_sender)]
+SenderDep = Annotated[KeyHolder, Depends(current_sender)]
 
 
 @router.post(
@@ -46,7 +46,7 @@ SenderDep = Annotated[Account, Depends(current_sender)]
 )
 def receive_webhook(
     pipeline_id: IdPath,
-    account: SenderDep,
+    sender: SenderDep,
     runtime: RuntimeDep,
     once: OnceDep,
     body: Annotated[Any, Body(examples=[{"input_data": {"text": "Hello"}}])] = None,
@@ -57,5 +57,7 @@ def receive_webhook(
         raise InvalidInput("INVALID_INPUT", "The body must be a JSON object: its fields are the inputs.")
     wrapped = given.get("input_data")
     data = wrapped if isinstance(wrapped, dict) else given
-    run = start_run(runtime, account, pipeline_id, data, trigger="webhook", once=once)
+    run = start_run(
+        runtime, sender.account, pipeline_id, data, trigger="webhook", once=once, starter=starter_of(sender)
+    )
     return {"accepted": True, "run_id": run.id, "status": run.status, "pipeline_id": pipeline_id}

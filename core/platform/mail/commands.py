@@ -59,12 +59,11 @@ def send_due(runtime: Runtime, limit: int = 200) -> int:
 
     Any number of processes may do so at once: no two have the same mail. Ends early when the server cannot be used.
     """
-    transport, now = runtime.mail.transport, runtime.clock.now()
-    if transport is None:
-        if _any(runtime, *_due(now), MailRow.expires_at <= now):
-            _drop_expired(runtime)
+    transport = runtime.mail.transport
+    if not has_due(runtime):
         return 0
-    if not _any(runtime, *_due(now)):
+    if transport is None:
+        _drop_expired(runtime)
         return 0
     sent = 0
     with transport.session() as session:
@@ -78,6 +77,15 @@ def send_due(runtime: Runtime, limit: int = 200) -> int:
             if outcome.everywhere:
                 break
     return sent
+
+
+def has_due(runtime: Runtime) -> bool:
+    """Whether there is something to send, or without a server something that has waited too long."""
+    now = runtime.clock.now()
+    late = () if runtime.mail.transport is not None else (MailRow.expires_at <= now,)
+    # A read first: most ticks find nothing, and should not queue for the right to write.
+    with runtime.database.read() as session:
+        return session.scalar(select(MailRow.id).where(*_due(now), *late).limit(1)) is not None
 
 
 def erase_mails(runtime: Runtime, *, account_id: str, address: str | None = None) -> int:
@@ -102,12 +110,6 @@ def erase_mails(runtime: Runtime, *, account_id: str, address: str | None = None
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     free = or_(MailRow.lease_until.is_(None), MailRow.lease_until < now)
     return MailRow.state == "queued", MailRow.next_attempt_at <= now, free
-
-
-def _any(runtime: Runtime, *conditions: ColumnElement[bool]) -> bool:
-    # A read first: most ticks find nothing, and should not queue for the right to write.
-    with runtime.database.read() as session:
-        return session.scalar(select(MailRow.id).where(*conditions).limit(1)) is not None
 
 
 def _drop_expired(runtime: Runtime) -> None:

@@ -47,6 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "usage_alert": Kind(frozenset({"percent", "used", "granted", "renews", "usage_url"}), timedelta(days=3)),
     "privacy_request": Kind(frozenset({"right", "received", "due", "privacy_url"}), timedelta(days=7)),
     "policy_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
+    "schedule_capped": Kind(frozenset({"schedule", "reason", "schedules_url"}), timedelta(days=3)),
     "delivery": Kind(frozenset({"pipeline", "subject", "text", "run_url"}), timedelta(days=3)),
 }
 

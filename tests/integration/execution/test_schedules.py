@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
-from core.execution.cron import next_times
 from core.execution.domain import ScheduleView
 from core.execution.models import RunRow, ScheduleRow
 from core.execution.queries import get_run
@@ -25,6 +24,7 @@ from core.execution.schedules import (
     update_schedule,
 )
 from core.pipelines.commands import archive_pipeline, create_pipeline
+from core.pipelines.cron import next_times
 from core.platform.mail.models import MailRow
 from core.platform.runtime import Runtime
 from core.shared.errors import Forbidden, InvalidInput, NotFound

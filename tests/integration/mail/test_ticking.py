@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from threading import Event
 
@@ -14,6 +15,7 @@ import jobs.scheduler
 from core.platform.mail.commands import send_due
 from core.platform.mail.queries import outbox_figures
 from core.platform.runtime import Runtime
+from jobs.catalogue import JOBS
 from tests.integration.mail.conftest import enqueue
 
 WAIT = 20.0
@@ -46,12 +48,14 @@ def told(sqlite_runtime: Runtime) -> Told:
 
 @pytest.fixture
 def ticking(sqlite_runtime: Runtime, told: Told) -> Iterator[Callable[[float], None]]:
-    """Start the scheduler with this many seconds between ticks."""
+    """Start the scheduler with this many seconds between ticks, and between two times of the mail's job."""
     started = []
 
-    def start(seconds: float) -> None:
-        patched.setattr(jobs.scheduler, "MAIL_SECONDS", seconds)
-        started.append(jobs.scheduler.start_scheduler(sqlite_runtime))
+    def start(seconds: float, run: Callable[[Runtime, datetime], int] = jobs.mail_outbox.run) -> None:
+        patched.setattr(jobs.scheduler, "TICK_SECONDS", seconds)
+        often = {"every": timedelta(seconds=seconds), "run": run}
+        mine = [replace(job, **often) for job in JOBS if job.name == "mail_outbox"]  # type: ignore[arg-type]
+        started.append(jobs.scheduler.start_scheduler(sqlite_runtime, mine))
 
     with pytest.MonkeyPatch.context() as patched:
         yield start
@@ -74,33 +78,31 @@ def test_a_tick_finds_what_another_process_wrote(sqlite_runtime: Runtime, told: 
     assert told.used.wait(WAIT)
 
 
-def test_a_failed_pass_is_logged_and_the_next_mail_wakes_again(
-    sqlite_runtime: Runtime, told: Told, ticking, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+def test_a_failed_pass_is_logged_and_the_next_mail_wakes_again(sqlite_runtime: Runtime, told: Told, ticking) -> None:  # type: ignore[no-untyped-def]
     """As when the database is away for a moment."""
-    run, failed = jobs.mail_outbox.run, Event()
+    failed = Event()
 
     def fail_once(runtime: Runtime, scheduled_for: datetime) -> int:
         if not failed.is_set():
             failed.set()
             raise RuntimeError("no connection")
-        return run(runtime, scheduled_for)
+        return jobs.mail_outbox.run(runtime, scheduled_for)
 
-    monkeypatch.setattr(jobs.mail_outbox, "run", fail_once)
     with capture_logs() as logged:
-        ticking(3600)
+        ticking(3600, fail_once)
         enqueue(sqlite_runtime, "1")
         assert failed.wait(WAIT)
         enqueue(sqlite_runtime, "2")
         assert told.used.wait(WAIT)
-    assert [entry["log_level"] for entry in logged if entry["event"] == "mail.pass_failed"] == ["error"]
+    assert [entry["log_level"] for entry in logged if entry["event"] == "job.failed"] == ["error"]
 
 
 def test_stopping_ends_a_pass_after_its_present_mail(sqlite_runtime: Runtime, told: Told) -> None:
     for cause in "123":
         enqueue(sqlite_runtime, cause)
     scheduler = jobs.scheduler.BackgroundScheduler(timezone="UTC")
-    jobs.scheduler._tick_mail(scheduler, sqlite_runtime)
+    (mail,) = (job for job in JOBS if job.name == "mail_outbox")
+    jobs.scheduler.wake_for_mail(scheduler, sqlite_runtime, jobs.scheduler.Ticker(sqlite_runtime), mail)
     scheduler.start(paused=True)
     told.on_send = lambda: scheduler.shutdown(wait=False)
     assert send_due(sqlite_runtime) == 1

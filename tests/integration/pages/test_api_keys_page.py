@@ -4,6 +4,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.accounts.api_keys import find_key_holder, list_api_keys
+from core.accounts.automation import automation_paused_at
 from core.pipelines.commands import ensure_example
 from core.platform.runtime import Runtime
 from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
@@ -56,3 +57,27 @@ def test_the_free_plan_is_told_what_would_help(sqlite_runtime: Runtime, monkeypa
     sign_in_person(sqlite_runtime, monkeypatch, plan="free")
     app = open_page()
     assert "Starter plan" in text_of(app) and not app.text_input
+
+
+def test_a_cap_is_set_with_the_key_and_changed_beside_it(person: Person) -> None:
+    app = open_page()
+    app.number_input(key="api-key-cap").set_value(12.5)
+    make(app, "Capped")
+    (key,) = list_api_keys(person.runtime, person.account.id)
+    assert key.max_micros_per_month == 12_500_000
+    assert "0 of 12.50 cr this month" in text_of(app)
+    assert app.number_input(key="api-key-cap").value is None, "the next key begins without one"
+    app.number_input(key=f"api-key-cap-{key.id}-field").set_value(100)
+    app.button(key=f"api-key-cap-{key.id}-save").click().run()
+    assert list_api_keys(person.runtime, person.account.id)[0].max_micros_per_month == 100_000_000
+    assert "0 of 100 cr this month" in text_of(app) and not app.exception
+
+
+def test_everything_can_be_paused_from_here(person: Person) -> None:
+    app = open_page()
+    app.button(key="automation-pause").click().run()
+    assert "No schedule, API key or webhook starts a run" in text_of(app)
+    assert not app.checkbox, "nothing is under way"
+    app.button(key="automation-pause-now").click().run()
+    assert automation_paused_at(person.runtime, person.account.id) is not None
+    assert not [button for button in app.button if button.key == "automation-pause"] and not app.exception

@@ -86,3 +86,17 @@ def test_schedules_of_others_do_not_exist(
         body = BODY if method == "POST" and path.endswith("schedules") else {}
         assert client.request(method, path, json=body, headers={"X-API-Key": key}).status_code == 404, path
         assert client.request(method, path, json=body).status_code == 401, path
+
+
+def test_a_schedule_of_a_definition_is_listed_and_changed_there(api: TestClient) -> None:
+    body = {"name": "Tick", "steps": GREETING["steps"], "schedule": {"cron": "0 9 * * 1"}}
+    body["input"] = {"schema": {"name": {"type": "string", "default": "Ada"}}}
+    made = api.post("/api/pipelines", json=body).json()
+    assert made["definition"]["schedule"] == {"cron": "0 9 * * 1"}
+    (listed,) = api.get(f"/api/pipelines/{made['id']}/schedules").json()["items"]
+    assert listed["from_definition"] and listed["enabled"] and listed["timezone"] == "UTC"
+    one = f"/api/schedules/{listed['id']}"
+    for refused in (api.put(one, json={"name": "Mine"}), api.post(f"{one}/disable"), api.delete(one)):
+        assert refused.status_code == 409 and refused.json()["code"] == "FROM_DEFINITION"
+    wrong = api.post("/api/pipelines/validate", json={**body, "schedule": {"cron": "never"}}).json()
+    assert [(each["code"], each["path"]) for each in wrong["errors"]] == [("INVALID_CRON", "schedule.cron")]

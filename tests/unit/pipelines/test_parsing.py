@@ -201,7 +201,6 @@ output:
     found = [(issue.line, issue.column, issue.path, issue.code) for issue in parse(text).issues]
     assert found == [
         (1, 7, "name", "WRONG_TYPE"),
-        (2, 1, "schedule", "NOT_SUPPORTED_YET"),
         (4, 5, "steps[0].prompt", "MISSING_FIELD"),
         (5, 5, "steps[0].promt", "UNKNOWN_FIELD"),
         (6, 18, "steps[0].temperature", "WRONG_TYPE"),
@@ -212,11 +211,6 @@ output:
         (15, 5, "steps[2].fallback", "UNKNOWN_FIELD"),
         (20, 5, "output.deliver[0]", "NO_EFFECT"),
     ]
-
-
-def test_a_documented_field_that_is_not_executed_is_named():
-    issue = the_issue(f"{MINIMAL}schedule: {{}}\n")
-    assert (issue.code, issue.line, issue.path) == ("NOT_SUPPORTED_YET", 5, "schedule")
 
 
 def test_steps_inside_steps_are_read_at_their_place():

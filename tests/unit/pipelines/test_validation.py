@@ -268,3 +268,36 @@ def test_models_are_resolved_in_order():
     assert step.model == "default"
     full = with_agent_defaults(step, definition)
     assert (full.temperature, full.max_tokens, full.system_prompt) == (0.5, 9, "s")
+
+
+SCHEDULED = "name: x\nsteps: [{id: a, prompt: hi}]\nschedule:\n  enabled: true\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ('  cron: "0 9 * *"\n', [("INVALID_CRON", "schedule.cron", 5, 9)]),
+        ('  cron: "0 9 31 2 *"\n', [("INVALID_CRON", "schedule.cron", 5, 9)]),
+        (
+            '  cron: "99 9 * * *"\n  timezone: Nowhere\n',
+            [("INVALID_CRON", "schedule.cron", 5, 9), ("INVALID_TIMEZONE", "schedule.timezone", 6, 13)],
+        ),
+        ("  timezone: UTC\n", [("MISSING_FIELD", "schedule.cron", 4, 3)]),
+        ("  cron: 9\n", [("WRONG_TYPE", "schedule.cron", 5, 9)]),
+        ('  cron: "0 9 * * *"\n  zone: UTC\n', [("UNKNOWN_FIELD", "schedule.zone", 6, 3)]),
+    ],
+)
+def test_a_schedule_is_checked_at_its_lines(written: str, found: list[tuple[object, ...]]):
+    errors = check(SCHEDULED + written).errors
+    assert [(issue.code, issue.path, issue.line, issue.column) for issue in errors] == found
+
+
+def test_a_schedule_has_no_inputs_to_give():
+    head = (
+        "name: x\ninput: {schema: {a: {type: string, required: true}, b: {type: string, required: true, default: x}}}\n"
+    )
+    text = head + 'steps: [{id: s, prompt: "{{input.a}} {{input.b}}"}]\nschedule: {cron: "0 9 * * *"}\n'
+    issue = only_error(text)
+    assert (issue.code, issue.path, issue.line) == ("MISSING_DEFAULT", "schedule", 4)
+    assert "`a` must be given" in issue.message and "`b`" not in issue.message and "no inputs to give" in issue.message
+    assert check(text.replace("a: {type: string, required: true}", "a: {type: string}")).valid

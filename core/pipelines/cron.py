@@ -18,15 +18,34 @@ LONGEST = 100
 
 def check_cron(expression: str, timezone: str) -> None:
     """Raises InvalidInput INVALID_CRON or INVALID_TIMEZONE at its field; also for an expression that is never due."""
-    if timezone not in available_timezones():
-        message = f"There is no time zone {timezone[:60]!r}. Write one like Europe/Paris or UTC."
-        raise InvalidInput("INVALID_TIMEZONE", message, field="timezone")
+    check_timezone(timezone)
     try:
         next(_times(expression, timezone, datetime(2026, 1, 1, tzinfo=UTC)))
     except StopIteration:
         raise _wrong(expression, "it is never due") from None
     except CronSimError as error:
         raise _wrong(expression, str(error).lower()) from None
+
+
+def check_timezone(timezone: str) -> None:
+    """Raises InvalidInput INVALID_TIMEZONE for what is no zone of the IANA database."""
+    if timezone not in available_timezones():
+        message = f"There is no time zone {timezone[:60]!r}. Write one like Europe/Paris or UTC."
+        raise InvalidInput("INVALID_TIMEZONE", message, field="timezone")
+
+
+def schedule_problems(expression: str, timezone: str) -> Iterator[tuple[str, InvalidInput]]:
+    """What is wrong with a definition's schedule, each with the field it is in; the one does not hide the other."""
+    zone = timezone
+    try:
+        check_timezone(timezone)
+    except InvalidInput as problem:
+        zone = "UTC"
+        yield "timezone", problem
+    try:
+        check_cron(expression, zone)
+    except InvalidInput as problem:
+        yield "cron", problem
 
 
 def next_times(expression: str, timezone: str, after: datetime, count: int) -> tuple[datetime, ...]:

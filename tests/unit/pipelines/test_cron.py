@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from core.execution.cron import check_cron, explain_cron, next_times, times_until
 from core.execution.schedules import LATE, due_times
+from core.pipelines.cron import check_cron, explain_cron, next_times, times_until
 from core.shared.errors import InvalidInput
 
 PARIS = "Europe/Paris"

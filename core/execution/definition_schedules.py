@@ -1,0 +1,62 @@
+"""The schedule that a pipeline's definition holds, as a row beside those made by hand.
+
+Its id is its pipeline's, so there is one a pipeline at most, and it is told apart by that. It follows what is saved:
+people change it in the definition. What the definition does not say stays as it was set: what becomes of missed times,
+and the cap. So the row is kept, asleep and shown nowhere, while its pipeline has no schedule or is archived; one that
+comes back must not have forgotten its cap.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import Account
+from core.execution.models import ScheduleRow
+from core.pipelines.cron import next_times
+from core.pipelines.definition import Definition, Schedule
+from core.pipelines.plan_limits import limits_of
+from core.platform.runtime import Runtime
+from core.shared.types import JsonValue
+
+PUT_AWAY = "PUT_AWAY"
+
+
+class DefinitionSchedules:
+    """Keeps those rows in step with the pipelines, in the transaction that changes these."""
+
+    def saved(
+        self, runtime: Runtime, session: Session, owner: Account, pipeline_id: str, name: str, definition: Definition
+    ) -> None:
+        """Make, change or put away the schedule of a pipeline."""
+        wanted = definition.schedule
+        if wanted is None:
+            self.archived(runtime, session, pipeline_id)
+            return
+        now = runtime.clock.now()
+        row = session.get(ScheduleRow, pipeline_id, with_for_update=True)
+        if row is None:
+            row = ScheduleRow(
+                id=pipeline_id, owner_id=owner.id, pipeline_id=pipeline_id, missed="skip", enabled=False, created_at=now
+            )
+            session.add(row)
+        _write(row, wanted, now, allowed=limits_of(owner.plan).schedules)
+        content: dict[str, JsonValue] = {"name": name, "input": {}}
+        row.content = runtime.vault.seal_json(owner.id, f"schedules.content:{pipeline_id}", content)
+
+    def archived(self, runtime: Runtime, session: Session, pipeline_id: str) -> None:
+        """Put the schedule of a pipeline away."""
+        asleep = {"enabled": False, "next_at": None, "paused_code": PUT_AWAY, "updated_at": runtime.clock.now()}
+        session.execute(update(ScheduleRow).where(ScheduleRow.id == pipeline_id).values(asleep))
+
+
+def _write(row: ScheduleRow, wanted: Schedule, now: datetime, *, allowed: bool) -> None:
+    use = wanted.enabled and allowed
+    same = (row.cron_expression, row.timezone) == (wanted.cron.strip(), wanted.timezone)
+    if not (use and row.enabled and same):
+        # Otherwise a version saved in the second a time comes would make it wait for the next one.
+        row.next_at = next_times(wanted.cron.strip(), wanted.timezone, now, 1)[0] if use else None
+    row.cron_expression, row.timezone = wanted.cron.strip(), wanted.timezone
+    row.enabled = use
+    row.paused_code = "PLAN_LIMIT" if wanted.enabled and not allowed else None
+    row.updated_at = now

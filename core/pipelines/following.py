@@ -1,0 +1,23 @@
+"""What keeps in step with pipelines from a room above, within the transaction that changes them."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import Account
+from core.pipelines.definition import Definition
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+
+class Follower(Protocol):
+    """Told of every version that is saved, and of pipelines that are put away. Joins the session, never commits."""
+
+    def saved(
+        self, runtime: "Runtime", session: Session, owner: Account, pipeline_id: str, name: str, definition: Definition
+    ) -> None:
+        """This definition is the newest version of a pipeline now; it was saved, or brought back."""
+
+    def archived(self, runtime: "Runtime", session: Session, pipeline_id: str) -> None:
+        """A pipeline was put away."""

@@ -1,0 +1,39 @@
+"""Every job of the installation: its name, its sentence for people, how often, and what it runs."""
+
+from datetime import datetime, timedelta
+
+from core.execution.reviews import has_due_reviews
+from core.execution.schedules import has_due_schedules
+from core.platform.jobs.domain import Job
+from core.platform.mail.commands import has_due
+from core.platform.runtime import Runtime
+from jobs import (
+    file_cleanup,
+    job_history,
+    key_cleanup,
+    mail_outbox,
+    review_deadlines,
+    schedules,
+    session_cleanup,
+)
+
+OFTEN = timedelta(seconds=5)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def has_mail(runtime: Runtime, _now: datetime) -> bool:
+    """Whether the outbox has something to do; it looks at the clock by itself."""
+    return has_due(runtime)
+
+
+JOBS = (
+    Job("schedules", "Starts the runs that schedules are due for.", OFTEN, schedules.run, has_due_schedules),
+    Job("mail_outbox", "Sends the mails whose time has come.", OFTEN, mail_outbox.run, has_mail),
+    Job("review_deadlines", "Answers reviews whose time is over.", MINUTE, review_deadlines.run, has_due_reviews),
+    Job("session_cleanup", "Deletes sign-ins that have ended.", HOUR, session_cleanup.run),
+    Job("file_cleanup", "Deletes files that no run needs any more.", HOUR, file_cleanup.run),
+    Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),
+    Job("job_history", "Deletes what is listed here after 30 days.", DAY, job_history.run),
+)  # fmt: skip
