@@ -101,7 +101,7 @@ def test_every_block_does_what_the_guide_says(served: Served, tmp_path: Path) ->
 def answered(call: Call, known: dict[str, str], folder: Path) -> Any:
     """Run a block until it answers what the guide says; its answer."""
     end = time.monotonic() + PATIENCE_SECONDS
-    only_looks = not re.search(r"\s-(d|F|X|-data-binary)\s", call.command)
+    only_looks = not re.search(r"\s-(d|F|X|-data-\w+)\s", call.command)
     while True:
         done = subprocess.run(
             ["bash", "-euc", f"{CURL}\n{call.command}"], cwd=folder, env=known, capture_output=True, text=True,
