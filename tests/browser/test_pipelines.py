@@ -1,10 +1,12 @@
-"""Pipelines in a real browser: one is imported from a file, exported, archived, brought back."""
+"""Pipelines in a real browser: one is imported from a file, exported, archived, brought back; runs as a file."""
 
+import json
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.conftest import open_page, picture
+from tests.browser.conftest import EMAIL, PASSWORD, open_page, picture
 from tests.support.server import ServerProcess
 
 TEXT = """name: Tide tables
@@ -62,3 +64,19 @@ def test_a_pipeline_comes_in_goes_out_and_rests(context: BrowserContext, server:
     assert "view=archived" in page.url
     page.get_by_role("button", name="Restore").click()
     expect(page.get_by_text("Nothing is archived")).to_be_visible()
+
+
+def test_runs_are_downloaded_as_a_file(context: BrowserContext, server: ServerProcess) -> None:
+    with httpx.Client(base_url=server.url + "/api", trust_env=False) as api:
+        token = api.post("/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()["token"]
+        api.headers["Authorization"] = f"Bearer {token}"
+        source = {"name": "Echo", "version": 1, "steps": [{"id": "a", "type": "transform", "template": "Hello"}]}
+        pipeline = api.post("/pipelines", json=source).json()["id"]
+        run = api.post(f"/pipelines/{pipeline}/run").json()["id"]
+        api.get(f"/runs/{run}/stream")
+    page = open_page(context, server, "runs?status=completed")
+    page.get_by_role("button", name="Download").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Whole runs (NDJSON)").click()
+    assert download.value.suggested_filename.endswith(".ndjson")
+    assert json.loads(Path(download.value.path()).read_text().splitlines()[0])["id"] == run

@@ -8,7 +8,7 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from core.platform.files.inspection import AT_ONCE
-from web.api import accounts, api_keys, files, pipelines, runs, schedules, secrets, system, webhooks
+from web.api import accounts, api_keys, files, pipelines, run_exports, runs, schedules, secrets, system, webhooks
 from web.api.errors import install_error_handlers
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def build_api(runtime: Runtime) -> FastAPI:
     )
     api.state.runtime = runtime
     api.state.judging = CapacityLimiter(AT_ONCE)
-    for resource in (system, accounts, api_keys, pipelines, runs, schedules, files, secrets, webhooks):
+    # `runs/export` stands before `runs/{run_id}`, which would take its name for an id.
+    for resource in (system, accounts, api_keys, pipelines, run_exports, runs, schedules, files, secrets, webhooks):
         api.include_router(resource.router)
     install_error_handlers(api)
     return api
