@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
 
 import streamlit as st
@@ -20,14 +19,17 @@ from core.execution.schedules import (
     upcoming_runs,
     update_schedule,
 )
+from core.pipelines.definition import InputField, read_definition
 from core.pipelines.queries import get_pipeline, list_pipelines
 from core.shared.errors import Forbidden, InvalidInput
 from pages.ui.badges import text_badge
 from pages.ui.confirm import confirm_delete
+from pages.ui.inputs import draw_input, read_input
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
 from pages.ui.words import exact, joined, time_html, until
+from pages.workspace.notebook_files import file_actions
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -125,18 +127,17 @@ def _draw_times(runtime: Runtime) -> None:
 
 
 def _draw_inputs(runtime: Runtime, account: Account, pipeline_id: str) -> None:
-    fields = _input_fields(runtime, account.id, pipeline_id)
-    if fields:
-        example = json.dumps(
-            {name: field.get("default") for name, field in fields.items()}, ensure_ascii=False, indent=2
-        )
-        st.text_area("Inputs, as JSON", example, key=f"schedule-inputs-{pipeline_id}", height=140)
+    draw_input(_form(pipeline_id), _input_fields(runtime, account.id, pipeline_id), file_actions(runtime, account))
 
 
-def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str, Any]:
-    definition: dict[str, Any] = get_pipeline(runtime, owner_id, pipeline_id).definition or {}
-    found = (definition.get("input") or {}).get("schema") or {}
-    return {name: field or {} for name, field in found.items()}
+def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str, InputField]:
+    """The inputs of the saved version: that is what a schedule runs."""
+    return dict(read_definition(get_pipeline(runtime, owner_id, pipeline_id).definition).input.fields)
+
+
+def _form(pipeline_id: str) -> str:
+    """The name of the input form, which is another one than the notebook's."""
+    return f"schedule-{pipeline_id}"
 
 
 def _draw_schedule(runtime: Runtime, schedule: ScheduleView) -> None:
@@ -207,23 +208,12 @@ def _make() -> None:
             cron_expression=_expression(),
             timezone=str(st.session_state["schedule-zone"]),
             missed=st.session_state["schedule-missed"],
-            input_data=_read_inputs(pipeline_id),
+            input_data=read_input(_form(pipeline_id), _input_fields(runtime, account.id, pipeline_id)),
         )
 
     if attempt(make):
         st.session_state["schedule-name"] = ""
         say("Made the schedule.")
-
-
-def _read_inputs(pipeline_id: str) -> dict[str, Any]:
-    text = str(st.session_state.get(f"schedule-inputs-{pipeline_id}") or "{}")
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput("INVALID_INPUT", f"The inputs are not JSON: {error}.", field="input_data") from None
-    if not isinstance(value, dict):
-        raise InvalidInput("INVALID_INPUT", "The inputs must be a JSON object.", field="input_data")
-    return {name: given for name, given in value.items() if given is not None}
 
 
 @guarded
