@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from html import escape
 from typing import TYPE_CHECKING
 from zoneinfo import available_timezones
@@ -19,15 +21,16 @@ from core.execution.schedules import (
     upcoming_runs,
     update_schedule,
 )
-from core.pipelines.definition import InputField, read_definition
+from core.pipelines.definition import Definition, InputField, read_definition
 from core.pipelines.queries import get_pipeline, list_pipelines
-from core.shared.errors import Forbidden, InvalidInput
+from core.shared.errors import Forbidden, InvalidInput, NotFound
 from pages.ui.badges import text_badge
 from pages.ui.confirm import confirm_delete
 from pages.ui.inputs import draw_input, read_input
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
+from pages.ui.vendor_notice import draw_vendor_notice
 from pages.ui.words import exact, joined, time_html, until
 from pages.workspace.notebook_files import file_actions
 
@@ -55,6 +58,7 @@ PAUSED = {
     "INVALID_INPUT": "Its inputs do not fit the pipeline any more.",
 }
 SHOWN, COMING = 5, 8
+TROUBLE_ADVICE = "Schedules that use it may fail: give their steps a fallback model, or retry their runs later."
 
 
 def schedules_page() -> None:
@@ -76,6 +80,7 @@ def schedules_page() -> None:
     if not schedules:
         st.html('<div class="sq-empty">No schedules yet. Choose a pipeline above and when it is to run.</div>')
         return
+    draw_vendor_notice(runtime, _definitions(runtime, account.id, schedules), TROUBLE_ADVICE)
     for schedule in schedules:
         _draw_schedule(runtime, schedule)
     _draw_coming(runtime, account)
@@ -108,6 +113,13 @@ def _draw_form(runtime: Runtime, account: Account) -> None:
         _draw_times(runtime)
         _draw_inputs(runtime, account, chosen)
         st.button("Make schedule", type="primary", key="schedule-make", on_click=_make)
+
+
+def _definitions(runtime: Runtime, owner_id: str, schedules: Sequence[ScheduleView]) -> Iterator[Definition]:
+    """What the schedules run; archived pipelines are not run."""
+    for pipeline_id in {schedule.pipeline_id for schedule in schedules if schedule.enabled}:
+        with suppress(NotFound):
+            yield read_definition(get_pipeline(runtime, owner_id, pipeline_id).definition)
 
 
 def _draw_times(runtime: Runtime) -> None:
