@@ -7,6 +7,7 @@ from html import escape
 
 import streamlit as st
 
+from core.accounts.commands import note_job_started
 from core.bootstrap import get_runtime
 from core.platform.jobs.commands import ask_for_run
 from core.platform.jobs.declared import declared_jobs, find_job
@@ -91,8 +92,13 @@ def _every(every: timedelta) -> str:
 @guarded
 def _run_now(name: str) -> None:
     runtime = get_runtime()
-    require_role(runtime, "admin")
-    if attempt(lambda: ask_for_run(runtime, find_job(name))):
+    session = require_role(runtime, "admin")
+
+    def ask() -> None:
+        ask_for_run(runtime, find_job(name))
+        note_job_started(runtime, session, name)
+
+    if attempt(ask):
         say("It runs within a few seconds.")
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 
+from core.accounts.audit import record_act
 from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey, check_automation
 from core.accounts.models import AccountRow, ApiKeyRow
 from core.accounts.queries import account_view
@@ -58,6 +59,7 @@ def create_api_key(
         if (session.scalar(mine) or 0) >= KEYS_A_PERSON:
             raise LimitExceeded("TOO_MANY_KEYS", f"There are {KEYS_A_PERSON} keys already. Delete one you do not use.")
         session.add(row)
+        record_act(runtime, session, "api_key.made", actor_id=owner.id, subject_id=key_id, scopes=row.scopes)
     return NewApiKey(key, _view(runtime, row))
 
 
@@ -67,6 +69,7 @@ def delete_api_key(runtime: Runtime, owner_id: str, key_id: str) -> None:
     with runtime.database.write() as session:
         if cast(CursorResult[Any], session.execute(mine)).rowcount != 1:
             raise NotFound("KEY_NOT_FOUND", "There is no such key.")
+        record_act(runtime, session, "api_key.deleted", actor_id=owner_id, subject_id=key_id)
 
 
 def list_api_keys(runtime: Runtime, owner_id: str) -> tuple[ApiKeyView, ...]:

@@ -39,6 +39,9 @@ ACTS = {
     "second_factor.codes_made": "Recovery codes made anew",
     "api_key.made": "API key made",
     "api_key.deleted": "API key deleted",
+    "api_key.cap_changed": "Cap of an API key changed",
+    "automation.paused": "Automation paused",
+    "automation.resumed": "Automation resumed",
     "job.started_by_hand": "Job started by hand",
 }
 """Every act there is, in words."""

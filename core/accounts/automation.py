@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
+from core.accounts.audit import record_act
 from core.accounts.models import AccountRow, ApiKeyRow
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, Forbidden, InvalidInput
@@ -18,18 +19,26 @@ LARGEST_CAP = 1_000_000  # credits
 
 def pause_automation(runtime: Runtime, account_id: str) -> datetime:
     """Pause; returns since when. Who pauses twice has paused once."""
-    mine, now = AccountRow.id == account_id, runtime.clock.now()
     with runtime.database.write() as session:
-        session.execute(
-            update(AccountRow).where(mine, AccountRow.automation_paused_at.is_(None)).values(automation_paused_at=now)
-        )
-        return session.scalars(select(AccountRow.automation_paused_at).where(mine)).one() or now
+        return pause(runtime, session, account_id)
+
+
+def pause(runtime: Runtime, session: Session, account_id: str) -> datetime:
+    """The same in the caller's transaction."""
+    mine, now = AccountRow.id == account_id, runtime.clock.now()
+    change = update(AccountRow).where(mine, AccountRow.automation_paused_at.is_(None)).values(automation_paused_at=now)
+    if session.scalar(change.returning(AccountRow.id)) is not None:
+        record_act(runtime, session, "automation.paused", actor_id=account_id, subject_id=account_id)
+    return session.scalars(select(AccountRow.automation_paused_at).where(mine)).one() or now
 
 
 def resume_automation(runtime: Runtime, account_id: str) -> None:
     """Go on. What schedules missed meanwhile, each deals with as it says."""
     with runtime.database.write() as session:
-        session.execute(update(AccountRow).where(AccountRow.id == account_id).values(automation_paused_at=None))
+        paused = (AccountRow.id == account_id, AccountRow.automation_paused_at.is_not(None))
+        resume = update(AccountRow).where(*paused).values(automation_paused_at=None)
+        if session.scalar(resume.returning(AccountRow.id)) is not None:
+            record_act(runtime, session, "automation.resumed", actor_id=account_id, subject_id=account_id)
 
 
 def automation_paused_at(runtime: Runtime, account_id: str) -> datetime | None:
@@ -61,7 +70,9 @@ def set_key_cap(runtime: Runtime, owner_id: str, key_id: str, max_micros: int | 
     """Let a key spend so much in a calendar month (UTC); None: no cap. Nothing happens where there is no such key."""
     mine = (ApiKeyRow.id == key_id, ApiKeyRow.account_id == owner_id)
     with runtime.database.write() as session:
-        session.execute(update(ApiKeyRow).where(*mine).values(max_micros_per_month=max_micros))
+        change = update(ApiKeyRow).where(*mine).values(max_micros_per_month=max_micros)
+        if session.scalar(change.returning(ApiKeyRow.id)) is not None:
+            record_act(runtime, session, "api_key.cap_changed", actor_id=owner_id, subject_id=key_id, micros=max_micros)
 
 
 def lock_key_cap(session: Session, owner_id: str, key_id: str) -> int | None:

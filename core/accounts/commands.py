@@ -7,12 +7,14 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import IntegrityError
 
+from core.accounts.audit import record_act
 from core.accounts.domain import (
     ROLES,
     SECRETS_A_SCOPE,
     SETUP_LIFE,
     Account,
     SecretView,
+    SessionView,
     check_secret,
     confirm_limit,
 )
@@ -175,3 +177,9 @@ def _store_secret(
         row.algorithm, row.key_version, row.updated_at = ALGORITHM, KEY_VERSION, now
         session.flush()
         return secret_view(runtime, row)
+
+
+def note_job_started(runtime: Runtime, by: SessionView, job: str) -> None:
+    """Write into the audit log that somebody had a job run out of turn."""
+    with runtime.database.write() as session:
+        record_act(runtime, session, "job.started_by_hand", actor_id=by.account.id, job=job)

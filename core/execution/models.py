@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -81,6 +81,10 @@ class StepRunRow(Base):
         UniqueConstraint("run_id", "frame", "step_id", "visit", "attempt"),
         Index(None, "owner_id", "pipeline_id", "step_id", "id"),
         Index(None, "owner_id", "fingerprint"),
+        # Of model calls only, and by what never changes: the end of a step touches no index for it.
+        Index(
+            None, "started_at", sqlite_where=text("provider IS NOT NULL"), postgresql_where=text("provider IS NOT NULL")
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))

@@ -53,10 +53,11 @@ def get_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> PipelineV
 
 
 def list_pipelines(
-    runtime: Runtime, owner_id: str, limit: int = 50, cursor: str | None = None
+    runtime: Runtime, owner_id: str, limit: int = 50, cursor: str | None = None, *, archived: bool = False
 ) -> Page[PipelineSummary]:
-    """A person's pipelines, newest first."""
-    query = select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
+    """A person's pipelines, newest first; those that are archived, or the others."""
+    status = "archived" if archived else "active"
+    query = select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.status == status)
     if cursor:
         query = query.where(PipelineRow.id < cursor)
     with runtime.database.read() as session:
@@ -118,6 +119,14 @@ def pipeline_names(runtime: Runtime, owner_id: str, pipeline_ids: set[str]) -> d
     with runtime.database.connect() as connection:
         rows = connection.execute(ABOUT, {"b_owner": owner_id, "b_pipelines": list(pipeline_ids)}).all()
     return {row.id: open_about(runtime, row)["name"] for row in rows}
+
+
+def active_names(runtime: Runtime, owner_id: str) -> dict[str, str]:
+    """Ids of a person's pipelines by name, the newest of each name; archived ones left out."""
+    mine = select(PipelineRow).where(PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
+    with runtime.database.read() as session:
+        rows = session.scalars(mine.order_by(PipelineRow.id)).all()
+    return {open_about(runtime, row)["name"]: row.id for row in rows}
 
 
 def find_pipeline_ids(runtime: Runtime, owner_id: str, text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import CursorResult
 
 from core.accounts.audit import record_act
+from core.accounts.automation import pause
 from core.accounts.domain import SessionView
 from core.accounts.letters import tell
 from core.accounts.roles import check_not_last_admin, lock_account
@@ -47,6 +48,7 @@ def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
         check_not_last_admin(session, account.id)
         session.add(row)
         end_sessions(runtime, session, account.id, keep=by.id)
+        pause(runtime, session, account.id)  # nothing new is made of what is about to go
         values = {
             "right": WORDS[account.language],
             "received": f"{now:%Y-%m-%d}",

@@ -33,6 +33,7 @@ from pages.ui.pin import pin_dialog
 from pages.ui.pipeline_settings import Settings, settings_dialog
 from pages.ui.session import current_session
 from pages.ui.steps import payer_of
+from pages.ui.vendor_notice import draw_vendor_notice
 from pages.ui.yaml_view import draw_issues, draw_yaml
 from pages.workspace.notebook_actions import Notebook
 from pages.workspace.notebook_cells import CellSheet
@@ -40,6 +41,7 @@ from pages.workspace.notebook_files import file_actions
 
 POLL_SECONDS = 0.3
 WAITING_SECONDS = 2.0
+TROUBLE_ADVICE = "Give its steps a fallback model of another vendor, or run them later; a retry waits by itself."
 COMMANDS = ("run_cell", "run_next", "run_stale", "save_version", "next", "previous", "help")
 
 
@@ -68,6 +70,8 @@ def notebook_page() -> None:
         shown = _load(session, get_pipeline(get_runtime(), session.account.id, pipeline.id))
     _draw_top(shown)
     draw_notices()
+    used = [shown.definition] if shown.definition is not None else []
+    draw_vendor_notice(get_runtime(), used, TROUBLE_ADVICE)
     if shown.view == "yaml" or shown.definition is None:
         _draw_yaml(shown)
     else:

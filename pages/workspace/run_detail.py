@@ -29,6 +29,7 @@ from pages.ui.outputs import draw_output
 from pages.ui.pin import pin_dialog
 from pages.ui.prompts import with_code
 from pages.ui.session import current_session
+from pages.ui.vendor_notice import draw_vendor_notice
 from pages.ui.waterfall import bars_of, draw_waterfall
 from pages.ui.words import ago, count, credits_range, duration, joined, time_html, tokens, trigger
 from pages.workspace.notebook_files import file_actions
@@ -46,6 +47,7 @@ from pages.workspace.run_step import ShownRun, draw_step, run_href
 POLL_SECONDS = 0.5
 WAITING_SECONDS = 2.0
 COMPARABLE = 20
+TROUBLE_ADVICE = "Retry what failed later, or give its steps a fallback model of another vendor in the notebook."
 
 
 def run_page() -> None:
@@ -58,6 +60,8 @@ def run_page() -> None:
     run = get_run(get_runtime(), session.account.id, run_id)
     _draw_header(run)
     draw_notices()
+    used = (Definition.model_validate(each) for each in (run.definition,))  # read only when there is trouble
+    draw_vendor_notice(get_runtime(), used, TROUBLE_ADVICE)
     if run.over_budget:
         _draw_paused(run)
     other = _compared(run)

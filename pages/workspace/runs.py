@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from html import escape
 from urllib.parse import urlencode
 
@@ -12,6 +13,7 @@ from core.execution.commands import retry_runs
 from core.execution.domain import BulkRetry, RunSummary
 from core.execution.queries import list_runs
 from core.pipelines.queries import list_pipelines
+from core.shared.clock import iso_z
 from core.shared.pages import Page
 from pages.ui.dialogs import retry_dialog
 from pages.ui.memory import ask_dialog, forget_widgets, keep, take, take_dialog, widget_text
@@ -32,6 +34,7 @@ STATUSES = {
     "failed": "Failed",
     "cancelled": "Cancelled",
 }
+PERIODS = {0: "At any time", 1: "In the last day", 7: "In the last 7 days", 30: "In the last 30 days"}
 _LIVE = "runs-live"
 _FILTERS = ("runs-status", "runs-pipeline", "runs-text")
 
@@ -48,6 +51,9 @@ def runs_page() -> None:
                 f"Retry {count(len(failed), 'failed run')}…", key="runs-retry", icon=":material/replay:",
                 help="Choose which, and see what it may cost.", on_click=ask_dialog, args=("retry",),
             )  # fmt: skip
+        if page.items:
+            with st.popover("Download", icon=":material/download:", key="runs-download"):
+                _draw_download()
     draw_notices()
     _draw_filters(session.account.id)
     live = _live(session.account.id)
@@ -103,6 +109,26 @@ def _draw_filters(owner_id: str) -> None:
         )
         if asked:
             st.button("Clear filters", key="runs-clear", type="tertiary", icon=":material/close:", on_click=_clear)
+
+
+def _draw_download() -> None:
+    """All runs that the filters let through, however many pages they fill: the browser saves them as they come."""
+    now = get_runtime().clock.now()
+    days = st.selectbox("Started", list(PERIODS), key="runs-period", format_func=PERIODS.get)
+    asked = st.query_params.to_dict()
+    query = {"pipeline_id": asked.get("pipeline"), "status": asked.get("status"), "text": asked.get("text")}
+    query["since"] = iso_z(now - timedelta(days=days)) if days else None
+    chosen = {name: value for name, value in query.items() if value}
+    filtered = "The filters of this page apply. " if len(chosen) > bool(days) else ""
+    rows = "".join(
+        f'<li><a class="sq-link" href="/api/runs/export?{escape(urlencode({"format": kind, **chosen}))}" download>'
+        f'{title}</a><div class="sq-facts">{what}</div></li>'
+        for kind, title, what in (
+            ("csv", "Table (CSV)", "A line a run, for a spreadsheet."),
+            ("ndjson", "Whole runs (NDJSON)", "With inputs, outputs and steps, a run a line."),
+        )
+    )
+    st.html(f'<ul class="sq-choices">{rows}</ul><div class="sq-facts">{filtered}Newest first.</div>')
 
 
 def _draw_choice(label: str, name: str, words: dict[str, str], *, width: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from zoneinfo import available_timezones
 
@@ -25,17 +26,21 @@ from core.execution.schedules import (
     update_schedule,
 )
 from core.pipelines.cron import check_cron, explain_cron, next_times
+from core.pipelines.definition import Definition, InputField, read_definition
 from core.pipelines.queries import get_pipeline, list_pipelines
-from core.shared.errors import Forbidden, InvalidInput
+from core.shared.errors import Forbidden, InvalidInput, NotFound
 from pages.ui.automation import DIALOG, draw_title, pause_dialog
 from pages.ui.badges import text_badge
 from pages.ui.caps import cap_meter, draw_cap_change, draw_cap_field, typed_cap
 from pages.ui.confirm import confirm_delete
+from pages.ui.inputs import draw_input, read_input
 from pages.ui.memory import ask_dialog, take_dialog, widget_text
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
+from pages.ui.vendor_notice import draw_vendor_notice
 from pages.ui.words import exact, joined, time_html, until
+from pages.workspace.notebook_files import file_actions
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -61,6 +66,7 @@ PAUSED = {
     "INVALID_INPUT": "Its inputs do not fit the pipeline any more.",
 }
 SHOWN, COMING = 5, 8
+TROUBLE_ADVICE = "Schedules that use it may fail: give their steps a fallback model, or retry their runs later."
 
 
 def schedules_page() -> None:
@@ -83,6 +89,7 @@ def schedules_page() -> None:
     if not schedules:
         st.html('<div class="sq-empty">No schedules yet. Choose a pipeline above and when it is to run.</div>')
     else:
+        draw_vendor_notice(runtime, _definitions(runtime, account.id, schedules), TROUBLE_ADVICE)
         taken = taken_this_month(runtime, account.id)
         rests = automation_paused_at(runtime, account.id) is not None
         for schedule in schedules:
@@ -122,6 +129,13 @@ def _draw_form(runtime: Runtime, account: Account) -> None:
         st.button("Make schedule", type="primary", key="schedule-make", on_click=_make)
 
 
+def _definitions(runtime: Runtime, owner_id: str, schedules: Sequence[ScheduleView]) -> Iterator[Definition]:
+    """What the schedules run; archived pipelines are not run."""
+    for pipeline_id in {schedule.pipeline_id for schedule in schedules if schedule.enabled}:
+        with suppress(NotFound):
+            yield read_definition(get_pipeline(runtime, owner_id, pipeline_id).definition)
+
+
 def _draw_times(runtime: Runtime) -> None:
     """The next times of what is being entered, or what is wrong with it."""
     expression, zone = _expression(), str(st.session_state["schedule-zone"])
@@ -139,18 +153,17 @@ def _draw_times(runtime: Runtime) -> None:
 
 
 def _draw_inputs(runtime: Runtime, account: Account, pipeline_id: str) -> None:
-    fields = _input_fields(runtime, account.id, pipeline_id)
-    if fields:
-        example = json.dumps(
-            {name: field.get("default") for name, field in fields.items()}, ensure_ascii=False, indent=2
-        )
-        st.text_area("Inputs, as JSON", example, key=f"schedule-inputs-{pipeline_id}", height=140)
+    draw_input(_form(pipeline_id), _input_fields(runtime, account.id, pipeline_id), file_actions(runtime, account))
 
 
-def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str, Any]:
-    definition: dict[str, Any] = get_pipeline(runtime, owner_id, pipeline_id).definition or {}
-    found = (definition.get("input") or {}).get("schema") or {}
-    return {name: field or {} for name, field in found.items()}
+def _input_fields(runtime: Runtime, owner_id: str, pipeline_id: str) -> dict[str, InputField]:
+    """The inputs of the saved version: that is what a schedule runs."""
+    return dict(read_definition(get_pipeline(runtime, owner_id, pipeline_id).definition).input.fields)
+
+
+def _form(pipeline_id: str) -> str:
+    """The name of the input form, which is another one than the notebook's."""
+    return f"schedule-{pipeline_id}"
 
 
 def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int, *, rests: bool) -> None:
@@ -245,23 +258,12 @@ def _make() -> None:
             timezone=str(st.session_state["schedule-zone"]),
             missed=st.session_state["schedule-missed"],
             max_micros_per_month=typed_cap("schedule-cap"),
-            input_data=_read_inputs(pipeline_id),
+            input_data=read_input(_form(pipeline_id), _input_fields(runtime, account.id, pipeline_id)),
         )
 
     if attempt(make):
         st.session_state["schedule-name"], st.session_state["schedule-cap"] = "", None
         say("Made the schedule.")
-
-
-def _read_inputs(pipeline_id: str) -> dict[str, Any]:
-    text = str(st.session_state.get(f"schedule-inputs-{pipeline_id}") or "{}")
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise InvalidInput("INVALID_INPUT", f"The inputs are not JSON: {error}.", field="input_data") from None
-    if not isinstance(value, dict):
-        raise InvalidInput("INVALID_INPUT", "The inputs must be a JSON object.", field="input_data")
-    return {name: given for name, given in value.items() if given is not None}
 
 
 @guarded

@@ -8,7 +8,20 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from core.platform.files.inspection import AT_ONCE
-from web.api import accounts, api_keys, auth, automation, files, pipelines, runs, schedules, secrets, system, webhooks
+from web.api import (
+    accounts,
+    api_keys,
+    auth,
+    automation,
+    files,
+    pipelines,
+    run_exports,
+    runs,
+    schedules,
+    secrets,
+    system,
+    webhooks,
+)
 from web.api.errors import install_error_handlers
 from web.api.openapi import describe
 from web.api.rate_limit import RateLimit
@@ -41,19 +54,21 @@ def build_api(runtime: Runtime) -> FastAPI:
     )
     api.state.runtime = runtime
     api.state.judging = CapacityLimiter(AT_ONCE)
-    for resource in (
+    resources = (
         system,
         auth,
         accounts,
         api_keys,
         automation,
         pipelines,
+        run_exports,  # `runs/export` stands before `runs/{run_id}`, which would take its name for an id
         runs,
         schedules,
         files,
         secrets,
         webhooks,
-    ):
+    )
+    for resource in resources:
         api.include_router(resource.router)
     install_error_handlers(api)
     describe(api)

@@ -19,6 +19,12 @@ from web.api.rate_limit import UNLIMITED
 SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "The token of `auth/login`."},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key, with the scope named."},
+    "key_in_address": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "api_key",
+        "description": "An API key whose only scope is `webhooks:trigger`.",
+    },
 }
 PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 TEXTS = {

@@ -100,7 +100,7 @@ def list_runs(
 ) -> dict[str, Any]:
     """Your runs, newest first."""
     page = queries.list_runs(runtime, account.id, pipeline_id=pipeline_id, status=status, limit=limit, cursor=cursor)
-    return {"items": [_item(run) for run in page.items], "next_cursor": page.next_cursor}
+    return {"items": [run_item(run) for run in page.items], "next_cursor": page.next_cursor}
 
 
 @router.get("/runs/{run_id}", response_model=None, responses=answers(200, RunAnswer, *REFUSED))
@@ -200,7 +200,8 @@ def _review(review: ReviewView) -> dict[str, Any]:
     return {name: iso_z(value) if isinstance(value, datetime) else value for name, value in facts.items()}
 
 
-def _item(run: RunSummary) -> dict[str, Any]:
+def run_item(run: RunSummary) -> dict[str, Any]:
+    """A run in a list, as clients see it."""
     return {
         "id": run.id,
         "pipeline_id": run.pipeline_id,

@@ -25,15 +25,6 @@ def test_a_new_pipeline_is_made_and_opens(person: Person) -> None:
     assert [made.name for made in list_pipelines(person.runtime, person.account.id).items] == ["Weekly digest"]
 
 
-def test_an_import_with_errors_says_where_and_keeps_the_text(person: Person) -> None:
-    app = page_test("pages.workspace.pipelines", "pipelines_page")
-    app.text_area(key="pipelines-text").set_value("name: X\nversion: 1\nsteps:\n  - id: a\n    propmt: hi\n")
-    app.button(key="pipelines-import-go").click().run()
-    assert app.error and "line" in app.error[0].value
-    assert "propmt" in app.text_area(key="pipelines-text").value
-    assert not list_pipelines(person.runtime, person.account.id).items
-
-
 def test_the_list_links_to_the_notebook(person: Person) -> None:
     pipeline_id = ensure_example(person.runtime, person.account)
     assert f"?pipeline={pipeline_id}" in text_of(page_test("pages.workspace.pipelines", "pipelines_page"))

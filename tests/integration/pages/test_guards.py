@@ -34,6 +34,7 @@ PLACES = {
     "preferences": "pages.account.preferences.preferences_page",
     "secrets": "pages.account.secrets.secrets_page",
     "admin": "admin.overview.overview_page",
+    "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
 }

@@ -1,5 +1,7 @@
 """The list of runs, one run, and what can be done with it."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -74,6 +76,20 @@ def test_filters_are_in_the_address(person: Person, example_run: RunView, failed
     by_name = text_of(page_test("pages.workspace.runs", "runs_page", text="support"))
     assert example_run.id in by_name and failed_run.id not in by_name
     assert "No run fits" in text_of(page_test("pages.workspace.runs", "runs_page", text="nothing like it"))
+
+
+def test_what_the_filters_show_can_be_downloaded(person: Person, example_run: RunView, failed_run: RunView) -> None:
+    def links(**query: str) -> list[str]:
+        app = page_test("pages.workspace.runs", "runs_page", **query)
+        return re.findall(r'href="(/api/runs/export[^"]*)"', text_of(app))
+
+    assert links() == ["/api/runs/export?format=csv", "/api/runs/export?format=ndjson"]
+    filtered = f"format=csv&amp;pipeline_id={failed_run.pipeline_id}&amp;status=failed&amp;text=reads"
+    assert links(status="failed", pipeline=failed_run.pipeline_id or "", text="reads")[0].endswith(filtered)
+    assert links(status="waiting") == [], "there is nothing to download"
+    app = page_test("pages.workspace.runs", "runs_page")
+    app.selectbox(key="runs-period").select(7).run()
+    assert re.search(r"format=csv&amp;since=20\d\d-\d\d-\d\dT\d\d%3A", text_of(app)) and not app.exception
 
 
 def test_older_runs_are_a_link_away(

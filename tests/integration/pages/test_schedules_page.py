@@ -31,9 +31,9 @@ def open_page() -> AppTest:
     return page_test("pages.workspace.schedules", "schedules_page")
 
 
-def make(app: AppTest, pipeline: str, name: str, inputs: str) -> AppTest:
+def make(app: AppTest, pipeline: str, name: str, who: str) -> AppTest:
     app.text_input(key="schedule-name").set_value(name)
-    app.text_area(key=f"schedule-inputs-{pipeline}").set_value(inputs)
+    app.text_area(key=f"input-schedule-{pipeline}-name").set_value(who)
     return app.button(key="schedule-make").click().run()
 
 
@@ -43,7 +43,7 @@ def test_a_schedule_is_made_switched_and_deleted(person: Person, pipeline: str) 
     app.selectbox(key="schedule-often").set_value("Every Monday at nine")
     app.selectbox(key="schedule-zone").set_value("Europe/Paris").run()
     assert "At 09:00 on Monday" in text_of(app) and "Europe/Paris" in text_of(app)
-    make(app, pipeline, "Mondays", '{"name": "Ada"}')
+    make(app, pipeline, "Mondays", "Ada")
     (made,) = list_schedules(person.runtime, person.account.id)
     assert (made.name, made.cron_expression, made.timezone) == ("Mondays", "0 9 * * 1", "Europe/Paris")
     assert made.input_data == {"name": "Ada"} and made.enabled
@@ -64,16 +64,40 @@ def test_a_schedule_is_made_switched_and_deleted(person: Person, pipeline: str) 
 
 
 def test_what_is_wrong_is_said_and_what_was_typed_stays(person: Person, pipeline: str) -> None:
-    app = make(open_page(), pipeline, "Mondays", "{name}")
-    assert "not JSON" in app.error[0].value
-    make(app, pipeline, "Mondays", "{}")
-    assert app.error and app.text_input(key="schedule-name").value == "Mondays"
+    app = make(open_page(), pipeline, "Mondays", "")
+    assert "`name` is required" in app.error[0].value and app.text_input(key="schedule-name").value == "Mondays"
     app.selectbox(key="schedule-often").set_value("Another time").run()
     app.text_input(key="schedule-cron").set_value("99 9 * * *").run()
     assert "no cron expression" in text_of(app)
-    make(app, pipeline, "Mondays", '{"name": "Ada"}')
+    make(app, pipeline, "Mondays", "Ada")
     assert "no cron expression" in app.error[0].value
     assert not list_schedules(person.runtime, person.account.id) and not app.exception
+
+
+def test_inputs_are_given_by_their_types(person: Person, pipeline: str) -> None:
+    fields = {
+        "team": {"type": "string", "enum": ["billing", "technical"], "default": "billing"},
+        "limit": {"type": "integer", "default": 3},
+        "share": {"type": "number"},
+        "strict": {"type": "boolean"},
+        "note": {"type": "string"},
+        "list": {"type": "string", "file": True},
+    }
+    names = "".join("{{#if input." + name + "}}x{{/if}}" for name in fields)
+    source = {**GREETING, "name": "Typed", "input": {"schema": fields}}
+    source["steps"] = [{"id": "greet", "type": "transform", "template": names}]
+    typed = create_pipeline(person.runtime, person.account, source).id
+    app = open_page()
+    app.selectbox(key="schedule-pipeline").set_value(typed).run()
+    place = f"input-schedule-{typed}"
+    app.selectbox(key=f"{place}-team").set_value("technical")
+    app.toggle(key=f"{place}-strict").set_value(True)
+    app.number_input(key=f"{place}-share").set_value(0.5).run()
+    assert "Or choose" in text_of(app) or "CSV" in text_of(app), "a file can be given"
+    app.text_input(key="schedule-name").set_value("Typed")
+    app.button(key="schedule-make").click().run()
+    (made,) = list_schedules(person.runtime, person.account.id)
+    assert made.input_data == {"team": "technical", "limit": 3, "share": 0.5, "strict": True} and not app.exception
 
 
 def test_the_free_plan_is_told_what_would_help(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from core.accounts.api_keys import create_api_key, delete_api_key, list_api_keys
 from core.accounts.authentication import sign_in
+from core.accounts.automation import resume_automation
 from core.accounts.commands import create_account, set_secret
 from core.accounts.domain import ROLES, SCOPES, Account
 from core.accounts.passwords import set_password
@@ -52,6 +53,10 @@ API: dict[tuple[str, str], str] = {
     ("GET", "/user/api-keys"): SESSION,
     ("POST", "/user/api-keys"): SESSION,
     ("DELETE", "/user/api-keys/{key_id}"): SESSION,
+    ("PATCH", "/user/api-keys/{key_id}"): SESSION,
+    ("GET", "/user/automation"): SESSION,
+    ("POST", "/user/automation/pause"): SESSION,
+    ("POST", "/user/automation/resume"): SESSION,
     ("GET", "/user/secrets"): SESSION,
     ("POST", "/user/secrets"): SESSION,
     ("DELETE", "/user/secrets/{name}"): SESSION,
@@ -67,6 +72,7 @@ API: dict[tuple[str, str], str] = {
     ("POST", "/pipelines/{pipeline_id}/estimate"): READ,
     ("POST", "/pipelines/validate"): READ,
     ("GET", "/runs"): READ,
+    ("GET", "/runs/export"): READ,
     ("GET", "/runs/{run_id}"): READ,
     ("GET", "/runs/{run_id}/stream"): READ,
     ("GET", "/reviews"): READ,
@@ -143,6 +149,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/user/api-keys"): {"name": "One more", "scopes": [READ]},
     ("POST", "/user/password"): {"current_password": PASSWORD, "password": "seven purple submarines"},
     ("PATCH", "/user/me"): {"name": "Changed"},
+    ("PATCH", "/user/api-keys/{key_id}"): {"max_credits_per_month": 5},
 }
 
 
@@ -170,6 +177,7 @@ class People:
 
     def renew(self) -> None:
         """Everybody signed in, and Ada with one of each thing: what was asked before may have ended some."""
+        resume_automation(self.runtime, self.ada.id)
         set_password(self.runtime, email=self.ada.email, password=PASSWORD)
         for who in ("ada", "eve", "root"):
             email = f"{who}@example.org"
