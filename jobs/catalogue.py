@@ -32,7 +32,7 @@ JOBS = (
     Job("schedules", "Starts the runs that schedules are due for.", OFTEN, schedules.run, has_due_schedules),
     Job("mail_outbox", "Sends the mails whose time has come.", OFTEN, mail_outbox.run, has_mail),
     Job("review_deadlines", "Answers reviews whose time is over.", MINUTE, review_deadlines.run, has_due_reviews),
-    Job("session_cleanup", "Deletes sign-ins that have ended.", HOUR, session_cleanup.run),
+    Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("file_cleanup", "Deletes files that no run needs any more.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),
     Job("job_history", "Deletes what is listed here after 30 days.", DAY, job_history.run),

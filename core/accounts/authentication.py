@@ -1,13 +1,13 @@
 """Signing in: the password, then the second factor where there is one."""
 
 import jwt
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 
-from core.accounts.devices import device_words
+from core.accounts.devices import device_words, place_of
 from core.accounts.domain import Account, SignedIn, clean_email
 from core.accounts.hashing import hash_password, is_weaker, password_matches
 from core.accounts.letters import tell
-from core.accounts.models import AccountRow, SessionRow
+from core.accounts.models import AccountRow
 from core.accounts.queries import account_view
 from core.accounts.second_factor import check_code
 from core.accounts.sessions import open_session
@@ -78,12 +78,12 @@ def finish_sign_in(
 def _open(runtime: Runtime, account: Account, device: str, client: str) -> SignedIn:
     clear_try(runtime, account.email, client)
     words = device_words(device)
-    place = f"{account.id} {words} {client}"
+    place = place_of(account.id, device, client)
     known = is_remembered(runtime, "device", place)
     with runtime.database.write() as session:
-        first = not session.scalar(select(exists().where(SessionRow.account_id == account.id)))
+        before = session.scalar(select(AccountRow.signed_in_at).where(AccountRow.id == account.id))
         signed_in = open_session(runtime, session, account, device)
-        if not known and not first:
+        if not known and before is not None:
             tell(runtime, session, account, "new_sign_in", {"device": words})
     remember(runtime, "device", place)
     return signed_in

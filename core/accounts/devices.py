@@ -31,5 +31,10 @@ def device_words(user_agent: str) -> str:
     return program or "An unknown program"
 
 
+def place_of(account_id: str, user_agent: str, client: str) -> str:
+    """What a sign-in is told apart by: whose, with what, from which network."""
+    return f"{account_id} {device_words(user_agent)} {client}"
+
+
 def _first(known: tuple[tuple[str, str], ...], user_agent: str) -> str | None:
     return next((name for name, pattern in known if re.search(pattern, user_agent)), None)

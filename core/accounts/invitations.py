@@ -1,10 +1,10 @@
 """Invitations: a one-time link with which somebody may make an account, for one address or for who has the link."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
@@ -123,6 +123,13 @@ def use_invitation(runtime: Runtime, session: Session, admission: Admission, acc
     if invited_by is None:
         raise _invalid()
     return invited_by
+
+
+def delete_old_invitations(runtime: Runtime, *, before: datetime) -> int:
+    """Delete invitations that were used or ended before a moment; returns how many."""
+    over = or_(InvitationRow.expires_at < before, InvitationRow.used_at < before)
+    with runtime.database.write() as session:
+        return cast(CursorResult[Any], session.execute(delete(InvitationRow).where(over))).rowcount
 
 
 def _address(runtime: Runtime, row: InvitationRow) -> str | None:

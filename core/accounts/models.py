@@ -65,6 +65,9 @@ class AccountRow(Base):
     password_changed_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "security", "Password changed", origin="observed")
     )
+    signed_in_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "security", "Last sign-in", origin="observed")
+    )
     automation_paused_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Schedules and keys paused", origin="observed")
     )

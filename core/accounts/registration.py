@@ -5,14 +5,17 @@ its owner a mail that says so.
 """
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hmac import compare_digest
+from typing import Any, cast
 
 from sqlalchemy import delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from core.accounts.devices import place_of
 from core.accounts.domain import Admission, SignedIn, check_password, clean_email, clean_language, clean_name
 from core.accounts.invitations import find_admission, use_invitation
 from core.accounts.models import AccountRow, SignUpCodeRow
@@ -21,7 +24,7 @@ from core.accounts.queries import account_view
 from core.accounts.sessions import open_session
 from core.accounts.throttle import client_network
 from core.platform.mail.postings import enqueue_mail
-from core.platform.ratelimits import count_try
+from core.platform.ratelimits import count_try, remember
 from core.platform.runtime import Runtime
 from core.shared.errors import Forbidden, InvalidInput, LimitExceeded
 
@@ -108,6 +111,7 @@ def register(
             "INVALID_CODE", "This code is wrong, older than 10 minutes or was tried too often. Ask for another.",
             field="code",
         )  # fmt: skip
+    remember(runtime, "device", place_of(signed_in.account.id, device, client_network(client_host)))
     return signed_in
 
 
@@ -123,6 +127,13 @@ def admit(runtime: Runtime, address: str, invitation: str | None) -> Admission:
             "INVITATION_NEEDED", "Accounts here are made by invitation. Ask an admin of this installation for one."
         )
     return Admission("free")
+
+
+def delete_old_codes(runtime: Runtime, *, before: datetime) -> int:
+    """Delete codes that ended before a moment; returns how many."""
+    with runtime.database.write() as session:
+        done = session.execute(delete(SignUpCodeRow).where(SignUpCodeRow.expires_at < before))
+        return cast(CursorResult[Any], done).rowcount
 
 
 def _take(

@@ -34,6 +34,7 @@ def open_session(runtime: Runtime, session: Session, account: Account, device: s
         expires_at=expires_at,
     )
     session.add(row)
+    session.execute(update(AccountRow).where(AccountRow.id == account.id).values(signed_in_at=now))
     return SignedIn(issue_token(runtime, session_id, now=now, expires_at=expires_at), account, expires_at)
 
 

@@ -129,7 +129,9 @@ def touch(widget: Any) -> None:
     if widget.type == "button":
         widget.click()
     elif widget.type in ("selectbox", "radio"):
-        widget.select_index(len(widget.options) - 1)
+        # Where words are shown for names, AppTest knows the words only; the function that makes them has the names.
+        names = getattr(getattr(widget, "format_func", None), "__self__", None)
+        widget.set_value(list(names if isinstance(names, dict) else widget.options)[-1])
     elif widget.type in ("toggle", "checkbox"):
         widget.set_value(not widget.value)
     elif widget.type == "number_input":
