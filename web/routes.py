@@ -27,7 +27,7 @@ def build_routes(runtime: Runtime) -> list[BaseRoute]:
     """Site, sign-in and API, in the order they are tried; Streamlit's own come after them."""
     api = build_api(runtime)
     return [
-        *site_routes(),
+        *site_routes(runtime),
         *SigningPages(runtime).routes(),
         *SetupPages(runtime).routes(),
         *RegistrationPages(runtime).routes(),

@@ -1,9 +1,13 @@
 """The landing page, the privacy page, their files, and the answer for addresses that do not exist."""
 
+from __future__ import annotations
+
 import re
 import struct
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -13,6 +17,9 @@ from starlette.types import Receive, Scope, Send
 from web.headers import streamlit_folder
 from web.rendering import message_page, page
 from web.site.plans import PLAN_CARDS
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
 
 STATIC = Path(__file__).with_name("static")
 KEEP_A_DAY = {"Cache-Control": "public, max-age=86400"}
@@ -41,10 +48,11 @@ PICTURES = {
 """The pictures of a notebook, each for the screens it fits; the first that fits is shown, the last fits all."""
 
 
-def site_routes() -> list[BaseRoute]:
+def site_routes(runtime: Runtime) -> list[BaseRoute]:
     """Everything public that is not a form."""
+    start = "/auth/register" if runtime.settings.signup == "open" else "/auth/login"
     return [
-        Route("/", landing),
+        Route("/", partial(landing, start=start)),
         Route("/privacy", privacy),
         SiteFiles(),
         Route("/favicon.ico", favicon),
@@ -52,9 +60,9 @@ def site_routes() -> list[BaseRoute]:
     ]
 
 
-def landing(request: Request) -> Response:
+def landing(request: Request, *, start: str) -> Response:
     """What it is, a picture, three proofs, prices, start."""
-    return page("landing.html", headers=KEEP_SHORTLY, plans=PLAN_CARDS, pictures=notebook_pictures())
+    return page("landing.html", headers=KEEP_SHORTLY, plans=PLAN_CARDS, pictures=notebook_pictures(), start=start)
 
 
 def privacy(request: Request) -> Response:
