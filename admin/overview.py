@@ -1,20 +1,32 @@
-"""The first page of the operators: how many people there are."""
+"""The first page of the operators: what needs them, and how many people there are."""
 
 from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.accounts.queries import installation_overview
 from core.bootstrap import get_runtime
+from core.platform.jobs.declared import declared_jobs
+from core.platform.jobs.queries import list_jobs
+from core.platform.mail.queries import outbox_figures
+from core.privacy.queries import open_requests
 from pages.ui.session import require_role
+from pages.ui.words import count, until
+
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
 
 
 def overview_page() -> None:
-    """Counts of people, admins and plans."""
+    """What needs somebody today; counts of people, admins and plans."""
     runtime = get_runtime()
     require_role(runtime, "admin")
     overview = installation_overview(runtime)
     st.html('<h1 class="sq-title">Overview</h1><p class="sq-facts">This installation, now.</p>')
+    _draw_needs(_needs(runtime))
     with st.container(key="figures"):
         people, admins, _, _ = st.columns(4)
     people.metric("People", f"{overview.people:,}", border=True)
@@ -28,6 +40,34 @@ def overview_page() -> None:
             '<table class="sq-table sq-slim"><thead><tr><th>Plan</th><th class="sq-num">People</th></tr></thead>'
             f"<tbody>{rows}</tbody></table>"
         )
+
+
+def _needs(runtime: Runtime) -> list[str]:
+    """A line for each thing that waits for somebody."""
+    now, lines = runtime.clock.now(), []
+    requests = open_requests(runtime)
+    if requests:
+        first = escape(until(requests[0].due_at, now))
+        lines.append(f"{count(len(requests), 'request')} to delete an account, the first due {first}")
+    failed = [view.job for view in list_jobs(runtime, declared_jobs(), runs=1) if view.runs and view.runs[0].error_code]
+    if failed:
+        names = ", ".join(f'<code class="sq-ref">{escape(job.name)}</code>' for job in failed)
+        link = '<a class="sq-link" href="/app/admin-jobs" target="_self">Jobs</a>'
+        lines.append(f"{count(len(failed), 'job')} failed last time: {names} ({link})")
+    late = outbox_figures(runtime).queued_over_an_hour
+    if late:
+        lines.append(f"{count(late, 'mail')} not sent for more than an hour")
+    return lines
+
+
+def _draw_needs(lines: list[str]) -> None:
+    with st.container(border=True, key="needs"):
+        if lines:
+            items = "".join(f"<li>{line}</li>" for line in lines)
+            st.html(f'<h2 class="sq-id">Needs you</h2><ul class="sq-plain-list">{items}</ul>')
+        else:
+            nothing = "Nothing: no requests, failed jobs or late mails."
+            st.html(f'<h2 class="sq-id">Needs you</h2><p class="sq-facts">{nothing}</p>')
 
 
 if __name__ == "__main__":
