@@ -42,6 +42,11 @@ ACTS = {
     "api_key.cap_changed": "Cap of an API key changed",
     "automation.paused": "Automation paused",
     "automation.resumed": "Automation resumed",
+    "own_key.saved": "Vendor key saved",
+    "own_key.deleted": "Vendor key deleted",
+    "secret.saved": "Secret saved",
+    "secret.deleted": "Secret deleted",
+    "credits.set": "Credits set by an operator",
     "job.started_by_hand": "Job started by hand",
 }
 """Every act there is, in words."""

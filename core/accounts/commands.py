@@ -119,12 +119,17 @@ def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str, ba
     with runtime.database.write() as session:
         session.execute(delete(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.provider == provider))
         session.add(row)
+        session.flush()
+        record_act(runtime, session, "own_key.saved", actor_id=owner_id, subject_id=row.id, provider=provider)
 
 
 def delete_own_key(runtime: Runtime, owner_id: str, provider: str) -> None:
     """Forget a vendor key."""
     with runtime.database.write() as session:
-        session.execute(delete(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.provider == provider))
+        mine = (OwnKeyRow.account_id == owner_id, OwnKeyRow.provider == provider)
+        gone = session.scalar(delete(OwnKeyRow).where(*mine).returning(OwnKeyRow.id))
+        if gone is not None:
+            record_act(runtime, session, "own_key.deleted", actor_id=owner_id, subject_id=gone, provider=provider)
 
 
 def set_secret(
@@ -146,9 +151,11 @@ def delete_secret(runtime: Runtime, owner_id: str, name: str, *, pipeline_id: st
     """Forget a secret of one scope. Raises NotFound."""
     index = secret_index(runtime, owner_id, pipeline_id, name)
     with runtime.database.write() as session:
-        found = delete(SecretRow).where(SecretRow.account_id == owner_id, SecretRow.name_index == index)
-        if cast(CursorResult[Any], session.execute(found)).rowcount != 1:
+        mine = (SecretRow.account_id == owner_id, SecretRow.name_index == index)
+        gone = session.scalar(delete(SecretRow).where(*mine).returning(SecretRow.id))
+        if gone is None:
             raise NotFound("SECRET_NOT_FOUND", "There is no secret of this name.")
+        record_act(runtime, session, "secret.deleted", actor_id=owner_id, subject_id=gone)
 
 
 def _store_secret(
@@ -176,6 +183,7 @@ def _store_secret(
         row.value = runtime.vault.seal_text(owner_id, f"secrets.value:{row.id}", value)
         row.algorithm, row.key_version, row.updated_at = ALGORITHM, KEY_VERSION, now
         session.flush()
+        record_act(runtime, session, "secret.saved", actor_id=owner_id, subject_id=row.id)
         return secret_view(runtime, row)
 
 

@@ -1,5 +1,6 @@
 """Acts on a person's credits."""
 
+from core.accounts.audit import record_act
 from core.accounts.domain import Account
 from core.credits import postings
 from core.credits.domain import PLANS
@@ -23,3 +24,4 @@ def set_credits(runtime: Runtime, owner: Account, *, micros: int) -> None:
     """Bring what is available to an amount (an operator's act, booked like any other)."""
     with runtime.database.write() as session:
         postings.set_available(runtime, session, owner.id, micros=micros, cause=f"operator:{runtime.ids.new()}")
+        record_act(runtime, session, "credits.set", actor_id=None, subject_id=owner.id, micros=micros)

@@ -5,12 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from core.accounts.audit import list_acts, record_act, verify_audit
-from core.accounts.commands import create_account
+from core.accounts.api_keys import create_api_key, delete_api_key
+from core.accounts.audit import ACTS, list_acts, record_act, verify_audit
+from core.accounts.automation import pause_automation, resume_automation, set_key_cap
+from core.accounts.commands import create_account, delete_own_key, delete_secret, save_own_key, set_secret
 from core.accounts.domain import Account, SessionView
 from core.accounts.passwords import set_password
 from core.accounts.queries import get_account
 from core.accounts.roles import set_roles
+from core.credits.commands import set_credits
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, Forbidden, InvalidInput, InvariantViolated, NotFound
 from tests.conftest import PASSWORD
@@ -137,3 +140,27 @@ def test_writers_at_once_make_one_chain(runtime: Runtime, ada: Account) -> None:
 def test_an_act_that_is_not_declared_is_refused(runtime: Runtime) -> None:
     with pytest.raises(InvariantViolated), runtime.database.write() as session:
         record_act(runtime, session, "something.else", actor_id=None)
+
+
+def test_keys_secrets_and_credits_leave_their_marks(runtime: Runtime, ada: Account) -> None:
+    key = create_api_key(runtime, ada, "Nightly", ["pipelines:read"]).view
+    set_key_cap(runtime, ada.id, key.id, 5_000_000)
+    delete_api_key(runtime, ada.id, key.id)
+    save_own_key(runtime, ada.id, "anthropic", "sk-ant-own-key-1")
+    delete_own_key(runtime, ada.id, "anthropic")
+    delete_own_key(runtime, ada.id, "anthropic")
+    set_secret(runtime, ada.id, "WEATHER_KEY", "a secret value")
+    delete_secret(runtime, ada.id, "WEATHER_KEY")
+    pause_automation(runtime, ada.id)
+    pause_automation(runtime, ada.id)
+    resume_automation(runtime, ada.id)
+    set_credits(runtime, ada, micros=7_000_000)
+    acts = [act.act for act in list_acts(runtime, 50, account_id=ada.id).items][::-1]
+    assert acts == [
+        "account.made", "api_key.made", "api_key.cap_changed", "api_key.deleted", "own_key.saved", "own_key.deleted",
+        "secret.saved", "secret.deleted", "automation.paused", "automation.resumed", "credits.set",
+    ]  # fmt: skip
+    assert set(acts) <= set(ACTS) and verify_audit(runtime).problems == ()
+    with runtime.database.read() as session:
+        stored = str(session.execute(text("SELECT * FROM audit_log")).all())
+    assert "WEATHER" not in stored and "Nightly" not in stored and "sk-ant" not in stored
