@@ -130,7 +130,12 @@ def find_account(runtime: Runtime, email: str) -> Account | None:
 def get_account(runtime: Runtime, account_id: str) -> Account:
     """A person by id. Raises NotFound."""
     with runtime.database.read() as session:
-        row = session.get(AccountRow, account_id)
+        return account_of(runtime, session, account_id)
+
+
+def account_of(runtime: Runtime, session: Session, account_id: str) -> Account:
+    """A person by id, in the caller's transaction. Raises NotFound."""
+    row = session.get(AccountRow, account_id)
     if row is None:
         raise NotFound("ACCOUNT_NOT_FOUND", "There is no such account.")
     return account_view(runtime, row)

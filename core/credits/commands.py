@@ -3,7 +3,7 @@
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
 from core.credits import postings
-from core.credits.domain import PLANS
+from core.credits.domain import PLANS, month_cause, month_number
 from core.platform.runtime import Runtime
 from core.shared.money import MICROS
 
@@ -13,11 +13,10 @@ def grant_month(runtime: Runtime, owner: Account) -> None:
     monthly = PLANS[owner.plan].monthly_credits
     if monthly is None:
         return
-    now, anchor = runtime.clock.now(), owner.created_at
-    months = (now.year - anchor.year) * 12 + now.month - anchor.month - (1 if now.day < anchor.day else 0)
+    cause = month_cause(owner.id, owner.plan, month_number(owner.created_at, runtime.clock.now()))
     with runtime.database.write() as session:
-        cause = f"plan:{owner.id}:{owner.plan}:{max(0, months)}"
-        postings.grant(runtime, session, owner.id, micros=monthly * MICROS, cause=cause)
+        if postings.grant(runtime, session, owner.id, micros=monthly * MICROS, cause=cause):
+            postings.begin_month(session, owner.id)
 
 
 def set_credits(runtime: Runtime, owner: Account, *, micros: int) -> None:

@@ -1,13 +1,15 @@
 """Credits: plans, prices in micro-credits, and the rules of the ledger. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from core.shared.errors import LimitExceeded
 from core.shared.money import MICROS
 
 MARKUP = Decimal("1.25")
+ALERT_PERCENTS = (50, 80, 100)
+"""Shares of a month's credits at which the person is told."""
 
 
 class InsufficientCredits(LimitExceeded):
@@ -73,6 +75,31 @@ def micros_for(cost_usd: Decimal, plan: str) -> int:
     """Micro-credits of a vendor cost: cents x 1.25 / the plan's credit value, rounded up once."""
     credits = cost_usd * 100 * MARKUP / PLANS[plan].credit_value_cents
     return int((credits * MICROS).to_integral_value(rounding=ROUND_CEILING))
+
+
+def crossed_percent(before: int, after: int, granted: int) -> int | None:
+    """The highest share of a month's credits that usage reached by going from `before` to `after`; None for none."""
+    reached = (percent for percent in ALERT_PERCENTS if before * 100 < percent * granted <= after * 100)
+    return max(reached, default=None)
+
+
+def month_number(anchor: datetime, now: datetime) -> int:
+    """How many months of credits began since the anchor, each on its day of the month."""
+    months = (now.year - anchor.year) * 12 + now.month - anchor.month - (1 if now.day < anchor.day else 0)
+    return max(0, months)
+
+
+def month_cause(owner_id: str, plan: str, number: int) -> str:
+    """What a month's credits are granted for: the ledger's cause."""
+    return f"plan:{owner_id}:{plan}:{number}"
+
+
+def month_start(anchor: datetime, number: int) -> datetime:
+    """The day (UTC) on which a month of credits begins; the first of the next month where there is no such day."""
+    years, month = divmod(anchor.month - 1 + number, 12)
+    first = datetime(anchor.year + years, month + 1, 1, tzinfo=anchor.tzinfo)
+    day = first + timedelta(days=anchor.day - 1)
+    return day if day.month == first.month else day.replace(day=1)
 
 
 def charged_cents(cost_usd: Decimal) -> Decimal:

@@ -34,6 +34,9 @@ class CreditAccount(Base):
     granted_micros: Mapped[int] = mapped_column(
         BigInteger, info=personal("user.financial", "billing", "Credits granted", **LEDGER)
     )
+    month_began_micros: Mapped[int | None] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits spent before this month", **LEDGER)
+    )
 
 
 class LedgerTransaction(Base):

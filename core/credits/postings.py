@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from core.credits.alerts import alert_usage
 from core.credits.domain import PLANS, InsufficientCredits
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
 from core.platform.runtime import Runtime
@@ -41,6 +42,7 @@ ENTER = insert(cast(Table, LedgerEntry.__table__))
 OPEN_SQLITE = sqlite.insert(ACCOUNTS).on_conflict_do_nothing()
 OPEN_POSTGRESQL = postgresql.insert(ACCOUNTS).on_conflict_do_nothing()
 LOCK = select(ACCOUNTS.c.owner_id).where(_owner).with_for_update()
+BEGIN_MONTH = update(ACCOUNTS).where(_owner).values(month_began_micros=ACCOUNTS.c.spent_micros)
 LEFT = select(ACCOUNTS.c.available_micros).where(_owner)
 
 
@@ -67,6 +69,11 @@ def grant(runtime: Runtime, session: Session, owner_id: str, *, micros: int, cau
     return _post(runtime, session, owner_id, [("grant", cause, {"granted": -micros, "available": micros})])
 
 
+def begin_month(session: Session, owner_id: str) -> None:
+    """Count what is used of a month's credits from now on; with the grant that gives them."""
+    session.connection().execute(BEGIN_MONTH, {"b_owner": owner_id})
+
+
 def hold(runtime: Runtime, session: Session, owner_id: str, *, plan: str, micros: int, cause: str) -> None:
     """Set credits aside before a call. Plans without a limit are granted what they use.
 
@@ -87,18 +94,24 @@ def settle(
     session: Session,
     owner_id: str,
     *,
+    plan: str,
     held: int,
     micros: int,
     cause: str,
     price_version: str | None,
 ) -> None:
-    """Turn a hold into spending and give back the rest. `micros` is at most `held`."""
+    """Turn a hold into spending and give back the rest. `micros` is at most `held`.
+
+    On a plan with a limit, a share of the month's credits that is reached with it is told by mail.
+    """
     if held == 0:
         return
     if micros > held:
         raise InvariantViolated("OVERCHARGE", "A call cost more than was held for it.")
     moves = {"held": -held, "spent": micros, "available": held - micros}
-    _post(runtime, session, owner_id, [("settle", cause, moves)], price_version)
+    booked = _post(runtime, session, owner_id, [("settle", cause, moves)], price_version)
+    if booked and micros and PLANS[plan].monthly_credits is not None:
+        alert_usage(runtime, session, owner_id, plan, micros)
 
 
 def release(runtime: Runtime, session: Session, owner_id: str, *, held: int, cause: str) -> None:

@@ -304,6 +304,7 @@ def _end(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: S
             runtime,
             session,
             claim.owner_id,
+            plan=claim.plan,
             held=change.held_micros,
             micros=change.credit_micros,
             cause=cause,

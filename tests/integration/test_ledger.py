@@ -33,7 +33,9 @@ def _hold(runtime: Runtime, person: Account, micros: int, cause: str) -> None:
 
 def _settle(runtime: Runtime, person: Account, held: int, micros: int, cause: str) -> None:
     with runtime.database.write() as session:
-        postings.settle(runtime, session, person.id, held=held, micros=micros, cause=cause, price_version=None)
+        postings.settle(
+            runtime, session, person.id, plan=person.plan, held=held, micros=micros, cause=cause, price_version=None
+        )
 
 
 def test_a_hold_is_settled_once_and_the_rest_returns(runtime: Runtime, person: Account) -> None:
