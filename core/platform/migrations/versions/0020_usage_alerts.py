@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019_usage_alerts"
-down_revision = "0018_vendor_calls"
+revision = "0020_usage_alerts"
+down_revision = "0019_signed_in_at"
 
 
 def upgrade() -> None:
