@@ -16,6 +16,7 @@ from core.accounts.audit import verify_audit
 from core.accounts.domain import ROLES, Account
 from core.accounts.passwords import set_password
 from core.accounts.queries import find_account, get_operator, list_accounts
+from core.accounts.second_factor import switch_off
 from core.bootstrap import build_runtime, prepare, set_runtime
 from core.credits.commands import set_credits
 from core.credits.queries import verify_ledger
@@ -215,6 +216,19 @@ def user_password(email: str, password_stdin: PasswordFlag = False) -> None:
     """Set a password; the person is signed out everywhere."""
     set_password(open_runtime(), email=email, password=_password(password_stdin))
     typer.echo("The password is changed.")
+
+
+@user.command("second-factor")
+def user_second_factor(
+    email: str, off: Annotated[bool, typer.Option("--off", help="Switch it off; the person is signed out everywhere.")]
+) -> None:
+    """Switch off the second factor of somebody who lost phone and recovery codes."""
+    if not off:
+        raise fail("A person switches it on under Profile. This command only switches it off: --off.", 2)
+    runtime = open_runtime()
+    if not switch_off(runtime, _find(runtime, email), by_operator=True):
+        raise fail("The second factor of this person is off.")
+    typer.echo("The second factor is off, and the person is signed out everywhere.")
 
 
 @user.command("list")

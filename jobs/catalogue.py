@@ -8,6 +8,7 @@ from core.platform.jobs.domain import Job
 from core.platform.mail.commands import has_due
 from core.platform.runtime import Runtime
 from jobs import (
+    audit_mark,
     file_cleanup,
     job_history,
     key_cleanup,
@@ -35,5 +36,6 @@ JOBS = (
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("file_cleanup", "Deletes files that no run needs any more.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),
+    Job("audit_mark", "Writes down where the audit log ends, so that a cut shows.", DAY, audit_mark.run),
     Job("job_history", "Deletes what is listed here after 30 days.", DAY, job_history.run),
 )  # fmt: skip

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 from core.accounts.audit import record_act
 from core.accounts.domain import SessionView, clean_email
 from core.accounts.letters import tell
-from core.accounts.links import LIVES, end_links, make_link, read_link, use_link
+from core.accounts.links import LIVES, end_later_undos, end_links, make_link, read_link, use_link
 from core.accounts.models import AccountRow
 from core.accounts.queries import account_view
+from core.accounts.second_factor import forget_factor
 from core.accounts.sessions import check_confirmed, end_sessions
 from core.platform.ratelimits import count_try
 from core.platform.runtime import Runtime
@@ -54,7 +55,8 @@ def confirm_address(runtime: Runtime, token: str) -> None:
     Raises Forbidden LINK_INVALID, Conflict EMAIL_TAKEN.
     """
     with runtime.database.write() as session:
-        account_id, address = use_link(runtime, session, "address", token)
+        used = use_link(runtime, session, "address", token)
+        account_id, address = used.account_id, used.address
         assert address is not None
         account = account_view(runtime, session.get_one(AccountRow, account_id))
         undo = make_link(runtime, session, "address_undo", account_id, address=account.email)
@@ -69,16 +71,24 @@ def confirm_address(runtime: Runtime, token: str) -> None:
 
 
 def undo_address(runtime: Runtime, token: str) -> None:
-    """Take a change back with the link mailed to the old address. Every sign-in ends: somebody else may hold one.
+    """Take a change back with the link mailed to the old address.
 
+    Whoever changed it knew the password, and may hold a session and a second factor: every sign-in ends, the password
+    counts no more until a new one is set by mail, and a second factor that was switched on since is off.
     Raises Forbidden LINK_INVALID, Conflict EMAIL_TAKEN.
     """
     with runtime.database.write() as session:
-        account_id, address = use_link(runtime, session, "address_undo", token)
+        used = use_link(runtime, session, "address_undo", token)
+        account_id, address = used.account_id, used.address
         assert address is not None
-        end_links(session, account_id, "reset", "address", "address_undo")
+        end_links(session, account_id, "reset", "address")
+        end_later_undos(session, account_id, used.created_at)
         end_sessions(runtime, session, account_id)
         _write(runtime, session, account_id, address)
+        row = session.get_one(AccountRow, account_id)
+        row.password_hash = None
+        if row.totp_on_at is not None and row.totp_on_at >= used.created_at:
+            forget_factor(runtime, session, account_view(runtime, row), actor_id=account_id)
         record_act(runtime, session, "account.address_restored", actor_id=account_id, subject_id=account_id)
 
 

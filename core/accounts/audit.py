@@ -1,8 +1,10 @@
 """The audit log: what was done that matters, by whom, to what; opaque ids only.
 
 Every row's hash is an HMAC, under a key of the installation, of the row and of the hash before it. Who can write
-to the database but has no key cannot alter, drop or reorder rows without `verify_audit` finding the place. What
-an erasure takes away (who an id was) is in no row, so the chain survives it.
+to the database but has no key cannot alter, drop or reorder rows without `verify_audit` finding the place. The end
+has a seal of its own, so rows cannot be cut off it either; an older end could be put back together with the rows it
+fits, which shows against the marks that a job writes into the log of the process every day. What an erasure takes
+away (who an id was) is in no row, so the chain survives it.
 """
 
 import hmac
@@ -15,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.accounts.domain import AuditProof, AuditView
 from core.accounts.models import AuditHead, AuditRow
+from core.accounts.queries import people_exist
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
 from core.shared.errors import InvariantViolated
@@ -87,9 +90,13 @@ def record_act(
     head = session.execute(_HEAD.with_for_update()).one()
     at = runtime.clock.now()
     chained = _Chained(head.seq + 1, iso_z(at), actor_id, act, subject_id, json.dumps(details, sort_keys=True))
-    digest = _digest(runtime, head.hash, chained)
+    before = START
+    if head.seq:
+        before = session.scalar(select(AuditRow.hash).where(AuditRow.seq == head.seq)) or START
+    digest = _digest(runtime, before, chained)
     session.add(AuditRow(**{**chained._asdict(), "at": at}, hash=digest))
-    session.execute(update(AuditHead).where(AuditHead.id == HEAD).values(seq=chained.seq, hash=digest))
+    mark = _seal_head(runtime, chained.seq, digest)
+    session.execute(update(AuditHead).where(AuditHead.id == HEAD).values(seq=chained.seq, hash=mark))
 
 
 def verify_audit(runtime: Runtime) -> AuditProof:
@@ -107,8 +114,12 @@ def verify_audit(runtime: Runtime) -> AuditProof:
                 problems.append(f"Row {row.seq} does not follow from the row before it.")
                 count = row.seq
             before = row.hash
-        if end is not None and (count, before) != (end.seq, end.hash):
+        if end is not None and total and not hmac.compare_digest(_seal_head(runtime, count, before), end.hash):
             problems.append(f"The log should end with row {end.seq}, and ends with row {count}.")
+        if not total and people_exist(session):
+            problems.append(
+                "The log is empty although there are people: their accounts were logged when they were made."
+            )
         now = session.execute(_HEAD).one_or_none()  # what was written meanwhile is not too much
         beyond = select(func.count()).select_from(AuditRow).where(AuditRow.seq > (now.seq if now else 0))
         if session.scalar(beyond):
@@ -139,6 +150,18 @@ def list_acts(
 
 def _chained(row: AuditRow) -> _Chained:
     return _Chained(row.seq, iso_z(row.at), row.actor_id, row.act, row.subject_id, row.details)
+
+
+def audit_end(runtime: Runtime) -> tuple[int, str]:
+    """The number of rows and the mark of the end, to be kept elsewhere: an old end that is put back shows there."""
+    with runtime.database.read() as session:
+        end = session.execute(_HEAD).one_or_none()
+    return (end.seq, end.hash.hex()) if end else (0, "")
+
+
+def _seal_head(runtime: Runtime, seq: int, digest: bytes) -> bytes:
+    # Its own key: who cuts rows off cannot make the end that fits what is left.
+    return hmac.digest(runtime.vault.derive("audit-head"), seq.to_bytes(8) + digest, "sha256")
 
 
 def _digest(runtime: Runtime, before: bytes, chained: _Chained) -> bytes:

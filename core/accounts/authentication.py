@@ -1,7 +1,10 @@
 """Signing in: the password, then the second factor where there is one."""
 
+from typing import Any, cast
+
 import jwt
 from sqlalchemy import select, update
+from sqlalchemy.engine import CursorResult
 
 from core.accounts.devices import device_words, place_of
 from core.accounts.domain import Account, SignedIn, clean_email
@@ -31,7 +34,7 @@ def sign_in(
 
     An unknown address takes as long as a known one and gets the same answer. `client_host` is where the request
     comes from. Raises Forbidden INVALID_CREDENTIALS; SECOND_FACTOR_REQUIRED where only the code is missing (its
-    `challenge` lets `finish_sign_in` go on without the password) or INVALID_CODE; LimitExceeded after too many tries
+    `challenge` lets `finish_sign_in` go on without the password) or WRONG_CODE; LimitExceeded after too many tries
     (`throttle`).
     """
     wrong = Forbidden("INVALID_CREDENTIALS", "The address or the password is wrong.")
@@ -55,7 +58,7 @@ def sign_in(
         raise Forbidden("SECOND_FACTOR_REQUIRED", message, field="code", challenge=challenge)
     if account.has_second_factor:
         check_code(runtime, account.id, code)
-    return _open(runtime, account, device, client)
+    return _open(runtime, account, row.password_hash, device, client, wrong)
 
 
 def finish_sign_in(
@@ -63,7 +66,7 @@ def finish_sign_in(
 ) -> SignedIn:
     """The second half of a sign-in, within five minutes after the first and before the password is changed.
 
-    Raises Forbidden CHALLENGE_ENDED, SECOND_FACTOR_REQUIRED, INVALID_CODE; LimitExceeded.
+    Raises Forbidden CHALLENGE_ENDED, SECOND_FACTOR_REQUIRED, WRONG_CODE; LimitExceeded.
     """
     ended = Forbidden("CHALLENGE_ENDED", "That took too long. Sign in again.")
     account_id = _challenged(challenge)
@@ -72,18 +75,25 @@ def finish_sign_in(
     if row is None or not read_challenge(runtime, challenge, row.id, row.password_hash or ""):
         raise ended
     check_code(runtime, row.id, code)
-    return _open(runtime, account_view(runtime, row), device, client_network(client_host))
+    account, client = account_view(runtime, row), client_network(client_host)
+    return _open(runtime, account, row.password_hash, device, client, ended)
 
 
-def _open(runtime: Runtime, account: Account, device: str, client: str) -> SignedIn:
+def _open(
+    runtime: Runtime, account: Account, hashed: str | None, device: str, client: str, too_late: Forbidden
+) -> SignedIn:
+    """Open the session, unless the password that was checked was replaced meanwhile."""
     clear_try(runtime, account.email, client)
     words = device_words(device)
     place = place_of(account.id, device, client)
     known = is_remembered(runtime, "device", place)
     with runtime.database.write() as session:
-        before = session.scalar(select(AccountRow.signed_in_at).where(AccountRow.id == account.id))
+        same = (AccountRow.id == account.id, AccountRow.password_hash == hashed)
+        row = session.execute(select(AccountRow.signed_in_at).where(*same).with_for_update()).one_or_none()
+        if row is None:
+            raise too_late
         signed_in = open_session(runtime, session, account, device)
-        if not known and before is not None:
+        if not known and row.signed_in_at is not None:
             tell(runtime, session, account, "new_sign_in", {"device": words})
     remember(runtime, "device", place)
     return signed_in
@@ -94,8 +104,9 @@ def _hash_anew(runtime: Runtime, row: AccountRow, password: str) -> None:
     same = (AccountRow.id == row.id, AccountRow.password_hash == row.password_hash)
     hashed = hash_password(runtime, password)
     with runtime.database.write() as session:
-        session.execute(update(AccountRow).where(*same).values(password_hash=hashed))
-    row.password_hash = hashed
+        done = session.execute(update(AccountRow).where(*same).values(password_hash=hashed))
+    if cast(CursorResult[Any], done).rowcount == 1:
+        row.password_hash = hashed
 
 
 def _challenged(challenge: str) -> str | None:

@@ -20,7 +20,7 @@ from core.accounts.domain import (
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SetupToken
 from core.accounts.new_accounts import add_account, default_plan, new_account
-from core.accounts.queries import account_view, in_scope, people_exist, secret_index, secret_view
+from core.accounts.queries import account_view, in_scope, is_set_up, secret_index, secret_view
 from core.platform.runtime import Runtime
 from core.platform.vault import ALGORITHM, KEY_VERSION
 from core.shared.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound
@@ -42,6 +42,7 @@ def create_account(
         with runtime.database.write() as session:
             add_account(runtime, session, row, "operator")
     except IntegrityError:
+        runtime.vault.forget(row.id)
         raise Conflict("EMAIL_TAKEN", "There is an account with this address already.", field="email") from None
     return account_view(runtime, row)
 
@@ -58,7 +59,8 @@ def set_up_owner(runtime: Runtime, *, token: str, email: str, password: str, nam
             .where(SetupToken.token_hash == index, SetupToken.used_at.is_(None), SetupToken.expires_at > now)
             .values(used_at=now)
         )
-        if cast(CursorResult[Any], used).rowcount != 1 or people_exist(session):
+        if cast(CursorResult[Any], used).rowcount != 1 or is_set_up(session):
+            runtime.vault.forget(row.id)
             raise Forbidden(
                 "SETUP_LINK_INVALID",
                 "This link was used or has ended. Print a new one with `stepiq owner-link`.",
@@ -71,7 +73,7 @@ def owner_link(runtime: Runtime) -> str | None:
     """A fresh one-time link for the owner's account; None once somebody has one. Earlier links end."""
     token = secrets.token_urlsafe(24)
     with runtime.database.write() as session:
-        if people_exist(session):
+        if is_set_up(session):
             return None
         session.execute(delete(SetupToken))
         expires_at = runtime.clock.now() + SETUP_LIFE
@@ -86,7 +88,11 @@ def ensure_operator(runtime: Runtime) -> None:
             account_id = runtime.ids.new()
             runtime.vault.adopt(account_id)
             now = runtime.clock.now()
-            session.add(AccountRow(id=account_id, plan="enterprise", roles="", is_operator=True, created_at=now))
+            session.add(
+                AccountRow(
+                    id=account_id, plan="enterprise", roles="", is_operator=True, signed_up=False, created_at=now
+                )
+            )
 
 
 def set_confirm_limit(runtime: Runtime, owner_id: str, credits: float) -> None:

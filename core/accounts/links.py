@@ -1,6 +1,7 @@
 """One-time links that are mailed: a random token, of which a keyed hash is kept, used once and before its end."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -52,8 +53,17 @@ def read_link(runtime: Runtime, session: Session, purpose: Purpose, token: str) 
     return row
 
 
-def use_link(runtime: Runtime, session: Session, purpose: Purpose, token: str) -> tuple[str, str | None]:
-    """Use a link up in the caller's transaction; answers its account and address. Raises Forbidden LINK_INVALID."""
+@dataclass(frozen=True, slots=True)
+class UsedLink:
+    """What a link that was used said: whose it is, its address, when it was made."""
+
+    account_id: str
+    address: str | None
+    created_at: datetime
+
+
+def use_link(runtime: Runtime, session: Session, purpose: Purpose, token: str) -> UsedLink:
+    """Use a link up in the caller's transaction. Raises Forbidden LINK_INVALID."""
     row = read_link(runtime, session, purpose, token)
     assert row.account_id is not None
     address = row.address and runtime.vault.open_text(row.account_id, _where(row), row.address)
@@ -61,7 +71,7 @@ def use_link(runtime: Runtime, session: Session, purpose: Purpose, token: str) -
     used = session.execute(delete(AccountLinkRow).where(AccountLinkRow.token_hash == row.token_hash))
     if cast(CursorResult[Any], used).rowcount != 1:
         raise invalid()
-    return row.account_id, address or None
+    return UsedLink(row.account_id, address or None, row.created_at)
 
 
 def end_links(session: Session, account_id: str, *purposes: Purpose) -> None:
@@ -69,6 +79,15 @@ def end_links(session: Session, account_id: str, *purposes: Purpose) -> None:
     session.execute(
         delete(AccountLinkRow).where(AccountLinkRow.account_id == account_id, AccountLinkRow.purpose.in_(purposes))
     )
+
+
+def end_later_undos(session: Session, account_id: str, since: datetime) -> None:
+    """End the links that take back changes made since a moment: with the change before them they are taken back too.
+
+    Those of earlier changes stay: who took an account over must not be able to end its owner's.
+    """
+    undos = (AccountLinkRow.account_id == account_id, AccountLinkRow.purpose == "address_undo")
+    session.execute(delete(AccountLinkRow).where(*undos, AccountLinkRow.created_at >= since))
 
 
 def delete_old_links(runtime: Runtime, *, before: datetime) -> int:

@@ -40,6 +40,9 @@ class AccountRow(Base):
         String(100), info=personal("user.account.settings", ACCOUNT, "Roles", origin="derived")
     )
     is_operator: Mapped[bool] = mapped_column(Boolean, info=not_personal("marks the system's own account"))
+    signed_up: Mapped[bool] = mapped_column(
+        Boolean, info=personal("user.account.settings", ACCOUNT, "Account made by signing up", origin="observed")
+    )
     confirm_above_micros: Mapped[int | None] = mapped_column(
         BigInteger, info=personal("user.account.settings", ACCOUNT, "Cost above which a run asks first")
     )

@@ -24,6 +24,7 @@ def new_account(
     plan: str,
     roles: tuple[str, ...] = (),
     language: str = "en",
+    signed_up: bool = False,
 ) -> AccountRow:
     """A row to be added. Hashing takes its time, so it is made outside any transaction. Raises InvalidInput."""
     address, shown = clean_email(email), clean_name(name)
@@ -42,6 +43,7 @@ def new_account(
         roles=",".join(clean_roles(roles)),
         language=clean_language(language),
         is_operator=False,
+        signed_up=signed_up,
         created_at=runtime.clock.now(),
     )
 

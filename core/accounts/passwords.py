@@ -1,7 +1,5 @@
 """Passwords: forgotten, set anew by a mailed link, changed, and set by an operator."""
 
-from dataclasses import replace
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -12,7 +10,7 @@ from core.accounts.letters import tell
 from core.accounts.links import LIVES, end_links, make_link, read_link, use_link
 from core.accounts.models import AccountRow
 from core.accounts.queries import account_view, find_account
-from core.accounts.sessions import confirm_password, end_sessions
+from core.accounts.sessions import check_password_again, end_sessions
 from core.accounts.throttle import client_network
 from core.platform.ratelimits import count_try
 from core.platform.runtime import Runtime
@@ -74,7 +72,7 @@ def reset_password(runtime: Runtime, *, token: str, password: str) -> None:
         raise NotFound("ACCOUNT_NOT_FOUND", "There is no account of this link any more.")
     hashed = _new_hash(runtime, account_view(runtime, row), password)
     with runtime.database.write() as session:
-        account_id, _ = use_link(runtime, session, "reset", token)
+        account_id = use_link(runtime, session, "reset", token).account_id
         _store(runtime, session, account_id, hashed, act="password.reset", actor_id=account_id)
 
 
@@ -105,10 +103,9 @@ def set_password(runtime: Runtime, *, email: str, password: str) -> None:
 
 
 def _ask(runtime: Runtime, view: SessionView, current: str, client_host: str | None) -> None:
-    # The second factor is not asked for: a password that is known is only replaced by another.
-    account = replace(view.account, has_second_factor=False)
+    # The second factor is not asked for, as a known password is only replaced by another; so nothing is confirmed.
     try:
-        confirm_password(runtime, replace(view, account=account), current, client_host=client_host)
+        check_password_again(runtime, view.account, current, client_host=client_host)
     except Forbidden as error:
         raise Forbidden(error.code, "This is not your present password.", field="current") from None
 
@@ -131,7 +128,7 @@ def _store(
     row = session.get_one(AccountRow, account_id)
     row.password_hash, row.password_changed_at = hashed, runtime.clock.now()
     end_sessions(runtime, session, account_id, keep=keep)
-    end_links(session, account_id, "reset")
+    end_links(session, account_id, "reset", "address")  # what was asked for before, perhaps by somebody else
     reset_url = f"{runtime.settings.public_url}/auth/forgot"
     tell(runtime, session, account_view(runtime, row), "password_changed", {"reset_url": reset_url})
     record_act(runtime, session, act, actor_id=actor_id, subject_id=account_id)

@@ -172,6 +172,12 @@ def get_operator(runtime: Runtime) -> Account:
     return account_view(runtime, row)
 
 
+def is_set_up(session: Session) -> bool:
+    """Whether somebody was given an account; who signed up before the owner did does not end the set-up."""
+    given = (AccountRow.is_operator.is_(False), AccountRow.signed_up.is_(False))
+    return session.scalar(select(AccountRow.id).where(*given).limit(1)) is not None
+
+
 def people_exist(session: Session) -> bool:
     """Whether any person has an account."""
     return session.scalar(select(AccountRow.id).where(AccountRow.is_operator.is_(False)).limit(1)) is not None
@@ -180,7 +186,7 @@ def people_exist(session: Session) -> bool:
 def needs_setup(runtime: Runtime) -> bool:
     """Whether the owner's account is still to be made."""
     with runtime.database.read() as session:
-        return not people_exist(session)
+        return not is_set_up(session)
 
 
 def setup_token_valid(runtime: Runtime, token: str) -> bool:
@@ -188,10 +194,7 @@ def setup_token_valid(runtime: Runtime, token: str) -> bool:
     with runtime.database.read() as session:
         row = session.get(SetupToken, runtime.vault.blind_index("setup", token))
         return (
-            row is not None
-            and row.used_at is None
-            and row.expires_at > runtime.clock.now()
-            and not people_exist(session)
+            row is not None and row.used_at is None and row.expires_at > runtime.clock.now() and not is_set_up(session)
         )
 
 

@@ -24,7 +24,7 @@ from core.accounts.queries import account_view
 from core.accounts.sessions import open_session
 from core.accounts.throttle import client_network
 from core.platform.mail.postings import enqueue_mail
-from core.platform.ratelimits import count_try, remember
+from core.platform.ratelimits import count_try, remember, take_back_try
 from core.platform.runtime import Runtime
 from core.shared.errors import Forbidden, InvalidInput, LimitExceeded
 
@@ -49,6 +49,7 @@ def request_code(runtime: Runtime, *, email: str, language: str = "en", client_h
         raise _closed()
     address, spoken = clean_email(email), clean_language(language)
     _limit(runtime, "sign-up-codes", client_host, CODES_A_CLIENT)
+    count_try(runtime, "sign-up-address", address, limit=CODES_A_DAY, seconds=DAY)
     now, index = runtime.clock.now(), runtime.vault.blind_index("email", address)
     code = f"{secrets.randbelow(1_000_000):06d}"
     with runtime.database.write() as session:
@@ -66,13 +67,13 @@ def request_code(runtime: Runtime, *, email: str, language: str = "en", client_h
             _mail(runtime, session, address, code, known, spoken)
         sent_at = written or session.scalar(select(SignUpCodeRow.sent_at).where(SignUpCodeRow.email_index == index))
     if written is None:
+        take_back_try(runtime, "sign-up-address", address, seconds=DAY)  # nothing was mailed
         wait = (sent_at + CODE_EVERY - now).total_seconds() if sent_at else CODE_EVERY.total_seconds()
         raise LimitExceeded(
             "CODE_JUST_SENT",
             "A code was sent to this address less than a minute ago. Look for it, also among unwanted mail.",
             retry_after=max(1.0, wait),
         )
-    count_try(runtime, "sign-up-address", address, limit=CODES_A_DAY, seconds=DAY)
     return int(CODE_LIFE.total_seconds())
 
 
@@ -99,13 +100,17 @@ def register(
     _limit(runtime, "sign-up-tries", client_host, TRIES_A_CLIENT)
     row = new_account(
         runtime, email=address, password=password, name=shown, plan=admission.plan, roles=admission.roles,
-        language=language,
+        language=language, signed_up=admission.invitation_id is None,
     )  # fmt: skip
+    signed_in: SignedIn | None = None
     try:
         with runtime.database.write() as session:
             signed_in = _take(runtime, session, address, code, row, admission, device)
     except IntegrityError:  # somebody was first with this address, which the code does not prove any more
-        signed_in = None
+        pass
+    finally:
+        if signed_in is None:
+            runtime.vault.forget(row.id)  # the key that was made for it
     if signed_in is None:
         raise InvalidInput(
             "INVALID_CODE", "This code is wrong, older than 10 minutes or was tried too often. Ask for another.",

@@ -1,11 +1,11 @@
 """Roles: who may give and take them, and that one admin always remains."""
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import SessionView, clean_roles
-from core.accounts.models import AccountRow
+from core.accounts.models import AccountRow, InvitationRow
 from core.accounts.sessions import check_confirmed
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, Forbidden, NotFound
@@ -30,6 +30,10 @@ def set_roles(runtime: Runtime, by: SessionView, account_id: str, roles: tuple[s
         if row is None or row.is_operator:
             raise NotFound("ACCOUNT_NOT_FOUND", "There is no such account.")
         before, row.roles = row.roles, ",".join(wanted)
+        if "admin" not in wanted:
+            # What this person gave away as an admin counts no more.
+            unused = (InvitationRow.invited_by == account_id, InvitationRow.used_at.is_(None))
+            session.execute(delete(InvitationRow).where(*unused))
         if row.roles != before:
             record_act(
                 runtime, session, "account.roles_changed",
@@ -37,16 +41,21 @@ def set_roles(runtime: Runtime, by: SessionView, account_id: str, roles: tuple[s
             )  # fmt: skip
 
 
-def check_not_last_admin(session: Session, account_id: str) -> None:
-    """Raises Conflict LAST_ADMIN where nobody but this person is an admin; joins the caller's transaction.
+def check_not_last_admin(session: Session, account_id: str, *, leaving: frozenset[str] = frozenset()) -> None:
+    """Raises Conflict LAST_ADMIN where no admin is left beside this person; joins the caller's transaction.
 
-    All admins are locked together, in one order: two who remove each other at once must not both succeed.
+    `leaving`: those who asked for their deletion, who do not count.
     """
+    admins = lock_admins(session)
+    if account_id in admins and not admins - leaving - {account_id}:
+        raise Conflict("LAST_ADMIN", "This is the last admin. Make somebody else an admin first.")
+
+
+def lock_admins(session: Session) -> frozenset[str]:
+    """The ids of all admins, locked together in one order: two who remove each other at once must not both succeed."""
     people = select(AccountRow.id, AccountRow.roles).where(AccountRow.roles != "", AccountRow.is_operator.is_(False))
     rows = session.execute(people.order_by(AccountRow.id).with_for_update()).tuples().all()
-    admins = {id for id, roles in rows if "admin" in roles.split(",")}
-    if admins == {account_id}:
-        raise Conflict("LAST_ADMIN", "This is the last admin. Make somebody else an admin first.")
+    return frozenset(id for id, roles in rows if "admin" in roles.split(","))
 
 
 def lock_account(session: Session, account_id: str) -> None:

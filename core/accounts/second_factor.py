@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
 from core.accounts.letters import tell
-from core.accounts.models import AccountRow, RecoveryCodeRow
+from core.accounts.models import AccountRow, RecoveryCodeRow, SessionRow
+from core.accounts.queries import account_view
 from core.platform.ratelimits import count_try, forget_tries
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, Forbidden, InvalidInput
@@ -70,23 +71,36 @@ def switch_on(runtime: Runtime, account: Account, code: str) -> tuple[str, ...]:
     return codes
 
 
-def switch_off(runtime: Runtime, account: Account) -> None:
-    """Switch the second factor off, and forget its key and recovery codes. The caller asked for the password."""
+def switch_off(runtime: Runtime, account: Account, *, by_operator: bool = False) -> bool:
+    """Switch the second factor off, and forget its key and recovery codes. The caller asked for the password.
+
+    An operator does it for who lost phone and codes; every sign-in of theirs ends then. False where it was off.
+    """
     with runtime.database.write() as session:
-        gone = {"totp_secret": None, "totp_on_at": None, "totp_last_step": None}
-        on = (AccountRow.id == account.id, AccountRow.totp_on_at.is_not(None))
-        done = session.execute(update(AccountRow).where(*on).values(gone))
-        if cast(CursorResult[Any], done).rowcount != 1:
-            return
-        session.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.account_id == account.id))
-        tell(runtime, session, account, "second_factor_off", {})
-        record_act(runtime, session, "second_factor.off", actor_id=account.id, subject_id=account.id)
+        off = forget_factor(runtime, session, account, actor_id=None if by_operator else account.id)
+        if off and by_operator:
+            live = (SessionRow.account_id == account.id, SessionRow.ended_at.is_(None))
+            session.execute(update(SessionRow).where(*live).values(ended_at=runtime.clock.now()))
+        return off
+
+
+def forget_factor(runtime: Runtime, session: Session, account: Account, *, actor_id: str | None) -> bool:
+    """The same in the caller's transaction, told by mail."""
+    gone = {"totp_secret": None, "totp_on_at": None, "totp_last_step": None}
+    on = (AccountRow.id == account.id, AccountRow.totp_on_at.is_not(None))
+    if session.scalar(update(AccountRow).where(*on).values(gone).returning(AccountRow.id)) is None:
+        return False
+    session.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.account_id == account.id))
+    tell(runtime, session, account, "second_factor_off", {})
+    record_act(runtime, session, "second_factor.off", actor_id=actor_id, subject_id=account.id)
+    return True
 
 
 def renew_codes(runtime: Runtime, account: Account) -> tuple[str, ...]:
     """Ten new recovery codes, to be shown once; the old ones end."""
     with runtime.database.write() as session:
         codes = _write_codes(runtime, session, account.id)
+        tell(runtime, session, account, "recovery_codes", {"left": str(CODES)})
         record_act(runtime, session, "second_factor.codes_made", actor_id=account.id, subject_id=account.id)
     return codes
 
@@ -101,7 +115,7 @@ def count_codes(runtime: Runtime, account_id: str) -> int:
 def check_code(runtime: Runtime, account_id: str, code: str | None) -> None:
     """Take a code of the app or a recovery code; each counts once.
 
-    Raises Forbidden SECOND_FACTOR_REQUIRED without one, INVALID_CODE for a wrong or used one, LimitExceeded.
+    Raises Forbidden SECOND_FACTOR_REQUIRED without one, WRONG_CODE for a wrong or used one, LimitExceeded.
     """
     if not code or not code.strip():
         raise Forbidden("SECOND_FACTOR_REQUIRED", "Enter the code of your authenticator app too.", field="code")
@@ -110,7 +124,7 @@ def check_code(runtime: Runtime, account_id: str, code: str | None) -> None:
         row = session.get(AccountRow, account_id, with_for_update=True)
         taken = row is not None and row.totp_on_at is not None and _take(runtime, session, row, code)
     if not taken:
-        raise Forbidden("INVALID_CODE", "This code is wrong or was used already. Enter the newest one.", field="code")
+        raise Forbidden("WRONG_CODE", "This code is wrong or was used already. Enter the newest one.", field="code")
     forget_tries(runtime, "second-factor", account_id)
 
 
@@ -129,6 +143,9 @@ def _take(runtime: Runtime, session: Session, row: AccountRow, code: str) -> boo
     done = session.execute(update(RecoveryCodeRow).where(*unused).values(used_at=runtime.clock.now()))
     if cast(CursorResult[Any], done).rowcount != 1:
         return False
+    unused_left = (RecoveryCodeRow.account_id == row.id, RecoveryCodeRow.used_at.is_(None))
+    left = session.scalar(select(func.count()).select_from(RecoveryCodeRow).where(*unused_left)) or 0
+    tell(runtime, session, account_view(runtime, row), "recovery_codes", {"left": str(left)})
     record_act(runtime, session, "second_factor.recovery_used", actor_id=row.id, subject_id=row.id)
     return True
 

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.accounts.audit import record_act
 from core.accounts.domain import LONGEST_SESSION, SESSION_LIFE, Account, SessionView, SignedIn
 from core.accounts.hashing import password_matches
+from core.accounts.links import end_links
 from core.accounts.models import AccountRow, SessionRow
 from core.accounts.second_factor import check_code
 from core.accounts.throttle import admit_try, clear_try, client_network
@@ -76,6 +77,7 @@ def sign_out_everywhere(runtime: Runtime, owner_id: str, *, keep: str | None = N
     """End all of a person's sign-ins but `keep`; returns how many."""
     with runtime.database.write() as session:
         ended = end_sessions(runtime, session, owner_id, keep=keep)
+        end_links(session, owner_id, "address")  # asked for in one of them, perhaps by somebody else
         record_act(runtime, session, "session.ended_everywhere", actor_id=owner_id, subject_id=owner_id, ended=ended)
     return ended
 
@@ -96,17 +98,26 @@ def confirm_password(
 
     Raises Forbidden INVALID_CREDENTIALS or SECOND_FACTOR_REQUIRED, LimitExceeded after too many tries.
     """
-    account, client = view.account, client_network(client_host)
+    account = view.account
+    check_password_again(runtime, account, password, client_host=client_host)
+    if account.has_second_factor:
+        check_code(runtime, account.id, code)
+    with runtime.database.write() as session:
+        session.execute(update(SessionRow).where(SessionRow.id == view.id).values(confirmed_at=runtime.clock.now()))
+
+
+def check_password_again(runtime: Runtime, account: Account, password: str, *, client_host: str | None = None) -> None:
+    """Ask for the present password of somebody signed in, and note nothing: `confirm_password` does.
+
+    Raises Forbidden INVALID_CREDENTIALS, LimitExceeded after too many tries.
+    """
+    client = client_network(client_host)
     admit_try(runtime, account.email, client)
     with runtime.database.read() as session:
         hashed = session.scalar(select(AccountRow.password_hash).where(AccountRow.id == account.id))
     if not password_matches(runtime, password, hashed):
         raise Forbidden("INVALID_CREDENTIALS", "The password is wrong.", field="password")
-    if account.has_second_factor:
-        check_code(runtime, account.id, code)
     clear_try(runtime, account.email, client)
-    with runtime.database.write() as session:
-        session.execute(update(SessionRow).where(SessionRow.id == view.id).values(confirmed_at=runtime.clock.now()))
 
 
 def check_confirmed(runtime: Runtime, view: SessionView) -> None:

@@ -11,7 +11,7 @@ from threading import Lock
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, select
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.platform.annotations import not_personal
@@ -61,6 +61,12 @@ class KeyStore:
                 raise InvariantViolated("KEY_GONE", "The key of this account no longer exists.", subject=subject_id)
             self._cache[subject_id] = key
             return key
+
+    def destroy(self, subject_id: str) -> None:
+        """Delete the data key of a subject."""
+        with self._lock, self._engine.begin() as connection:
+            self._cache.pop(subject_id, None)
+            connection.execute(delete(DATA_KEYS).where(DATA_KEYS.c.subject_id == subject_id))
 
     def _load(self, subject_id: str) -> bytes | None:
         with self._engine.connect() as connection:

@@ -41,6 +41,11 @@ class Vault:
         """Make the data key of a new owner."""
         self._keys.key(owner_id, create=True)
 
+    def forget(self, owner_id: str) -> None:
+        """Destroy the data key of somebody: what was sealed with it does not open any more."""
+        self._ciphers.pop(owner_id, None)
+        self._keys.destroy(owner_id)
+
     def seal(self, owner_id: str, where: str, value: bytes) -> bytes:
         """Encrypt bytes for an owner. `where` is `table.column:row id`."""
         version = PLAIN

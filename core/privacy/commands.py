@@ -9,7 +9,7 @@ from core.accounts.audit import record_act
 from core.accounts.automation import pause
 from core.accounts.domain import SessionView
 from core.accounts.letters import tell
-from core.accounts.roles import check_not_last_admin, lock_account
+from core.accounts.roles import check_not_last_admin, lock_account, lock_admins
 from core.accounts.sessions import check_confirmed, end_sessions
 from core.platform.runtime import Runtime
 from core.privacy.domain import OPEN, PrivacyRequestView, due_at
@@ -42,10 +42,15 @@ def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
         PrivacyRequestRow.status.in_(OPEN),
     )
     with runtime.database.write() as session:
+        # All admins first, in their order, then this person: two who ask at once wait for each other, once.
+        leaving = select(PrivacyRequestRow.account_id).where(
+            PrivacyRequestRow.right == "erasure", PrivacyRequestRow.status.in_(OPEN)
+        )
+        lock_admins(session)
         lock_account(session, account.id)  # two clicks ask once
         if session.scalar(select(PrivacyRequestRow.id).where(*waiting)) is not None:
             raise Conflict("ERASURE_ASKED", "You asked for this already.")
-        check_not_last_admin(session, account.id)
+        check_not_last_admin(session, account.id, leaving=frozenset(session.scalars(leaving)))
         session.add(row)
         end_sessions(runtime, session, account.id, keep=by.id)
         pause(runtime, session, account.id)  # nothing new is made of what is about to go

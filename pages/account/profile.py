@@ -82,7 +82,7 @@ def _draw_sessions(runtime: Runtime, session: SessionView) -> None:
     with st.container(border=True, key="profile-sessions"):
         st.html(
             '<h2 class="sq-id">Where you are signed in</h2><p class="sq-facts">The device is what the browser or '
-            "program says it is. A sign-in that is not used ends after 14 days.</p>"
+            "program says it is. A sign-in ends 14 days after it began.</p>"
         )
         for view in sessions:
             _draw_session(runtime, view)

@@ -11,6 +11,7 @@ from core.accounts.registration import register, request_code
 from core.platform.mail.queries import mail_pages_open
 from core.shared.errors import AppError
 from web.auth.form_pages import Form, FormPages
+from web.forms import FormGuard
 from web.languages import preferred_language
 from web.origins import APP_HOME
 from web.rendering import message_page
@@ -73,7 +74,7 @@ class RegistrationPages(FormPages):
         fields, ours = await self.read(request, FINISH)
         email, invitation, name = (fields.get(key, "")[:320] for key in ("email", "invitation", "name"))
         if not ours:
-            values = self._finish_values(email=email, invitation=invitation, name=name)
+            values = self._finish_values(request, email=email, invitation=invitation, name=name)
             return self.draw_stale(request, FINISH, **values)
         try:
             signed_in = await self.call(
@@ -88,19 +89,22 @@ class RegistrationPages(FormPages):
                 client_host=client_host(request),
             )
         except AppError as error:
-            values = self._finish_values(email=email, invitation=invitation, name=name)
+            values = self._finish_values(request, email=email, invitation=invitation, name=name)
             return self.draw_error(request, FINISH, error, **values)
         return self.signed_in(APP_HOME, signed_in.token)
 
     def _finish_page(self, request: Request, **values: str) -> Response:
-        # The second form may send its address back to the first one, for another code: it brings that token too.
-        return self.draw(request, FINISH, **self._finish_values(**values))
+        # For another code the address goes back to the first form: its token comes along.
+        return self.draw(request, FINISH, **self._finish_values(request, **values))
 
-    def _finish_values(self, *, email: str, invitation: str, name: str = "", notice: str = "") -> dict[str, object]:
+    def _finish_values(
+        self, request: Request, *, email: str, invitation: str, name: str = "", notice: str = ""
+    ) -> dict[str, object]:
         return {
             "email": email,
             "invitation": invitation,
             "name": name[:200],
             "notice": notice,
             "mails_here": mail_pages_open(self.runtime),
+            "again_token": FormGuard(self.runtime, request, ADDRESS.name).token(),
         }

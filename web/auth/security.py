@@ -17,7 +17,7 @@ from core.accounts.domain import SessionView
 from core.accounts.passwords import change_password
 from core.accounts.sessions import confirm_password
 from core.platform.mail.queries import mail_pages_open
-from core.shared.errors import AppError
+from core.shared.errors import AppError, InvalidInput
 from web.auth.form_pages import PROFILE, Form, FormPages
 from web.rendering import message_page
 from web.sessions import client_host
@@ -69,19 +69,18 @@ class SecurityPages(FormPages):
         if session is None:
             return _sign_in(PROFILE)
         fields, ours = await self.read(request, CONFIRM, session)
-        then = _then(fields.get("then"))
-        factor = session.account.has_second_factor
+        then, typed = _then(fields.get("then")), fields.get("typed", "")[:320]
+        values = self._confirm_values(session, then, typed)
         if not ours:
-            return self.draw_stale(
-                request, CONFIRM, session=session, then=then, email=session.account.email, factor=factor
-            )
+            return self.draw_stale(request, CONFIRM, session=session, **values)
         try:
             code = fields.get("code", "")[:40]
             password = fields.get("password", "")
             await self.call(confirm_password, session, password, code=code, client_host=client_host(request))
         except AppError as error:
-            values = {"then": then, "email": session.account.email, "factor": factor}
             return self.draw_error(request, CONFIRM, error, session=session, **values)
+        if then == "address" and typed:
+            return self.draw(request, ADDRESS, session=session, present=session.account.email, email=typed)
         return RedirectResponse(THEN[then], 303)
 
     async def show_password(self, request: Request) -> Response:
@@ -118,16 +117,15 @@ class SecurityPages(FormPages):
 
     async def take_address(self, request: Request) -> Response:
         """Mail a link to the new address."""
-        session = await self._confirmed(request, "address")
-        if isinstance(session, Response):
-            return session
+        session = await self.session_of(request)
+        if session is None:
+            return _sign_in(PROFILE)
         fields, ours = await self.read(request, ADDRESS, session)
-        present = session.account.email
+        present, email = session.account.email, fields.get("email", "")[:320]
         if not ours:
-            return self.draw_stale(
-                request, ADDRESS, session=session, present=present, email=fields.get("email", "")[:320]
-            )
-        email = fields.get("email", "")[:320]
+            return self.draw_stale(request, ADDRESS, session=session, present=present, email=email)
+        if not session.is_confirmed(self.runtime.clock.now()):
+            return self._confirm_page(request, session, "address", email)
         try:
             await self.call(ask_address_change, session, email)
         except AppError as error:
@@ -155,6 +153,8 @@ class SecurityPages(FormPages):
                 codes = await self.call(second_factor.switch_on, account, fields.get("code", "")[:40])
             elif act == "codes" and account.has_second_factor:
                 codes = await self.call(second_factor.renew_codes, account)
+            elif act != "off":
+                raise InvalidInput("UNKNOWN_ACT", "Choose what is to be done.")
             else:
                 await self.call(second_factor.switch_off, account)
                 return message_page(200, "The second factor is off", "Your password alone signs you in now.", link=BACK)
@@ -170,7 +170,8 @@ class SecurityPages(FormPages):
         if account.has_second_factor:
             values |= {"left": await self.call(second_factor.count_codes, account.id), "picture": "", "key": ""}
         else:
-            address = await self.call(second_factor.pending_address, account) if error or stale else None
+            # A key that waits is shown again: the phone that scanned it need not scan another.
+            address = await self.call(second_factor.pending_address, account)
             address = address or await self.call(second_factor.begin, account)
             key = address.split("secret=")[1].split("&")[0]
             picture = segno.make(address, error="m").svg_data_uri(scale=5, border=4, light="#ffffff")
@@ -189,10 +190,13 @@ class SecurityPages(FormPages):
             return RedirectResponse(f"/auth/confirm?then={then}", 303)
         return session
 
-    def _confirm_page(self, request: Request, session: SessionView, then: str) -> Response:
+    def _confirm_page(self, request: Request, session: SessionView, then: str, typed: str = "") -> Response:
+        return self.draw(request, CONFIRM, session=session, **self._confirm_values(session, then, typed))
+
+    def _confirm_values(self, session: SessionView, then: str, typed: str) -> dict[str, Any]:
+        """`typed`: what was entered before the password was asked for, kept for after it."""
         account = session.account
-        values = {"then": then, "email": account.email, "factor": account.has_second_factor}
-        return self.draw(request, CONFIRM, session=session, **values)
+        return {"then": then, "typed": typed, "email": account.email, "factor": account.has_second_factor}
 
 
 def _then(wanted: str | None) -> str:

@@ -66,9 +66,9 @@ class SigningPages(FormPages):
     async def take_code(self, request: Request) -> Response:
         """The second half of a sign-in."""
         fields, ours = await self.read(request, CODE)
-        if not ours:
-            return self.draw_stale(request, LOGIN, **self._login_values())
         challenge, wanted = fields.get("challenge", "")[:2000], safe_next(fields.get("next"))
+        if not ours:
+            return self.draw_stale(request, LOGIN, **self._login_values(next=wanted))
         try:
             code = fields.get("code", "")
             signed_in = await self.call(finish_sign_in, challenge=challenge, code=code, **_who(request))

@@ -43,6 +43,7 @@ KINDS: Mapping[str, Kind] = {
     "address_changed": Kind(frozenset({"when", "undo_url", "days"}), timedelta(days=7)),
     "new_sign_in": Kind(frozenset({"device", "when", "security_url"}), timedelta(days=1)),
     "second_factor_on": Kind(frozenset({"when", "security_url"}), timedelta(days=3)),
+    "recovery_codes": Kind(frozenset({"left", "when", "security_url"}), timedelta(days=3)),
     "second_factor_off": Kind(frozenset({"when", "security_url"}), timedelta(days=3)),
     "usage_alert": Kind(frozenset({"percent", "used", "granted", "renews", "usage_url"}), timedelta(days=3)),
     "privacy_request": Kind(frozenset({"right", "received", "due", "privacy_url"}), timedelta(days=7)),

