@@ -31,8 +31,12 @@ def create_api_key(
     *,
     expires_at: datetime | None = None,
     max_micros_per_month: int | None = None,
+    by_operator: bool = False,
 ) -> NewApiKey:
-    """Make a key. Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded."""
+    """Make a key; `by_operator`: from the command line, not by its owner.
+
+    Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded.
+    """
     check_automation(owner)
     shown, now = name.strip(), runtime.clock.now()
     if not shown or len(shown) > LONGEST_NAME or not shown.isprintable():
@@ -59,7 +63,10 @@ def create_api_key(
         if (session.scalar(mine) or 0) >= KEYS_A_PERSON:
             raise LimitExceeded("TOO_MANY_KEYS", f"There are {KEYS_A_PERSON} keys already. Delete one you do not use.")
         session.add(row)
-        record_act(runtime, session, "api_key.made", actor_id=owner.id, subject_id=key_id, scopes=row.scopes)
+        actor = None if by_operator else owner.id
+        record_act(
+            runtime, session, "api_key.made", actor_id=actor, subject_id=key_id, owner=owner.id, scopes=row.scopes
+        )
     return NewApiKey(key, _view(runtime, row))
 
 
