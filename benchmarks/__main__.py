@@ -2,7 +2,18 @@
 
 from pathlib import Path
 
-from benchmarks import concurrency, lists, machine, maps, over_http, overhead, parallel_steps, workers
+from benchmarks import (
+    concurrency,
+    first_token,
+    lists,
+    machine,
+    maps,
+    over_http,
+    overhead,
+    parallel_steps,
+    triggers,
+    workers,
+)
 from benchmarks.table import HEADER
 
 TABLE = Path("docs/benchmarks.md")
@@ -11,7 +22,15 @@ INTRO = "# Benchmarks\n\nWritten by `make bench`. Ratios of one run: value and p
 
 def main() -> None:
     rows = [*overhead.rows(), *parallel_steps.rows(), *concurrency.many_runs(), *concurrency.first_step()]
-    rows += [*over_http.rows(), *maps.rows(), *workers.rows(), *lists.rows(), *machine.rows()]
+    rows += [
+        *over_http.rows(),
+        *triggers.rows(),
+        *first_token.rows(),
+        *maps.rows(),
+        *workers.rows(),
+        *lists.rows(),
+        *machine.rows(),
+    ]
     table = "\n".join([HEADER, *(row.line() for row in rows)])
     print(table)
     TABLE.write_text(f"{INTRO}\n{table}\n")

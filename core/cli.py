@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from core.accounts import commands as accounts
+from core.accounts.api_keys import create_api_key
 from core.accounts.audit import verify_audit
-from core.accounts.domain import ROLES, Account
+from core.accounts.domain import ROLES, SCOPES, Account
 from core.accounts.passwords import set_password
 from core.accounts.queries import find_account, get_operator, list_accounts
 from core.accounts.second_factor import switch_off
@@ -30,18 +31,22 @@ from core.platform.logging import configure_logging
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
 from core.shared.errors import AppError
-from core.shared.money import micros_from_credits
+from core.shared.money import MICROS, micros_from_credits
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="stepIQ")
 user = typer.Typer(no_args_is_help=True, help="People of this installation.")
 audit = typer.Typer(no_args_is_help=True, help="The log of acts that matter.")
 ledger = typer.Typer(no_args_is_help=True, help="The ledger of credits.")
 app.add_typer(user, name="user")
+api_keys = typer.Typer(no_args_is_help=True, help="Keys for programs.")
+app.add_typer(api_keys, name="api-key")
 app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 jobs = typer.Typer(no_args_is_help=True, help="What the installation does by itself.")
 app.add_typer(jobs, name="jobs")
 
+MOST_CREDITS = 10**12
+KEY_NAME = "Made by stepiq api-key create"
 PasswordFlag = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -248,6 +253,20 @@ def user_credits(
     typer.echo(f"{credits} credits are available.")
 
 
+@api_keys.command("create")
+def api_key_create(
+    email: str,
+    scopes: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help=f"What it may do, of {', '.join(SCOPES)}; repeatable. Every one where not given."),
+    ] = None,
+) -> None:
+    """Make an API key for a person, and print it: it is shown this once. The Free plan has none."""
+    runtime = open_runtime()
+    made = create_api_key(runtime, _find(runtime, email), KEY_NAME, scopes or SCOPES, by_operator=True)
+    typer.echo(made.key)
+
+
 @ledger.command("verify")
 def ledger_verify() -> None:
     """Prove that the ledger's sums hold."""
@@ -270,8 +289,9 @@ def audit_verify() -> None:
         raise typer.Exit(1)
 
 
+@api_keys.callback()
 @jobs.callback()
-def _jobs() -> None:
+def _group() -> None:
     # Of a group with one command Typer would make that command: `stepiq jobs NAME`.
     pass
 
@@ -299,10 +319,10 @@ def _find(runtime: Runtime, email: str) -> Account:
 def _micros(credits: str) -> int:
     try:
         micros = micros_from_credits(credits)
-    except ArithmeticError:
+    except (ArithmeticError, ValueError):
         raise fail("Give the credits as a number.", 2) from None
-    if micros < 0:
-        raise fail("Credits cannot be negative.", 2)
+    if not 0 <= micros <= MOST_CREDITS * MICROS:
+        raise fail(f"Give a number of credits from 0 to {MOST_CREDITS:,}.", 2)
     return micros
 
 

@@ -1,6 +1,7 @@
 """API keys: made and shown once, kept as a keyed hash, looked up at every request."""
 
 import secrets
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -12,6 +13,7 @@ from core.accounts.audit import record_act
 from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey, check_automation
 from core.accounts.models import AccountRow, ApiKeyRow
 from core.accounts.queries import account_view
+from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput, LimitExceeded, NotFound
 
@@ -31,8 +33,15 @@ def create_api_key(
     *,
     expires_at: datetime | None = None,
     max_micros_per_month: int | None = None,
+    by_operator: bool = False,
+    once: Once | None = None,
 ) -> NewApiKey:
-    """Make a key. Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded."""
+    """Make a key; `by_operator`: from the command line, not by its owner.
+
+    The same request sent `once` more answers the key that it made, whole: who did not hear of it could not use it.
+
+    Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded.
+    """
     check_automation(owner)
     shown, now = name.strip(), runtime.clock.now()
     if not shown or len(shown) > LONGEST_NAME or not shown.isprintable():
@@ -42,7 +51,8 @@ def create_api_key(
         raise InvalidInput("INVALID_SCOPES", f"Choose some of the scopes {', '.join(SCOPES)}.", field="scopes")
     if expires_at is not None and expires_at <= now:
         raise InvalidInput("INVALID_EXPIRY", "Choose a time to come, or none.", field="expires_at")
-    key, key_id = START + secrets.token_urlsafe(SECRET_BYTES), runtime.ids.new()
+    key_id = runtime.ids.new()
+    key = _new_key(runtime, owner.id, key_id, once)
     row = ApiKeyRow(
         id=key_id,
         account_id=owner.id,
@@ -55,11 +65,20 @@ def create_api_key(
         max_micros_per_month=max_micros_per_month,
     )
     with runtime.database.write() as session:
+        answer_id = answer_once(runtime, session, owner.id, once, key_id)
+        if answer_id != key_id:
+            known = session.get(ApiKeyRow, answer_id)
+            if known is None:
+                raise NotFound("KEY_NOT_FOUND", "The key that this request made is deleted. Make one under a new key.")
+            return NewApiKey(_new_key(runtime, owner.id, answer_id, once), _view(runtime, known))
         mine = select(func.count()).select_from(ApiKeyRow).where(ApiKeyRow.account_id == owner.id)
         if (session.scalar(mine) or 0) >= KEYS_A_PERSON:
             raise LimitExceeded("TOO_MANY_KEYS", f"There are {KEYS_A_PERSON} keys already. Delete one you do not use.")
         session.add(row)
-        record_act(runtime, session, "api_key.made", actor_id=owner.id, subject_id=key_id, scopes=row.scopes)
+        actor = None if by_operator else owner.id
+        record_act(
+            runtime, session, "api_key.made", actor_id=actor, subject_id=key_id, owner=owner.id, scopes=row.scopes
+        )
     return NewApiKey(key, _view(runtime, row))
 
 
@@ -96,6 +115,14 @@ def find_key_holder(runtime: Runtime, key: str) -> KeyHolder | None:
         with runtime.database.write() as session:
             session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(last_used_at=now))
     return KeyHolder(account_view(runtime, account), frozenset(row.scopes.split(",")), row.id)
+
+
+def _new_key(runtime: Runtime, owner_id: str, key_id: str, once: Once | None) -> str:
+    """A key that nobody can guess. Made anew from a request that is sent again, of which only a hash is kept."""
+    if once is None:
+        return START + secrets.token_urlsafe(SECRET_BYTES)
+    made = runtime.vault.keyed_hash(owner_id, "api-key-once")(f"{key_id}\n{once.key}".encode())
+    return START + urlsafe_b64encode(made).decode().rstrip("=")
 
 
 def _hash(runtime: Runtime, key: str) -> bytes:

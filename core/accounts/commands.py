@@ -21,6 +21,7 @@ from core.accounts.domain import (
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SetupToken
 from core.accounts.new_accounts import add_account, default_plan, new_account
 from core.accounts.queries import account_view, in_scope, is_set_up, secret_index, secret_view
+from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.platform.vault import ALGORITHM, KEY_VERSION
 from core.shared.errors import Conflict, Forbidden, InvalidInput, LimitExceeded, NotFound
@@ -139,18 +140,25 @@ def delete_own_key(runtime: Runtime, owner_id: str, provider: str) -> None:
 
 
 def set_secret(
-    runtime: Runtime, owner_id: str, name: str, value: str, *, pipeline_id: str | None = None, replace: bool = True
+    runtime: Runtime,
+    owner_id: str,
+    name: str,
+    value: str,
+    *,
+    pipeline_id: str | None = None,
+    replace: bool = True,
+    once: Once | None = None,
 ) -> SecretView:
     """Keep a secret, encrypted, for all pipelines of a person or for one; a second of the same name replaces the first.
 
     `pipeline_id` must have been looked up with its owner before. Raises InvalidInput, LimitExceeded when the scope is
-    full, or, without `replace`, Conflict when the name is taken.
+    full, or, without `replace`, Conflict when the name is taken. The same request sent `once` more changes nothing.
     """
     check_secret(name, value)
     try:
-        return _store_secret(runtime, owner_id, name, value, pipeline_id, replace)
+        return _store_secret(runtime, owner_id, name, value, pipeline_id, replace, once)
     except IntegrityError:  # another process was first with this name: now it is there
-        return _store_secret(runtime, owner_id, name, value, pipeline_id, replace)
+        return _store_secret(runtime, owner_id, name, value, pipeline_id, replace, once)
 
 
 def delete_secret(runtime: Runtime, owner_id: str, name: str, *, pipeline_id: str | None = None) -> None:
@@ -165,12 +173,18 @@ def delete_secret(runtime: Runtime, owner_id: str, name: str, *, pipeline_id: st
 
 
 def _store_secret(
-    runtime: Runtime, owner_id: str, name: str, value: str, pipeline_id: str | None, replace: bool
+    runtime: Runtime, owner_id: str, name: str, value: str, pipeline_id: str | None, replace: bool, once: Once | None
 ) -> SecretView:
     index, now = secret_index(runtime, owner_id, pipeline_id, name), runtime.clock.now()
     known = select(SecretRow).where(SecretRow.account_id == owner_id, SecretRow.name_index == index)
+    new_id = runtime.ids.new()
     with runtime.database.write() as session:
+        answer_id = answer_once(runtime, session, owner_id, once, new_id)
         row = session.scalar(known.with_for_update())
+        if answer_id != new_id:
+            if row is None:
+                raise NotFound("SECRET_NOT_FOUND", "The secret that this request kept is deleted.")
+            return secret_view(runtime, row)
         if row is not None and not replace:
             raise Conflict(
                 "SECRET_EXISTS", f"There is a secret {name} already. Replace its value, or choose another name."
@@ -181,9 +195,7 @@ def _store_secret(
                 raise LimitExceeded(
                     "TOO_MANY_SECRETS", f"There are {SECRETS_A_SCOPE} secrets here already. Delete one you do not use."
                 )
-            row = SecretRow(
-                id=runtime.ids.new(), account_id=owner_id, pipeline_id=pipeline_id, name_index=index, created_at=now
-            )
+            row = SecretRow(id=new_id, account_id=owner_id, pipeline_id=pipeline_id, name_index=index, created_at=now)
             row.name = runtime.vault.seal_text(owner_id, f"secrets.name:{row.id}", name)
             session.add(row)
         row.value = runtime.vault.seal_text(owner_id, f"secrets.value:{row.id}", value)

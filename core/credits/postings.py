@@ -110,7 +110,7 @@ def settle(
         raise InvariantViolated("OVERCHARGE", "A call cost more than was held for it.")
     moves = {"held": -held, "spent": micros, "available": held - micros}
     booked = _post(runtime, session, owner_id, [("settle", cause, moves)], price_version)
-    if booked and micros and PLANS[plan].monthly_credits is not None:
+    if booked and micros:
         alert_usage(runtime, session, owner_id, plan, micros)
 
 

@@ -25,6 +25,7 @@ from core.pipelines.cron import check_cron, next_times, times_until
 from core.pipelines.definition import read_definition
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import pipeline_names, runnable_version
+from core.platform.idempotency import Once, answer_once
 from core.platform.logging import get_logger
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
@@ -42,6 +43,7 @@ class Unchanged(Enum):
 
 UNCHANGED = Unchanged.TOKEN
 SCHEDULES_A_PERSON = 100
+FARTHEST = timedelta(days=3650)  # further ahead nobody looks
 LATE = timedelta(minutes=5)
 """A time found later than this was missed: the installation was down, or too busy."""
 MOST_MISSED = 100
@@ -62,8 +64,12 @@ def create_schedule(
     enabled: bool = True,
     missed: Missed = "skip",
     max_micros_per_month: int | None = None,
+    once: Once | None = None,
 ) -> ScheduleView:
-    """Run a pipeline at times. Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT, LimitExceeded."""
+    """Run a pipeline at times; the same request sent `once` more answers the schedule that it made.
+
+    Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT, LimitExceeded.
+    """
     check_automation(owner)
     now, schedule_id = runtime.clock.now(), runtime.ids.new()
     content = _checked(runtime, owner, pipeline_id, name, cron_expression, timezone, input_data or {})
@@ -82,6 +88,9 @@ def create_schedule(
         updated_at=now,
     )
     with runtime.database.write() as session:
+        answer_id = answer_once(runtime, session, owner.id, once, schedule_id)
+        if answer_id != schedule_id:
+            return get_schedule(runtime, owner.id, answer_id)
         by_hand = (ScheduleRow.owner_id == owner.id, ScheduleRow.id != ScheduleRow.pipeline_id)
         mine = select(func.count()).select_from(ScheduleRow).where(*by_hand)
         if (session.scalar(mine) or 0) >= SCHEDULES_A_PERSON:
@@ -179,16 +188,24 @@ def list_schedules(runtime: Runtime, owner_id: str, pipeline_id: str | None = No
     return _find(runtime, owner_id, *([] if pipeline_id is None else [ScheduleRow.pipeline_id == pipeline_id]))
 
 
-def upcoming_runs(runtime: Runtime, owner_id: str, *, limit: int) -> tuple[tuple[datetime, ScheduleView], ...]:
-    """What a person's schedules will start next, soonest first; nothing while their automation is paused."""
+def upcoming_runs(
+    runtime: Runtime, owner_id: str, *, limit: int, after: tuple[datetime, str] | None = None
+) -> tuple[tuple[datetime, ScheduleView], ...]:
+    """What a person's schedules will start next, soonest first; nothing while their automation is paused.
+
+    `after`: only what comes behind this time and schedule.
+    """
     now = runtime.clock.now()
-    if automation_paused_at(runtime, owner_id) is not None:
+    if automation_paused_at(runtime, owner_id) is not None or (after is not None and after[0] > now + FARTHEST):
         return ()
+    # Others may be due at the very time that `after` names: its second is asked for again.
+    since = now if after is None or after[0] <= now else after[0] - timedelta(seconds=1)
     found = [
         (time, schedule)
         for schedule in list_schedules(runtime, owner_id)
         if schedule.enabled
-        for time in next_times(schedule.cron_expression, schedule.timezone, now, limit)
+        for time in next_times(schedule.cron_expression, schedule.timezone, since, limit + 1)
+        if after is None or (time, schedule.id) > after
     ]
     return tuple(sorted(found, key=lambda each: (each[0], each[1].id))[:limit])
 

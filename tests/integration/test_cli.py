@@ -10,8 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
+from core.accounts.api_keys import find_key_holder
+from core.accounts.audit import list_acts
+from core.accounts.domain import ROLES, SCOPES
 from core.bootstrap import build_runtime
 from core.execution.deliveries import deliver_due
 from core.execution.models import DeliveryRow
@@ -20,6 +23,7 @@ from core.platform.settings import Settings
 from core.platform.signatures import verify
 from tests.support.http_peer import peer_in_thread
 
+ALL_ROLES = ",".join(sorted(ROLES))
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = """
 name: Greeting
@@ -158,6 +162,73 @@ def test_people_are_made_and_listed(stepiq) -> None:  # type: ignore[no-untyped-
     proof = stepiq("ledger", "verify")
     assert proof.returncode == 0 and " 0 problems" in proof.stdout
     assert "exists already" in stepiq("owner-link").stderr
+
+
+def test_a_plan_is_one_of_the_four(stepiq) -> None:  # type: ignore[no-untyped-def]
+    password = "correct horse battery staple\n"
+    refused = stepiq("user", "create", "ada@example.org", "--password-stdin", "--plan", "gold", stdin=password)
+    assert refused.returncode == 1 and "free, starter, pro, enterprise" in refused.stderr
+    assert stepiq("user", "list").stdout == ""
+    made = stepiq("user", "create", "ada@example.org", "--password-stdin", "--admin", stdin=password)
+    assert made.returncode == 0, made.stderr
+    assert stepiq("user", "list").stdout == f"{made.stdout.strip()}  ada@example.org  enterprise  {ALL_ROLES}\n"
+
+
+def test_an_api_key_is_printed_and_may_what_was_asked(  # type: ignore[no-untyped-def]
+    stepiq, tmp_path: Path, settings_with: Callable[..., Settings]
+) -> None:
+    password = "correct horse battery staple\n"
+    for email, plan in (("ada@example.org", "starter"), ("bob@example.org", "free")):
+        stepiq("user", "create", email, "--password-stdin", "--plan", plan, stdin=password)
+    whole = stepiq("api-key", "create", "ada@example.org")
+    assert whole.returncode == 0 and whole.stdout.startswith("sk_live_") and whole.stdout.count("\n") == 1
+    some = stepiq(
+        "api-key", "create", "Ada@Example.org", "--scope", "webhooks:trigger", "--scope", "pipelines:read"
+    )  # fmt: skip
+    refused = stepiq("api-key", "create", "ada@example.org", "--scope", "everything")
+    assert refused.returncode == 1 and ", ".join(SCOPES) in refused.stderr and refused.stdout == ""
+    free = stepiq("api-key", "create", "bob@example.org")
+    assert free.returncode == 1 and "Free plan has no" in free.stderr and free.stdout == ""
+    nobody = stepiq("api-key", "create", "eve@example.org")
+    assert nobody.returncode == 1 and "no account" in nobody.stderr
+    said = stepiq("api-key", "create", "--help", COLUMNS="200").stdout
+    assert "Every one where not given" in said and all(scope in said for scope in SCOPES)
+
+    runtime = build_runtime(settings_with(data_dir=tmp_path / "data"))
+    holder = find_key_holder(runtime, whole.stdout.strip())
+    assert holder is not None and holder.account.email == "ada@example.org" and holder.scopes == set(SCOPES)
+    holder = find_key_holder(runtime, some.stdout.strip())
+    assert holder is not None and holder.scopes == {"webhooks:trigger", "pipelines:read"}
+    acts = [act for act in list_acts(runtime, limit=10).items if act.act == "api_key.made"]
+    assert len(acts) == 2 and {act.actor_id for act in acts} == {None}, "the command line's acts, not the person's"
+    assert {act.details["owner"] for act in acts} == {holder.account.id}
+    runtime.database.dispose()
+
+
+def test_proofs_fail_when_the_books_were_altered(  # type: ignore[no-untyped-def]
+    stepiq, tmp_path: Path, settings_with: Callable[..., Settings]
+) -> None:
+    stepiq("user", "create", "ada@example.org", "--password-stdin", stdin="correct horse battery staple\n")
+    stepiq("user", "credits", "ada@example.org", "--set", "5.5")
+    audit, ledger = stepiq("audit", "verify"), stepiq("ledger", "verify")
+    assert (audit.returncode, audit.stdout) == (0, "1 acts checked, 0 problems\n")
+    assert (ledger.returncode, ledger.stdout) == (0, "1 transactions of 1 accounts checked, 0 problems\n")
+    runtime = build_runtime(settings_with(data_dir=tmp_path / "data"))
+    with runtime.database.write() as session:
+        session.execute(text("UPDATE credit_accounts SET available_micros = 1"))
+        session.execute(text("UPDATE audit_log SET act = 'api_key.made'"))
+    runtime.database.dispose()
+    for command in ("audit", "ledger"):
+        altered = stepiq(command, "verify")
+        assert altered.returncode == 1 and "1 problems" in altered.stdout and altered.stderr.strip(), command
+
+
+def test_credits_are_an_amount(stepiq) -> None:  # type: ignore[no-untyped-def]
+    stepiq("user", "create", "ada@example.org", "--password-stdin", stdin="correct horse battery staple\n")
+    for amount in ("many", "-1", "NaN", "Infinity", "1e30"):
+        refused = stepiq("user", "credits", "ada@example.org", f"--set={amount}")
+        assert refused.returncode == 2 and "Traceback" not in refused.stderr, amount
+    assert stepiq("user", "credits", "eve@example.org", "--set", "1").returncode == 1
 
 
 def test_wrong_settings_are_named_together(stepiq) -> None:  # type: ignore[no-untyped-def]

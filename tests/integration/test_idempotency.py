@@ -7,17 +7,21 @@ from threading import Barrier
 import pytest
 from sqlalchemy import func, select
 
-from core.accounts.commands import create_account
+from core.accounts.api_keys import create_api_key, delete_api_key, find_key_holder, list_api_keys
+from core.accounts.commands import create_account, set_secret
 from core.accounts.domain import Account
 from core.execution.commands import cancel_run, retry_run, start_run
 from core.execution.engine import Engine, run_to_end
 from core.execution.queries import list_runs
+from core.execution.schedules import create_schedule, list_schedules
 from core.pipelines.commands import create_pipeline
 from core.pipelines.queries import list_pipelines
+from core.platform.files.commands import Upload
+from core.platform.files.queries import list_files
 from core.platform.idempotency import Once
 from core.platform.models import IdempotencyKey
 from core.platform.runtime import Runtime
-from core.shared.errors import Conflict, InvalidInput, LimitExceeded
+from core.shared.errors import Conflict, InvalidInput, LimitExceeded, NotFound
 from jobs import key_cleanup
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
@@ -104,6 +108,44 @@ def test_many_at_the_same_time_make_one_thing(runtime: Runtime, owner: Account) 
         answers = set(pool.map(send, range(16)))
     assert len(answers) == 2
     assert len(list_pipelines(runtime, owner.id).items) == 2 and len(list_runs(runtime, owner.id).items) == 1
+
+
+def test_schedules_secrets_keys_and_files_are_made_once(runtime: Runtime, owner: Account) -> None:
+    pipeline = create_pipeline(runtime, owner, TEXT)
+    together = Barrier(4, timeout=30)
+    nightly = {"name": "Nightly", "cron_expression": "0 3 * * *"}
+
+    def make(once: Once) -> tuple[object, ...]:
+        schedule = create_schedule(runtime, owner, pipeline.id, **nightly, once=replace(once, route="schedule"))  # type: ignore[arg-type]
+        key = create_api_key(runtime, owner, "One", ["pipelines:read"], once=replace(once, route="key"))
+        secret = set_secret(runtime, owner.id, "MINE", "a secret value", once=replace(once, route="secret"))
+        with Upload(runtime, owner.id) as upload:
+            upload.write(b"hello")
+            file = upload.finish("a.txt", once=replace(once, route="file"))
+        return schedule.id, key.key, key.view.id, secret.updated_at, file.id
+
+    def send(_: int) -> tuple[object, ...]:
+        together.wait()
+        return make(ONCE)
+
+    with ThreadPoolExecutor(4) as pool:
+        (first,) = set(pool.map(send, range(4)))
+    assert make(ONCE) == first and len(list_schedules(runtime, owner.id)) == 1
+    assert len(list_api_keys(runtime, owner.id)) == 1 and len(list_files(runtime, owner.id).items) == 1
+    assert len(list(runtime.blobs.list())) == 1, "what was sent again is not kept"
+    holder = find_key_holder(runtime, str(first[1]))
+    assert holder is not None and holder.key_id == first[2]
+    second = make(replace(ONCE, key="order-8"))
+    assert not {first[n] for n in (0, 1, 2, 4)} & set(second)
+    with Upload(runtime, owner.id) as upload, pytest.raises(Conflict, match="another request"):
+        upload.write(b"goodbye")
+        upload.finish("a.txt", once=replace(ONCE, route="file"))
+    assert len(list(runtime.blobs.list())) == 2
+    with pytest.raises(Conflict, match="another request"):
+        set_secret(runtime, owner.id, "MINE", "another", once=Once("secret", "order-7", b"another"))
+    delete_api_key(runtime, owner.id, str(first[2]))
+    with pytest.raises(NotFound, match="deleted"):
+        make(ONCE)
 
 
 async def test_a_retry_sent_twice_runs_once(runtime: Runtime, owner: Account) -> None:

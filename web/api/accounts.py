@@ -79,9 +79,14 @@ def new_password(request: Request, body: PasswordChange, session: SessionDep, ru
     return Response(status_code=204)
 
 
-@router.get("/user/sessions", response_model=None, responses=answers(200, Listing[SignInItem], 401))
-def sessions(session: SessionDep, runtime: RuntimeDep) -> dict[str, Any]:
+@router.get("/user/sessions", response_model=None, responses=answers(200, Listing[SignInItem], 401, 422))
+def sessions(
+    session: SessionDep, runtime: RuntimeDep, limit: LimitQuery = 50, cursor: CursorQuery = None
+) -> dict[str, Any]:
     """Where you are signed in: this one first, then the one used last."""
+    views = list_sessions(runtime, session.account.id, session.id)
+    begin = next((place for place, view in enumerate(views, 1) if view.id == cursor), 0)
+    shown = views[begin : begin + limit]
     items = [
         {
             "id": view.id,
@@ -91,9 +96,9 @@ def sessions(session: SessionDep, runtime: RuntimeDep) -> dict[str, Any]:
             "expires_at": iso_z(view.expires_at),
             "current": view.is_current,
         }
-        for view in list_sessions(runtime, session.account.id, session.id)
+        for view in shown
     ]
-    return {"items": items, "next_cursor": None}
+    return {"items": items, "next_cursor": shown[-1].id if len(views) > begin + limit else None}
 
 
 @router.delete(

@@ -14,7 +14,7 @@ from core.execution.caps import taken_this_month
 from core.shared.clock import iso_z
 from core.shared.errors import NotFound
 from core.shared.money import credits_number
-from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, RuntimeDep
+from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep
 from web.api.payloads import (
     ApiKeyChange,
     ApiKeyItem,
@@ -45,9 +45,9 @@ def list_api_keys(
     "/user/api-keys",
     status_code=201,
     response_model=None,
-    responses=answers(201, NewApiKeyAnswer, 400, 401, 403, 413, 422),
+    responses=answers(201, NewApiKeyAnswer, 400, 401, 403, 404, 409, 413, 422),
 )
-def create_api_key(account: AccountDep, runtime: RuntimeDep, body: ApiKeyRequest) -> dict[str, Any]:
+def create_api_key(account: AccountDep, runtime: RuntimeDep, body: ApiKeyRequest, once: OnceDep) -> dict[str, Any]:
     """Make a key. `key` is shown this once: keep it where programs find their secrets."""
     made = api_keys.create_api_key(
         runtime,
@@ -56,6 +56,7 @@ def create_api_key(account: AccountDep, runtime: RuntimeDep, body: ApiKeyRequest
         body.scopes,
         expires_at=body.expires_at,
         max_micros_per_month=cap_micros(body.max_credits_per_month),
+        once=once,
     )
     return {"key": made.key, **_item(made.view, {})}
 

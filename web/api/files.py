@@ -11,8 +11,9 @@ from starlette.responses import StreamingResponse
 from core.platform.files import queries
 from core.platform.files.commands import delete_file
 from core.platform.files.domain import ACCEPTED, FileView
+from core.platform.idempotency import Once
 from core.shared.clock import iso_z
-from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, ReaderDep, RuntimeDep
+from web.api.context import CursorQuery, ExecutorDep, IdempotencyKey, IdPath, LimitQuery, ReaderDep, RuntimeDep
 from web.api.payloads import FileAnswer, Listing, answers, problems
 from web.api.uploads import FIELD, MULTIPART, receive_file
 
@@ -36,15 +37,19 @@ UPLOAD_BODY = {
     "",
     status_code=201,
     response_model=None,
-    responses=answers(201, FileAnswer, 400, 401, 403, 408, 413, 415, 422),
+    responses=answers(201, FileAnswer, 400, 401, 403, 408, 409, 413, 415, 422),
     openapi_extra=UPLOAD_BODY,
 )
-async def upload_file(request: Request, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
+async def upload_file(
+    request: Request, account: ExecutorDep, runtime: RuntimeDep, key: IdempotencyKey = None
+) -> dict[str, Any]:
     """Store a file, encrypted. Give its `id` to a run as the value of an input that is a file.
 
     It is kept as long as the runs that use it.
     """
-    return file_json(await receive_file(request, runtime, account.id, request.app.state.judging))
+    # What was sent is told by the content: the body arrives in pieces, and its boundary is another each time.
+    once = Once("POST /files", key, b"") if key is not None else None
+    return file_json(await receive_file(request, runtime, account.id, request.app.state.judging, once))
 
 
 @router.get("", response_model=None, responses=answers(200, Listing[FileAnswer], 401, 422))

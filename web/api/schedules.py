@@ -15,8 +15,9 @@ from core.execution.caps import taken_this_month
 from core.execution.domain import ScheduleView
 from core.pipelines.queries import get_pipeline
 from core.shared.clock import iso_z
+from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
-from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, ReaderDep, RuntimeDep
+from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, OnceDep, ReaderDep, RuntimeDep
 from web.api.payloads import (
     Listing,
     ScheduleChange,
@@ -58,19 +59,23 @@ def list_schedules(
     "/pipelines/{pipeline_id}/schedules",
     status_code=201,
     response_model=None,
-    responses=answers(201, ScheduleItem, 400, 413, *REFUSED),
+    responses=answers(201, ScheduleItem, 400, 409, 413, *REFUSED),
 )
 def create_schedule(
-    pipeline_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleRequest
+    pipeline_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleRequest, once: OnceDep
 ) -> dict[str, Any]:
     """Run a pipeline at times, with inputs that are saved with the schedule."""
-    return _item(schedules.create_schedule(runtime, account, pipeline_id, **_fields(body.model_dump())), {})
+    fields = _fields(body.model_dump())
+    return _item(schedules.create_schedule(runtime, account, pipeline_id, **fields, once=once), {})
 
 
 @router.get("/schedules/upcoming", response_model=None, responses=answers(200, Listing[UpcomingItem], 401, 403, 422))
-def upcoming(account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 20) -> dict[str, Any]:
+def upcoming(
+    account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 20, cursor: CursorQuery = None
+) -> dict[str, Any]:
     """What your schedules will start next, soonest first."""
-    found = schedules.upcoming_runs(runtime, account.id, limit=limit)
+    found = schedules.upcoming_runs(runtime, account.id, limit=limit + 1, after=_place(cursor))
+    shown = found[:limit]
     return {
         "items": [
             {
@@ -80,9 +85,9 @@ def upcoming(account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 20) ->
                 "pipeline_id": schedule.pipeline_id,
                 "pipeline_name": schedule.pipeline_name,
             }
-            for time, schedule in found
+            for time, schedule in shown
         ],
-        "next_cursor": None,
+        "next_cursor": f"{iso_z(shown[-1][0])}/{shown[-1][1].id}" if len(found) > limit else None,
     }
 
 
@@ -112,6 +117,19 @@ def enable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeD
 def disable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
     """Let it rest."""
     return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, enabled=False), account)
+
+
+def _place(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    time, _, schedule_id = cursor.partition("/")
+    try:
+        at = datetime.fromisoformat(time)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise InvalidInput("INVALID_REQUEST", "cursor: Send the `next_cursor` of the page before.", field="cursor")
+    return at, schedule_id
 
 
 def _fields(body: dict[str, Any]) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from core.accounts.domain import SecretView
 from core.accounts.queries import list_secrets
 from core.pipelines.queries import get_pipeline
 from core.shared.clock import iso_z
-from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, RuntimeDep
+from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep
 from web.api.payloads import Listing, SecretItem, SecretRequest, answers, problems
 from web.api.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["secrets"])
 NamePath = Annotated[str, Path(max_length=100, description="The name that steps use in `{{env.NAME}}`.")]
-KEEPING = (400, 401, 403, 413, 422)
+KEEPING = (400, 401, 403, 409, 413, 422)
 
 
 @router.get("/user/secrets", response_model=None, responses=answers(200, Listing[SecretItem], 401, 422))
@@ -29,12 +29,12 @@ def list_user_secrets(
 
 
 @router.post("/user/secrets", status_code=201, response_model=None, responses=answers(201, SecretItem, *KEEPING))
-def set_user_secret(account: AccountDep, runtime: RuntimeDep, body: SecretRequest) -> dict[str, Any]:
+def set_user_secret(account: AccountDep, runtime: RuntimeDep, body: SecretRequest, once: OnceDep) -> dict[str, Any]:
     """Keep a secret for all your pipelines. One of the same name is replaced, which is answered with 201 as well.
 
     Sending the same again changes nothing but `updated_at`. The value is never shown again.
     """
-    return _item(set_secret(runtime, account.id, body.name, body.value))
+    return _item(set_secret(runtime, account.id, body.name, body.value, once=once))
 
 
 @router.delete("/user/secrets/{name}", status_code=204, response_class=Response, responses=problems(401, 404, 422))
@@ -64,11 +64,11 @@ def list_pipeline_secrets(
     responses=answers(201, SecretItem, *KEEPING, 404),
 )
 def set_pipeline_secret(
-    pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep, body: SecretRequest
+    pipeline_id: IdPath, account: AccountDep, runtime: RuntimeDep, body: SecretRequest, once: OnceDep
 ) -> dict[str, Any]:
     """Keep a secret for one pipeline, where it comes before one of the same name for all. Replaces, with 201 too."""
     scope = get_pipeline(runtime, account.id, pipeline_id).id
-    return _item(set_secret(runtime, account.id, body.name, body.value, pipeline_id=scope))
+    return _item(set_secret(runtime, account.id, body.name, body.value, pipeline_id=scope, once=once))
 
 
 @router.delete(

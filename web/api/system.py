@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse
 
 from core.accounts.queries import needs_setup
@@ -14,10 +14,11 @@ from core.credits.domain import MARKUP
 from core.pipelines.json_schema import json_schema
 from core.platform.logging import get_logger
 from core.providers.domain import ModelCard
-from web.api.context import RuntimeDep
-from web.api.payloads import Health, ModelAnswer, Problem
+from web.api.context import MAX_PAGE, CursorQuery, RuntimeDep
+from web.api.payloads import Health, Listing, ModelAnswer, Problem, answers
 
 router = APIRouter(tags=["system"])
+ModelLimit = Annotated[int | None, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
 log = get_logger("web.api")
 
 
@@ -47,12 +48,20 @@ def ready(runtime: RuntimeDep) -> JSONResponse:
     return JSONResponse({"status": "ok", "version": app_version()})
 
 
-@router.get("/models", response_model=None, responses={200: {"model": list[ModelAnswer]}})
-def models(runtime: RuntimeDep) -> dict[str, Any]:
-    """Every model that steps can name, with our price and what its provider does with data."""
+@router.get("/models", response_model=None, responses=answers(200, Listing[ModelAnswer], 422))
+def models(runtime: RuntimeDep, limit: ModelLimit = None, cursor: CursorQuery = None) -> dict[str, Any]:
+    """Every model that steps can name, with our price and what its provider does with data.
+
+    All of them where no `limit` is given.
+    """
     cards = runtime.catalogue.list()
+    begin = next((place for place, card in enumerate(cards, 1) if _name(card) == cursor), 0)
+    shown = cards[begin : begin + limit] if limit else cards[begin:]
     available = {card.provider: runtime.catalogue.platform_key_available(card.provider) for card in cards}
-    return {"items": [_model(card, available[card.provider]) for card in cards], "next_cursor": None}
+    return {
+        "items": [_model(card, available[card.provider]) for card in shown],
+        "next_cursor": _name(shown[-1]) if len(cards) > begin + len(shown) else None,
+    }
 
 
 @router.get(
@@ -63,6 +72,10 @@ def models(runtime: RuntimeDep) -> dict[str, Any]:
 def pipeline_schema() -> JSONResponse:
     """The JSON Schema of the pipeline format."""
     return JSONResponse(json_schema(), media_type="application/schema+json")
+
+
+def _name(card: ModelCard) -> str:
+    return f"{card.provider}/{card.id}"
 
 
 def _model(card: ModelCard, available: bool) -> dict[str, Any]:

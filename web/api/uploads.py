@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from core.platform.files.commands import Upload
 from core.platform.files.domain import FileView
+from core.platform.idempotency import Once
 from core.shared.errors import AppError, InvalidInput
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ FIELD = "file"
 MULTIPART = "multipart/form-data"
 
 
-async def receive_file(request: Request, runtime: Runtime, owner_id: str, judging: CapacityLimiter) -> FileView:
+async def receive_file(
+    request: Request, runtime: Runtime, owner_id: str, judging: CapacityLimiter, once: Once | None = None
+) -> FileView:
     """Store the file of a request. Raises InvalidInput, LimitExceeded.
 
     `judging` bounds how many whole files are looked at, so that those that wait hold no thread.
@@ -38,7 +41,7 @@ async def receive_file(request: Request, runtime: Runtime, owner_id: str, judgin
         with await to_thread.run_sync(Upload, runtime, owner_id) as upload:
             with anyio.fail_after(SECONDS):
                 await _take(request, body, upload)
-            return await to_thread.run_sync(upload.finish, body.name, body.media_type, limiter=judging)
+            return await to_thread.run_sync(upload.finish, body.name, body.media_type, once, limiter=judging)
     except TimeoutError:
         raise InvalidInput("UPLOAD_TIMEOUT", "The upload took more than ten minutes. Try again.") from None
     except ClientDisconnect:

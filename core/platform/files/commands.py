@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from types import TracebackType
@@ -17,8 +18,9 @@ from core.platform.files import errors
 from core.platform.files.domain import FileView, Inspection, clean_name
 from core.platform.files.inspection import inspect_apart
 from core.platform.files.models import FileRow
-from core.platform.files.queries import content_place, derived_place, file_view, stored_content
+from core.platform.files.queries import content_place, derived_place, file_view, get_file, stored_content
 from core.platform.files.sealing import SealedWriter
+from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 
 ORPHAN_AGE = timedelta(hours=1)
@@ -53,10 +55,11 @@ class Upload:
         self._digest.update(data)
         self._writer.write(data)
 
-    def finish(self, name: str, declared: str = "") -> FileView:
+    def finish(self, name: str, declared: str = "", once: Once | None = None) -> FileView:
         """Judge the content and keep it. `declared`: the media type it was sent with.
 
-        Raises InvalidInput for what is not accepted, LimitExceeded FILE_SPACE_FULL.
+        The same name and content sent `once` more answers the file that was stored; what `once` says was sent is not
+        looked at. Raises InvalidInput for what is not accepted, LimitExceeded FILE_SPACE_FULL, Conflict.
         """
         assert self._writer is not None
         if not self._size:
@@ -69,7 +72,7 @@ class Upload:
             found = inspect_apart(content, shown, declared)
             if found.derived is not None:
                 self._keep_derived(found.derived)
-            return self._insert(shown, found)
+            return self._insert(shown, found, once)
         except BaseException:
             _remove_blobs(self._runtime, self._id)
             raise
@@ -84,7 +87,7 @@ class Upload:
             writer.discard()
             raise
 
-    def _insert(self, name: str, found: Inspection) -> FileView:
+    def _insert(self, name: str, found: Inspection, once: Once | None) -> FileView:
         runtime, owner, file_id, now = self._runtime, self._owner, self._id, self._runtime.clock.now()
         row = FileRow(
             id=file_id,
@@ -98,10 +101,17 @@ class Upload:
             created_at=now,
             last_used_at=now,
         )
+        if once is not None:
+            once = replace(once, sent=self._digest.digest() + name.encode())
         with runtime.database.write() as session:
-            _check_space(runtime, session, owner, self._size)
-            session.add(row)
-        return file_view(runtime, row)
+            answer_id = answer_once(runtime, session, owner, once, file_id)
+            if answer_id == file_id:
+                _check_space(runtime, session, owner, self._size)
+                session.add(row)
+        if answer_id == file_id:
+            return file_view(runtime, row)
+        _remove_blobs(runtime, file_id)
+        return get_file(runtime, owner, answer_id)
 
     def __enter__(self) -> Upload:
         return self
