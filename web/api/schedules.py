@@ -16,7 +16,7 @@ from core.execution.domain import ScheduleView
 from core.pipelines.queries import get_pipeline
 from core.shared.clock import iso_z
 from core.shared.money import credits_number
-from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, ReaderDep, RuntimeDep
+from web.api.context import CursorQuery, ExecutingKeyDep, ExecutorDep, IdPath, LimitQuery, ReaderDep, RuntimeDep
 from web.api.payloads import (
     Listing,
     ScheduleChange,
@@ -61,10 +61,14 @@ def list_schedules(
     responses=answers(201, ScheduleItem, 400, 413, *REFUSED),
 )
 def create_schedule(
-    pipeline_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleRequest
+    pipeline_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep, body: ScheduleRequest
 ) -> dict[str, Any]:
-    """Run a pipeline at times, with inputs that are saved with the schedule."""
-    return _item(schedules.create_schedule(runtime, account, pipeline_id, **_fields(body.model_dump())), {})
+    """Run a pipeline at times, with inputs that are saved with the schedule.
+
+    Made with a capped API key it has that key's cap, or the lower one that is asked for, and counts for the key.
+    """
+    fields = _fields(body.model_dump())
+    return _item(schedules.create_schedule(runtime, account, pipeline_id, key_id=key, **fields), {})
 
 
 @router.get("/schedules/upcoming", response_model=None, responses=answers(200, Listing[UpcomingItem], 401, 403, 422))
@@ -88,11 +92,11 @@ def upcoming(account: ReaderDep, runtime: RuntimeDep, limit: LimitQuery = 20) ->
 
 @router.put("/schedules/{schedule_id}", response_model=None, responses=answers(200, ScheduleItem, 400, 413, *CHANGED))
 def update_schedule(
-    schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleChange
+    schedule_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep, body: ScheduleChange
 ) -> dict[str, Any]:
-    """Change any of the fields."""
+    """Change any of the fields. A capped API key changes no schedule that may spend more than itself: `KEY_CAP`."""
     changes = _fields(body.model_dump(exclude_unset=True))
-    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, **changes), account)
+    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, key_id=key, **changes), account)
 
 
 @router.delete("/schedules/{schedule_id}", status_code=204, response_class=Response, responses=problems(*CHANGED))
@@ -103,15 +107,21 @@ def delete_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeD
 
 
 @router.post("/schedules/{schedule_id}/enable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
-def enable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
+def enable_schedule(
+    schedule_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep
+) -> dict[str, Any]:
     """Switch it on: it is due at its next time from now."""
-    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, enabled=True), account)
+    changed = schedules.update_schedule(runtime, account, schedule_id, enabled=True, key_id=key)
+    return _one(runtime, changed, account)
 
 
 @router.post("/schedules/{schedule_id}/disable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
-def disable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
+def disable_schedule(
+    schedule_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep
+) -> dict[str, Any]:
     """Let it rest."""
-    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, enabled=False), account)
+    changed = schedules.update_schedule(runtime, account, schedule_id, enabled=False, key_id=key)
+    return _one(runtime, changed, account)
 
 
 def _fields(body: dict[str, Any]) -> dict[str, Any]:
