@@ -12,6 +12,7 @@ from core.accounts.audit import record_act
 from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey, check_automation
 from core.accounts.models import AccountRow, ApiKeyRow
 from core.accounts.queries import account_view
+from core.accounts.roles import lock_account
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput, LimitExceeded, NotFound
 
@@ -55,6 +56,7 @@ def create_api_key(
         max_micros_per_month=max_micros_per_month,
     )
     with runtime.database.write() as session:
+        lock_account(session, owner.id)  # two at once would both be the last
         mine = select(func.count()).select_from(ApiKeyRow).where(ApiKeyRow.account_id == owner.id)
         if (session.scalar(mine) or 0) >= KEYS_A_PERSON:
             raise LimitExceeded("TOO_MANY_KEYS", f"There are {KEYS_A_PERSON} keys already. Delete one you do not use.")
