@@ -21,6 +21,7 @@ from core.accounts.domain import (
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SetupToken
 from core.accounts.new_accounts import add_account, default_plan, new_account
 from core.accounts.queries import account_view, in_scope, is_set_up, secret_index, secret_view
+from core.accounts.roles import lock_account
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.platform.vault import ALGORITHM, KEY_VERSION
@@ -190,7 +191,10 @@ def _store_secret(
                 "SECRET_EXISTS", f"There is a secret {name} already. Replace its value, or choose another name."
             )
         if row is None:
-            scope = select(func.count()).select_from(SecretRow).where(*in_scope(owner_id, pipeline_id))
+            # Only where nothing of the secret is locked: a run that uses one locks it first, and this person after.
+            lock_account(session, owner_id)
+            others = (*in_scope(owner_id, pipeline_id), SecretRow.name_index != index)
+            scope = select(func.count()).select_from(SecretRow).where(*others)
             if (session.scalar(scope) or 0) >= SECRETS_A_SCOPE:
                 raise LimitExceeded(
                     "TOO_MANY_SECRETS", f"There are {SECRETS_A_SCOPE} secrets here already. Delete one you do not use."

@@ -18,7 +18,7 @@ from core.credits.postings import lock_account
 from core.execution import errors, journal, leases
 from core.execution.attachments import read_inputs, use_attachments
 from core.execution.called import called_definitions
-from core.execution.caps import reserve
+from core.execution.caps import lock_caller_cap, reserve
 from core.execution.domain import ACTIVE, WITH_OUTPUT, BulkRetry, Mode, RunView, Selection, Starter
 from core.execution.funding import as_json, funding_mode, funding_of
 from core.execution.models import RunRow, StepRunRow
@@ -182,14 +182,22 @@ def cancel_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
     return get_run(runtime, owner_id, run_id)
 
 
-def lift_budget(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
-    """Let a run go on that its budget paused. Raises Conflict when it is not paused."""
+def lift_budget(runtime: Runtime, owner_id: str, run_id: str, *, key_id: str | None = None) -> RunView:
+    """Let a run go on that its budget paused. Raises Conflict when it is not paused.
+
+    `key_id`: the API key that asks. With a cap it may lift the budget of its own runs only, which reserved their part
+    of that cap; for another's it raises Forbidden KEY_CAP.
+    """
     mine = (RunRow.id == run_id, RunRow.owner_id == owner_id)
     paused = (RunRow.status == "waiting", RunRow.error_code == "BUDGET_PAUSED")
     freed = {"status": "pending", "error_code": None, "budget_lifted_at": runtime.clock.now()}
     with runtime.database.write() as session:
-        if session.scalar(select(RunRow.id).where(*mine)) is None:
+        found = session.execute(select(RunRow.started_by, RunRow.reserved_micros).where(*mine)).one_or_none()
+        if found is None:
             raise errors.run_not_found()
+        cap = lock_caller_cap(session, owner_id, key_id)
+        if cap is not None and (found.started_by != key_id or found.reserved_micros is None):
+            raise errors.beyond_key_cap(cap, "this run would not count for it")
         if cast(CursorResult[Any], session.execute(update(RunRow).where(*mine, *paused).values(freed))).rowcount != 1:
             raise Conflict("NOT_PAUSED", "This run is not paused by its budget.")
         runtime.dispatcher.enqueue(session, run_id)

@@ -8,10 +8,12 @@ comes back must not have forgotten its cap.
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.roles import lock_account
+from core.execution.caps import check_within, lock_caller_cap, set_cap
 from core.execution.models import ScheduleRow
 from core.pipelines.cron import next_times
 from core.pipelines.definition import Definition, Schedule
@@ -26,23 +28,57 @@ class DefinitionSchedules:
     """Keeps those rows in step with the pipelines, in the transaction that changes these."""
 
     def saved(
-        self, runtime: Runtime, session: Session, owner: Account, pipeline_id: str, name: str, definition: Definition
+        self,
+        runtime: Runtime,
+        session: Session,
+        owner: Account,
+        pipeline_id: str,
+        name: str,
+        definition: Definition,
+        key_id: str | None,
     ) -> None:
-        """Make, change or put away the schedule of a pipeline."""
+        """Make, change or put away the schedule of a pipeline. Raises Forbidden KEY_CAP."""
         wanted = definition.schedule
         if wanted is None:
             self.archived(runtime, session, pipeline_id)
             return
         now = runtime.clock.now()
         row = session.get(ScheduleRow, pipeline_id, with_for_update=True)
+        made = row is None
         if row is None:
+            lock_account(session, owner.id)  # before the key, as everybody does who wants both
             row = ScheduleRow(
                 id=pipeline_id, owner_id=owner.id, pipeline_id=pipeline_id, missed="skip", enabled=False, created_at=now
             )
             session.add(row)
+        with session.no_autoflush:
+            cap = lock_caller_cap(session, owner.id, key_id)
+        before = (row.enabled, row.cron_expression, row.timezone)
         _write(row, wanted, now, allowed=limits_of(owner.plan).schedules)
+        if made and cap is not None:
+            set_cap(row, cap, key_id, cap)
+        elif row.enabled and before != (row.enabled, row.cron_expression, row.timezone):
+            check_within(row, cap)
         content: dict[str, JsonValue] = {"name": name, "input": {}}
         row.content = runtime.vault.seal_json(owner.id, f"schedules.content:{pipeline_id}", content)
+
+    def restored(
+        self,
+        runtime: Runtime,
+        session: Session,
+        owner: Account,
+        pipeline_id: str,
+        name: str,
+        definition: Definition,
+        key_id: str | None,
+    ) -> None:
+        """Wake the schedules of a pipeline; those made by hand do so by themselves. Raises Forbidden KEY_CAP."""
+        awake = select(ScheduleRow).where(ScheduleRow.pipeline_id == pipeline_id, ScheduleRow.enabled)
+        rows = session.scalars(awake.order_by(ScheduleRow.id).with_for_update()).all()
+        cap = lock_caller_cap(session, owner.id, key_id)
+        for row in rows:
+            check_within(row, cap)
+        self.saved(runtime, session, owner, pipeline_id, name, definition, key_id)
 
     def archived(self, runtime: Runtime, session: Session, pipeline_id: str) -> None:
         """Put the schedule of a pipeline away."""

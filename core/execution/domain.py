@@ -214,6 +214,8 @@ class ScheduleView:
     created_at: datetime
     updated_at: datetime
     max_micros_per_month: int | None = None
+    pipeline_archived: bool = False
+    """It rests as long as its pipeline does."""
 
     @property
     def from_definition(self) -> bool:

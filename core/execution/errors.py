@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from core.execution.domain import Starter
-from core.shared.errors import Conflict, LimitExceeded, NotFound
+from core.shared.errors import Conflict, Forbidden, LimitExceeded, NotFound
 from core.shared.money import format_credits
 
 
@@ -37,6 +37,15 @@ def cap_reached(starter: Starter, cap: int, taken: int, needed: int, anew: datet
         f"anew on {anew.day} {anew:%B %Y} (UTC); change the cap under {where}."
     )
     return LimitExceeded("CAP_REACHED", text)
+
+
+def beyond_key_cap(cap: int, what: str) -> Forbidden:
+    """A capped key asked for something that could spend more than the key may."""
+    text = (
+        f"This API key may spend {format_credits(cap)} a month, and {what}. Nothing was changed. Do it signed in, or "
+        "with a key that has no cap."
+    )
+    return Forbidden("KEY_CAP", text)
 
 
 def too_many_runs(plan: str, limit: int) -> LimitExceeded:

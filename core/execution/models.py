@@ -218,6 +218,9 @@ class ScheduleRow(Base):
     max_micros_per_month: Mapped[int | None] = mapped_column(
         BigInteger, info=personal("user.account.settings", "service", "Cap of a schedule, a month")
     )
+    key_id: Mapped[str | None] = mapped_column(
+        String(36), info=not_personal("opaque id of the capped key that made it: what it takes counts there too")
+    )
     enabled: Mapped[bool] = mapped_column(Boolean, info=personal("user.account.settings", "service", "Schedule in use"))
     paused_code: Mapped[str | None] = mapped_column(String(60), info=not_personal("why it rests, as a stable code"))
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when it is due"))

@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.accounts.automation import automation_paused_at, paused_accounts
 from core.accounts.domain import Account, check_automation
 from core.accounts.queries import address_of, get_account
+from core.accounts.roles import lock_account
 from core.execution import errors
+from core.execution.caps import check_within, hand_over, lock_caller_cap, set_cap
 from core.execution.commands import start_run
 from core.execution.definition_schedules import PUT_AWAY
 from core.execution.domain import Missed, ScheduleView, Starter
@@ -24,7 +26,7 @@ from core.execution.models import ScheduleRow
 from core.pipelines.cron import check_cron, next_times, times_until
 from core.pipelines.definition import read_definition
 from core.pipelines.inputs import check_input
-from core.pipelines.queries import pipeline_names, runnable_version
+from core.pipelines.queries import archived_pipelines, pipeline_names, runnable_version
 from core.platform.idempotency import Once, answer_once
 from core.platform.logging import get_logger
 from core.platform.mail.postings import enqueue_mail
@@ -64,11 +66,13 @@ def create_schedule(
     enabled: bool = True,
     missed: Missed = "skip",
     max_micros_per_month: int | None = None,
+    key_id: str | None = None,
     once: Once | None = None,
 ) -> ScheduleView:
     """Run a pipeline at times; the same request sent `once` more answers the schedule that it made.
 
-    Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT, LimitExceeded.
+    Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT and KEY_CAP, LimitExceeded.
+    `key_id`: the API key that asks, where no person does. What it makes has its cap or a lower one, and counts for it.
     """
     check_automation(owner)
     now, schedule_id = runtime.clock.now(), runtime.ids.new()
@@ -81,7 +85,6 @@ def create_schedule(
         cron_expression=cron_expression.strip(),
         timezone=timezone,
         missed=missed,
-        max_micros_per_month=max_micros_per_month,
         enabled=enabled,
         next_at=next_times(cron_expression.strip(), timezone, now, 1)[0] if enabled else None,
         created_at=now,
@@ -91,11 +94,14 @@ def create_schedule(
         answer_id = answer_once(runtime, session, owner.id, once, schedule_id)
         if answer_id != schedule_id:
             return get_schedule(runtime, owner.id, answer_id)
+        lock_account(session, owner.id)  # two at once would both be the last
         by_hand = (ScheduleRow.owner_id == owner.id, ScheduleRow.id != ScheduleRow.pipeline_id)
         mine = select(func.count()).select_from(ScheduleRow).where(*by_hand)
         if (session.scalar(mine) or 0) >= SCHEDULES_A_PERSON:
             message = f"There are {SCHEDULES_A_PERSON} schedules already. Delete one you do not use."
             raise LimitExceeded("TOO_MANY_SCHEDULES", message)
+        cap = lock_caller_cap(session, owner.id, key_id)
+        set_cap(row, cap if max_micros_per_month is None else max_micros_per_month, key_id, cap)
         session.add(row)
     return get_schedule(runtime, owner.id, schedule_id)
 
@@ -112,67 +118,83 @@ def update_schedule(
     enabled: bool | None = None,
     missed: Missed | None = None,
     max_micros_per_month: int | Unchanged | None = UNCHANGED,
+    key_id: str | None = None,
 ) -> ScheduleView:
-    """Change any of the fields; switched on again it is due at its next time from now. Raises what making it does.
+    """Change any of the fields; with other times, or switched on again, it is due at its next time from now.
 
-    One that is written in a definition raises Conflict for what the definition says; what we paused can be resumed.
+    Raises what making it does. One that is written in a definition raises Conflict for what the definition says; what
+    we paused can be resumed. A capped key may let any rest, and change those that may not spend more than itself.
     """
     known, now = get_schedule(runtime, owner.id, schedule_id), runtime.clock.now()
+    written = (name, cron_expression, timezone, input_data)
     if known.from_definition:
-        _check_kept(runtime, owner.id, known, (name, cron_expression, timezone, input_data), enabled)
-    changed: dict[str, Any] = {"updated_at": now} if missed is None else {"updated_at": now, "missed": missed}
-    if not isinstance(max_micros_per_month, Unchanged):
-        changed["max_micros_per_month"] = max_micros_per_month
-    if any(given is not None for given in (name, cron_expression, timezone, input_data, enabled)):
-        changed |= _changed(runtime, owner, known, name, cron_expression, timezone, input_data, enabled)
+        _check_kept(runtime, owner.id, known, written, enabled)
+    use = known.enabled if enabled is None else enabled
+    anything = any(given is not None for given in (*written, enabled))
+    if anything and use:
+        check_automation(owner)
+    if not known.from_definition and anything and (use or any(given is not None for given in written)):
+        # To let one rest is always possible, also when its pipeline is gone.
+        _checked(
+            runtime,
+            owner,
+            known.pipeline_id,
+            known.name if name is None else name,
+            known.cron_expression if cron_expression is None else cron_expression,
+            known.timezone if timezone is None else timezone,
+            known.input_data if input_data is None else input_data,
+        )
     with runtime.database.write() as session:
-        mine = (ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner.id)
-        session.execute(update(ScheduleRow).where(*mine).values(changed))
+        row = _lock(session, owner.id, schedule_id)
+        cap = lock_caller_cap(session, owner.id, key_id)
+        only_rests = enabled is False and missed is None and max_micros_per_month is UNCHANGED
+        if not only_rests or any(given is not None for given in written):
+            check_within(row, cap)
+        if not isinstance(max_micros_per_month, Unchanged):
+            set_cap(row, max_micros_per_month, key_id, cap)
+        if name is not None or input_data is not None:
+            content = _open(runtime, row)
+            content = {
+                "name": content["name"] if name is None else name.strip(),
+                "input": content["input"] if input_data is None else input_data,
+            }
+            row.content = _seal(runtime, owner.id, row.id, content)
+        _set_times(row, cron_expression, timezone, enabled, now)
+        row.missed, row.updated_at = missed or row.missed, now
     return get_schedule(runtime, owner.id, schedule_id)
 
 
-def _changed(
-    runtime: Runtime,
-    owner: Account,
-    known: ScheduleView,
-    name: str | None,
-    cron_expression: str | None,
-    timezone: str | None,
-    input_data: dict[str, Any] | None,
-    enabled: bool | None,
-) -> dict[str, Any]:
-    """The columns of a schedule whose times or inputs change: it is due at its next time from now, or rests."""
-    expression = known.cron_expression if cron_expression is None else cron_expression.strip()
-    zone = known.timezone if timezone is None else timezone
-    inputs = known.input_data if input_data is None else input_data
-    title = known.name if name is None else name
-    use = known.enabled if enabled is None else enabled
-    content: dict[str, JsonValue] = {"name": known.name, "input": known.input_data}
-    if use:
-        check_automation(owner)
-    if known.from_definition:
-        content = {"name": known.name, "input": {}}
-    elif use or any(given is not None for given in (name, cron_expression, timezone, input_data)):
-        # To let one rest is always possible, also when its pipeline is gone.
-        content = _checked(runtime, owner, known.pipeline_id, title, expression, zone, inputs)
-    return {
-        "content": _seal(runtime, owner.id, known.id, content),
-        "cron_expression": expression,
-        "timezone": zone,
-        "enabled": use,
-        "paused_code": None,
-        "next_at": next_times(expression, zone, runtime.clock.now(), 1)[0] if use else None,
-    }
+def _lock(session: Session, owner_id: str, schedule_id: str) -> ScheduleRow:
+    mine = (ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner_id, _shown())
+    row = session.scalar(select(ScheduleRow).where(*mine).with_for_update())
+    if row is None:
+        raise errors.schedule_not_found()
+    return row
+
+
+def _set_times(
+    row: ScheduleRow, cron_expression: str | None, timezone: str | None, enabled: bool | None, now: datetime
+) -> None:
+    """When it is due; what is due already stays so unless this changes."""
+    before = (row.cron_expression, row.timezone, row.enabled)
+    if cron_expression is not None:
+        row.cron_expression = cron_expression.strip()
+    if timezone is not None:
+        row.timezone = timezone
+    if enabled is not None:
+        row.enabled, row.paused_code = enabled, None
+    if before != (row.cron_expression, row.timezone, row.enabled):
+        row.next_at = next_times(row.cron_expression, row.timezone, now, 1)[0] if row.enabled else None
 
 
 def delete_schedule(runtime: Runtime, owner_id: str, schedule_id: str) -> None:
     """Forget a schedule; runs it started stay. Raises NotFound, Conflict for one that is written in a definition."""
-    if get_schedule(runtime, owner_id, schedule_id).from_definition:
-        raise errors.written_in_definition()
-    mine = delete(ScheduleRow).where(ScheduleRow.id == schedule_id, ScheduleRow.owner_id == owner_id)
     with runtime.database.write() as session:
-        if cast(CursorResult[Any], session.execute(mine)).rowcount != 1:
-            raise errors.schedule_not_found()
+        row = _lock(session, owner_id, schedule_id)
+        if row.id == row.pipeline_id:
+            raise errors.written_in_definition()
+        hand_over(session, row, runtime.clock.now())
+        session.delete(row)
 
 
 def get_schedule(runtime: Runtime, owner_id: str, schedule_id: str) -> ScheduleView:
@@ -203,7 +225,7 @@ def upcoming_runs(
     found = [
         (time, schedule)
         for schedule in list_schedules(runtime, owner_id)
-        if schedule.enabled
+        if schedule.enabled and not schedule.pipeline_archived
         for time in next_times(schedule.cron_expression, schedule.timezone, since, limit + 1)
         if after is None or (time, schedule.id) > after
     ]
@@ -231,8 +253,10 @@ def start_due_schedules(runtime: Runtime, now: datetime) -> int:
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    # Those of people who paused wait where they are: resumed, they find their times missed, and do as they say.
-    return ScheduleRow.next_at <= now, ScheduleRow.owner_id.not_in(paused_accounts())
+    # Those of people who paused, and of pipelines that are archived, wait where they are: resumed or restored they
+    # find their times missed, and do as they say.
+    awake = ScheduleRow.pipeline_id.not_in(archived_pipelines())
+    return ScheduleRow.next_at <= now, ScheduleRow.owner_id.not_in(paused_accounts()), awake
 
 
 def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
@@ -255,7 +279,7 @@ def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
             )  # fmt: skip
             moved["last_run_id"] = run.id
         except AppError as refusal:
-            if refusal.code == "AUTOMATION_PAUSED":  # in this moment; the time stays due
+            if refusal.code in ("AUTOMATION_PAUSED", "PIPELINE_NOT_FOUND"):  # in this moment; the time stays due
                 return 0
             if lifts_by_itself(refusal):
                 moved["last_error_code"] = refusal.code
@@ -336,21 +360,29 @@ def _check_kept(
 
 
 def _find(runtime: Runtime, owner_id: str, *more: Any) -> tuple[ScheduleView, ...]:
-    shown = or_(ScheduleRow.paused_code.is_(None), ScheduleRow.paused_code != PUT_AWAY)
-    mine = select(ScheduleRow).where(ScheduleRow.owner_id == owner_id, shown, *more).order_by(ScheduleRow.id)
+    mine = select(ScheduleRow, ScheduleRow.pipeline_id.in_(archived_pipelines()))
+    mine = mine.where(ScheduleRow.owner_id == owner_id, _shown(), *more).order_by(ScheduleRow.id)
     with runtime.database.read() as session:
-        rows = session.scalars(mine).all()
-    names = pipeline_names(runtime, owner_id, {row.pipeline_id for row in rows})
-    return tuple(_view(runtime, row, names.get(row.pipeline_id, "")) for row in rows)
+        rows = session.execute(mine).tuples().all()
+    names = pipeline_names(runtime, owner_id, {row.pipeline_id for row, _ in rows})
+    return tuple(_view(runtime, row, names.get(row.pipeline_id, ""), archived=archived) for row, archived in rows)
+
+
+def _shown() -> ColumnElement[bool]:
+    return or_(ScheduleRow.paused_code.is_(None), ScheduleRow.paused_code != PUT_AWAY)
 
 
 def _seal(runtime: Runtime, owner_id: str, schedule_id: str, content: dict[str, JsonValue]) -> bytes:
     return runtime.vault.seal_json(owner_id, f"schedules.content:{schedule_id}", content)
 
 
-def _view(runtime: Runtime, row: ScheduleRow, pipeline_name: str) -> ScheduleView:
+def _open(runtime: Runtime, row: ScheduleRow) -> dict[str, Any]:
     where = f"schedules.content:{row.id}"
-    content = cast(dict[str, Any], runtime.vault.open_json(row.owner_id, where, row.content))
+    return cast(dict[str, Any], runtime.vault.open_json(row.owner_id, where, row.content))
+
+
+def _view(runtime: Runtime, row: ScheduleRow, pipeline_name: str, *, archived: bool = False) -> ScheduleView:
+    content = _open(runtime, row)
     return ScheduleView(
         id=row.id,
         pipeline_id=row.pipeline_id,
@@ -369,4 +401,5 @@ def _view(runtime: Runtime, row: ScheduleRow, pipeline_name: str) -> ScheduleVie
         created_at=row.created_at,
         updated_at=row.updated_at,
         max_micros_per_month=row.max_micros_per_month,
+        pipeline_archived=bool(archived),
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.accounts.queries import secret_names
+from core.accounts.roles import lock_account
 from core.pipelines import errors
 from core.pipelines.definition import Definition, read_definition, resolve_models, to_dict
 from core.pipelines.domain import DraftView, PipelineView
@@ -60,8 +61,12 @@ def create_pipeline(
     description: str | None = None,
     tags: list[str] | None = None,
     once: Once | None = None,
+    key_id: str | None = None,
 ) -> PipelineView:
-    """Make a pipeline with version 1. The same request sent `once` more answers the pipeline that it made."""
+    """Make a pipeline with version 1. The same request sent `once` more answers the pipeline that it made.
+
+    `key_id` here and below: the API key that asks, where no person does; with a cap it makes no schedule above that.
+    """
     definition, text = accept(runtime, owner, source)
     about = _about({}, definition, name, description, tags)
     pipeline_id, now = runtime.ids.new(), runtime.clock.now()
@@ -76,6 +81,7 @@ def create_pipeline(
         updated_at=now,
     )
     with runtime.database.write() as session:
+        lock_account(session, owner.id)  # two at once would both be the last that the plan allows
         answer_id = answer_once(runtime, session, owner.id, once, pipeline_id)
         if answer_id == pipeline_id:
             if limit is not None and _count(session, owner.id) >= limit:
@@ -83,7 +89,7 @@ def create_pipeline(
             session.add(row)
             session.flush()
             _add_version(runtime, session, row, definition, text)
-            runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition)
+            runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition, key_id)
     return get_pipeline(runtime, owner.id, answer_id)
 
 
@@ -96,17 +102,25 @@ def update_pipeline(
     name: str | None = None,
     description: str | None = None,
     tags: list[str] | None = None,
+    draft_revision: int | None = None,
+    key_id: str | None = None,
 ) -> PipelineView:
-    """Change any of the fields. Every update makes a version; with `source` the draft of an older one is dropped."""
-    current = get_pipeline(runtime, owner.id, pipeline_id)
-    definition, text = accept(runtime, owner, source if source is not None else current.text)
+    """Change any of the fields. Every update makes a version; with `source` the draft of an older one is dropped.
+
+    `draft_revision` is the revision of that draft as the caller knows it (0: none); another one raises Conflict.
+    """
+    get_pipeline(runtime, owner.id, pipeline_id)
+    accepted = accept(runtime, owner, source) if source is not None else None
     with runtime.database.write() as session:
-        row = owned_row(session, owner.id, pipeline_id)
+        row = owned_row(session, owner.id, pipeline_id, lock=True)
+        if draft_revision is not None:
+            _check_revision(session.get(DraftRow, row.id), draft_revision)
+        definition, text = accepted or _newest(runtime, session, row)
         before = open_about(runtime, row)
         about = _about(before, definition if source is not None else None, name, description, tags)
         row.about = runtime.vault.seal_json(owner.id, f"pipelines.about:{row.id}", about)
         _add_version(runtime, session, row, definition, text)
-        runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition)
+        runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition, key_id)
         if source is not None:
             session.execute(delete(DraftRow).where(DraftRow.pipeline_id == row.id))
     return get_pipeline(runtime, owner.id, pipeline_id)
@@ -126,14 +140,11 @@ def save_draft(
         )
     now = runtime.clock.now()
     with runtime.database.write() as session:
-        row = owned_row(session, owner_id, pipeline_id)
+        row = owned_row(session, owner_id, pipeline_id, lock=True)
         draft = session.get(DraftRow, row.id)
         revision = draft.revision if draft else 0
-        if base_revision is not None and base_revision != revision:
-            raise Conflict(
-                "DRAFT_CHANGED",
-                "This draft was changed in another window. Reload to see it; copy your text first.",
-            )
+        if base_revision is not None:
+            _check_revision(draft, base_revision)
         sealed = runtime.vault.seal_text(owner_id, f"pipeline_drafts.content:{row.id}", text)
         if draft is None:
             draft = DraftRow(pipeline_id=row.id, owner_id=owner_id, content=sealed, revision=1, saved_at=now)
@@ -148,7 +159,8 @@ def save_version(runtime: Runtime, owner: Account, pipeline_id: str) -> Pipeline
     current = get_pipeline(runtime, owner.id, pipeline_id)
     if current.draft is None:
         raise NotFound("NO_DRAFT", "There is nothing to save: the newest version has no changes.")
-    return update_pipeline(runtime, owner, pipeline_id, source=current.draft.text)
+    revision = current.draft.revision
+    return update_pipeline(runtime, owner, pipeline_id, source=current.draft.text, draft_revision=revision)
 
 
 def restore_version(runtime: Runtime, owner: Account, pipeline_id: str, number: int) -> PipelineView:
@@ -159,21 +171,25 @@ def restore_version(runtime: Runtime, owner: Account, pipeline_id: str, number: 
 def archive_pipeline(runtime: Runtime, owner_id: str, pipeline_id: str) -> None:
     """Take a pipeline out of every list; `unarchive_pipeline` brings it back."""
     with runtime.database.write() as session:
-        owned_row(session, owner_id, pipeline_id).status = "archived"
+        owned_row(session, owner_id, pipeline_id, lock=True).status = "archived"
         runtime.follower.archived(runtime, session, pipeline_id)
 
 
-def unarchive_pipeline(runtime: Runtime, owner: Account, pipeline_id: str) -> PipelineView:
+def unarchive_pipeline(
+    runtime: Runtime, owner: Account, pipeline_id: str, *, key_id: str | None = None
+) -> PipelineView:
     """Bring an archived pipeline back."""
     limit = limits_of(owner.plan).pipelines
     with runtime.database.write() as session:
-        row = owned_row(session, owner.id, pipeline_id, archived=True)
-        if row.status == "archived" and limit is not None and _count(session, owner.id) >= limit:
-            raise errors.too_many_pipelines(owner.plan, limit)
-        row.status = "active"
-        newest = open_version(runtime, session.get_one(VersionRow, (row.id, row.version)))
-        name = open_about(runtime, row)["name"]
-        runtime.follower.saved(runtime, session, owner, row.id, name, read_definition(newest.definition))
+        row = owned_row(session, owner.id, pipeline_id, archived=True, lock=True)
+        lock_account(session, owner.id)
+        if row.status == "archived":
+            if limit is not None and _count(session, owner.id) >= limit:
+                raise errors.too_many_pipelines(owner.plan, limit)
+            row.status = "active"
+            definition, _ = _newest(runtime, session, row)
+            name = open_about(runtime, row)["name"]
+            runtime.follower.restored(runtime, session, owner, row.id, name, definition, key_id)
     return get_pipeline(runtime, owner.id, pipeline_id)
 
 
@@ -188,6 +204,19 @@ def ensure_example(runtime: Runtime, owner: Account) -> str:
 def _count(session: Session, owner_id: str) -> int:
     owned = (PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
     return session.scalar(select(func.count()).where(*owned)) or 0
+
+
+def _newest(runtime: Runtime, session: Session, row: PipelineRow) -> tuple[Definition, str]:
+    """The newest version of a pipeline whose row is locked: its definition and its text."""
+    newest = open_version(runtime, session.get_one(VersionRow, (row.id, row.version)))
+    return read_definition(newest.definition), newest.text
+
+
+def _check_revision(draft: DraftRow | None, expected: int) -> None:
+    if expected != (draft.revision if draft else 0):
+        raise Conflict(
+            "DRAFT_CHANGED", "This draft was changed in another window. Reload to see it; copy your text first."
+        )
 
 
 def _add_version(runtime: Runtime, session: Session, row: PipelineRow, definition: Definition, text: str) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from sqlalchemy import Integer, Table, bindparam, func, select
+from sqlalchemy import Integer, Select, Table, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core.pipelines.definition import Definition, read_definition
@@ -137,9 +137,20 @@ def find_pipeline_ids(runtime: Runtime, owner_id: str, text: str) -> tuple[str, 
     return tuple(row.id for row in rows if wanted in open_about(runtime, row)["name"].casefold())
 
 
-def owned_row(session: Session, owner_id: str, pipeline_id: str, *, archived: bool = False) -> PipelineRow:
-    """The row of a pipeline of this person's. Raises NotFound."""
-    row = session.scalar(select(PipelineRow).where(PipelineRow.id == pipeline_id, PipelineRow.owner_id == owner_id))
+def archived_pipelines() -> Select[str]:
+    """The ids of pipelines that are put away, for a condition of another room's query."""
+    return select(PipelineRow.id).where(PipelineRow.status == "archived")
+
+
+def owned_row(
+    session: Session, owner_id: str, pipeline_id: str, *, archived: bool = False, lock: bool = False
+) -> PipelineRow:
+    """The row of a pipeline of this person's. Raises NotFound.
+
+    With `lock` others who change the pipeline wait for the caller's transaction; runs of it are made meanwhile.
+    """
+    query = select(PipelineRow).where(PipelineRow.id == pipeline_id, PipelineRow.owner_id == owner_id)
+    row = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if row is None or (row.status == "archived" and not archived):
         raise NotFound("PIPELINE_NOT_FOUND", "There is no such pipeline.")
     return row

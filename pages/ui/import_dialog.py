@@ -26,12 +26,15 @@ _TEXT, _KEPT, _SAID, _TURN, _DONE = "import-text", "import-kept", "import-said",
 
 @dataclass(frozen=True)
 class ImportActions:
-    """What the page does: tell what a text is, fetch one, make a pipeline, or a version of one (raise AppError)."""
+    """What the page does: tell what a text is, fetch one, make a pipeline, or a version of one (raise AppError).
+
+    `replace` is told whether an unsaved draft may be lost.
+    """
 
     preview: Callable[[str], ImportPreview]
     fetch: Callable[[str], str | None]
     create: Callable[[str, str | None], bool]
-    replace: Callable[[str, str], bool]
+    replace: Callable[[str, str, bool], bool]
 
 
 @st.dialog("Import a pipeline", width="large", icon=":material/upload:")
@@ -119,13 +122,14 @@ def _draw_preview(text: str, preview: ImportPreview, actions: ImportActions) -> 
                 "version": "Make this its next version; the versions before it stay",
             }.get,
         )
+    drop = how == "version" and _draw_draft(preview)
     name = preview.free_name if preview.free_name != preview.name else None
 
     def make() -> None:
         done = False
         try:
             new = how == "new"
-            done = actions.create(text, name) if new else actions.replace(preview.namesake or "", text)
+            done = actions.create(text, name) if new else actions.replace(preview.namesake or "", text, drop)
         except AppError as error:
             keep(_SAID, error.message)
         if done:
@@ -133,7 +137,23 @@ def _draw_preview(text: str, preview: ImportPreview, actions: ImportActions) -> 
             keep(_DONE, True)
 
     label = "Save as the next version" if how == "version" else "Import"
-    st.button(label, type="primary", key="import-go", on_click=make)
+    unanswered = how == "version" and preview.draft == "broken" and not drop
+    st.button(label, type="primary", key="import-go", on_click=make, disabled=unanswered)
+
+
+def _draw_draft(preview: ImportPreview) -> bool:
+    """What becomes of changes that are no version yet; whether they may be lost, where they cannot be kept."""
+    if preview.draft == "valid":
+        st.info(
+            "This pipeline has an unsaved draft. It is kept as a version of its own before this one.",
+            icon=":material/history:",
+        )
+    if preview.draft != "broken":
+        return False
+    st.warning(
+        "This pipeline has an unsaved draft with errors: it cannot be kept as a version.", icon=":material/warning:"
+    )
+    return st.checkbox("Replace the unsaved draft", key=f"import-drop-{preview.namesake}")
 
 
 def _preview_html(preview: ImportPreview) -> str:

@@ -218,7 +218,7 @@ class Notebook:
 
         if attempt(lambda: archive_pipeline(self.runtime, self.owner.id, self.pipeline_id)):
             st.query_params.clear()
-            offer_undo(f"Archived “{name}”. Its schedules and webhooks no longer start it.", bring_back)
+            offer_undo(f"Archived “{name}”. Its schedules rest, and webhooks no longer start it.", bring_back)
 
     # Where the person is
 

@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from core.bootstrap import get_runtime
-from core.pipelines.commands import archive_pipeline, create_pipeline, unarchive_pipeline, update_pipeline
+from core.pipelines.commands import archive_pipeline, create_pipeline, unarchive_pipeline
 from core.pipelines.domain import PipelineSummary
-from core.pipelines.imports import fetch_definition, import_pipeline, preview_import
+from core.pipelines.imports import fetch_definition, import_pipeline, import_version, preview_import, undo_import
 from core.pipelines.queries import get_pipeline, list_pipelines
 from pages.ui.badges import text_badge
 from pages.ui.dialogs import export_dialog
 from pages.ui.import_dialog import ImportActions, import_dialog
-from pages.ui.memory import ask_dialog, keep, take, take_dialog, widget_text
+from pages.ui.memory import NotebookMemory, ask_dialog, keep, take, take_dialog, widget_text
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, offer_undo, say
 from pages.ui.session import current_session, guarded
@@ -153,7 +153,7 @@ def _archive(pipeline_id: str, name: str) -> None:
     owner = current_session(runtime).account
     if attempt(lambda: archive_pipeline(runtime, owner.id, pipeline_id)):
         offer_undo(
-            f"Archived “{name}”. Its schedules and webhooks no longer start it.",
+            f"Archived “{name}”. Its schedules rest, and webhooks no longer start it.",
             lambda: unarchive_pipeline(runtime, owner, pipeline_id),
         )
 
@@ -163,7 +163,7 @@ def _restore(pipeline_id: str, name: str) -> None:
     runtime = get_runtime()
     owner = current_session(runtime).account
     if attempt(lambda: unarchive_pipeline(runtime, owner, pipeline_id)):
-        say(f"Restored “{name}”. Schedules that were paused for it can be switched on again.")
+        say(f"Restored “{name}”. Its schedules go on.")
 
 
 @guarded
@@ -190,8 +190,22 @@ def _import_new(text: str, name: str | None) -> bool:
 
 
 @guarded
-def _import_version(pipeline_id: str, text: str) -> bool:
+def _import_version(pipeline_id: str, text: str, drop_draft: bool) -> bool:
     runtime = get_runtime()
     owner = current_session(runtime).account
-    keep(_OPEN, update_pipeline(runtime, owner, pipeline_id, source=text).id)
+    replaced = import_version(runtime, owner, pipeline_id, text, drop_draft=drop_draft)
+    memory = NotebookMemory(pipeline_id)
+    memory.forget_draft()
+
+    def bring_back() -> None:
+        undo_import(runtime, current_session(runtime).account, replaced)
+        memory.forget_draft()
+
+    what = f"Imported as v{replaced.version + (2 if replaced.kept else 1)}."
+    if replaced.kept:
+        what += f" The unsaved draft was kept as v{replaced.version + 1}."
+    elif replaced.draft is not None:
+        what += " It took the place of an unsaved draft."
+    offer_undo(what, bring_back)
+    keep(_OPEN, pipeline_id)
     return True

@@ -93,7 +93,8 @@ def schedules_page() -> None:
         taken = taken_this_month(runtime, account.id)
         rests = automation_paused_at(runtime, account.id) is not None
         for schedule in schedules:
-            _draw_schedule(runtime, schedule, taken.get(schedule.id, 0), rests=rests)
+            still = rests or schedule.pipeline_archived
+            _draw_schedule(runtime, schedule, taken.get(schedule.id, 0), rests=still)
         _draw_coming(runtime, account)
     dialog, details = take_dialog()
     if dialog == "delete-schedule":
@@ -168,11 +169,7 @@ def _form(pipeline_id: str) -> str:
 
 def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int, *, rests: bool) -> None:
     now = runtime.clock.now()
-    paused = schedule.paused_code is not None
-    if paused:
-        badge = text_badge("paused", "amber")
-    else:
-        badge = text_badge("on", "green") if schedule.enabled else text_badge("off")
+    badge, why = _state(schedule)
     due = f"next {until(schedule.next_at, now)}" if schedule.next_at and not rests else ""
     runs = "" if schedule.from_definition else schedule.pipeline_name
     last = f"last {time_html(schedule.last_at, now)}" if schedule.last_at else "not run yet"
@@ -183,17 +180,18 @@ def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int, *, rest
         change = f' · <a class="sq-link" href="{address}" target="_self">Change in the pipeline</a>'
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"schedule-row-{schedule.id}"):
         words = explain_cron(schedule.cron_expression)
-        why = PAUSED.get(schedule.paused_code or "", "It could not start its run.")
         st.html(
             f'<div class="sq-row"><span class="sq-id">{escape(schedule.name)}</span>{badge}{written}'
             f'<span class="sq-facts">{joined(escape(runs), escape(due), last)}</span></div>'
             f'<div class="sq-facts">{escape(words)} ({escape(schedule.timezone)}){change}</div>'
-            + (f'<div class="sq-facts">{escape(why)} Put it right, then switch it on.</div>' if paused else "")
+            + (f'<div class="sq-facts">{escape(why)}</div>' if why else "")
             + _left_out(schedule, now)
             + cap_meter(taken, schedule.max_micros_per_month)
         )
         draw_cap_change(f"schedule-cap-{schedule.id}", schedule.max_micros_per_month, partial(_set_cap, schedule.id))
-        if not schedule.from_definition or paused:
+        # With its pipeline away it can be switched off, and nothing would come of switching it on.
+        by_hand = not schedule.from_definition or schedule.paused_code is not None
+        if by_hand and (schedule.enabled or not schedule.pipeline_archived):
             st.button(
                 "Switch off" if schedule.enabled else "Switch on", key=f"schedule-switch-{schedule.id}",
                 on_click=_switch, args=(schedule.id, not schedule.enabled),
@@ -203,6 +201,16 @@ def _draw_schedule(runtime: Runtime, schedule: ScheduleView, taken: int, *, rest
                 "Delete", key=f"schedule-delete-{schedule.id}", icon=":material/delete:", on_click=_ask_delete,
                 args=(schedule.id, schedule.name),
             )  # fmt: skip
+
+
+def _state(schedule: ScheduleView) -> tuple[str, str]:
+    """A badge, and why it starts nothing where that is not what was asked for."""
+    if schedule.pipeline_archived and schedule.enabled:
+        return text_badge("rests"), "Its pipeline is archived. It goes on when that is restored."
+    if schedule.paused_code is not None:
+        why = PAUSED.get(schedule.paused_code, "It could not start its run.")
+        return text_badge("paused", "amber"), f"{why} Put it right, then switch it on."
+    return text_badge("on", "green") if schedule.enabled else text_badge("off"), ""
 
 
 def _left_out(schedule: ScheduleView, now: datetime) -> str:

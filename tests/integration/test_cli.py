@@ -211,7 +211,7 @@ def test_proofs_fail_when_the_books_were_altered(  # type: ignore[no-untyped-def
     stepiq("user", "create", "ada@example.org", "--password-stdin", stdin="correct horse battery staple\n")
     stepiq("user", "credits", "ada@example.org", "--set", "5.5")
     audit, ledger = stepiq("audit", "verify"), stepiq("ledger", "verify")
-    assert (audit.returncode, audit.stdout) == (0, "1 acts checked, 0 problems\n")
+    assert (audit.returncode, audit.stdout) == (0, "2 acts checked, 0 problems\n")
     assert (ledger.returncode, ledger.stdout) == (0, "1 transactions of 1 accounts checked, 0 problems\n")
     runtime = build_runtime(settings_with(data_dir=tmp_path / "data"))
     with runtime.database.write() as session:

@@ -125,10 +125,20 @@ async def _starter(caller: Annotated[Caller, Depends(_executing)]) -> Starter | 
     return caller.starter
 
 
+async def _writing_key(caller: Annotated[Caller, Depends(_writing)]) -> str | None:
+    return caller.starter.id if caller.starter else None
+
+
+async def _executing_key(caller: Annotated[Caller, Depends(_executing)]) -> str | None:
+    return caller.starter.id if caller.starter else None
+
+
 StarterDep = Annotated[Starter | None, Depends(_starter)]
 ReaderDep = Annotated[Account, Depends(_reader)]
 WriterDep = Annotated[Account, Depends(_writer)]
 ExecutorDep = Annotated[Account, Depends(_executor)]
+WritingKeyDep = Annotated[str | None, Depends(_writing_key)]
+ExecutingKeyDep = Annotated[str | None, Depends(_executing_key)]
 ReadingCallerDep = Annotated[Caller, Depends(_reading)]
 TokenDep = Annotated[str | None, Depends(current_token)]
 SessionDep = Annotated[SessionView, Depends(current_session)]

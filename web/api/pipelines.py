@@ -15,7 +15,17 @@ from core.pipelines.errors import invalid_definition, issue_dict
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
-from web.api.context import CursorQuery, IdPath, LimitQuery, OnceDep, ReaderDep, RuntimeDep, WriterDep, only
+from web.api.context import (
+    CursorQuery,
+    IdPath,
+    LimitQuery,
+    OnceDep,
+    ReaderDep,
+    RuntimeDep,
+    WriterDep,
+    WritingKeyDep,
+    only,
+)
 from web.api.payloads import (
     Estimate,
     EstimateRequest,
@@ -112,7 +122,7 @@ def list_pipelines(
     openapi_extra=DEFINITION_BODY,
 )
 def create_pipeline(
-    account: WriterDep, runtime: RuntimeDep, submission: SubmissionDep, once: OnceDep
+    account: WriterDep, key: WritingKeyDep, runtime: RuntimeDep, submission: SubmissionDep, once: OnceDep
 ) -> dict[str, Any]:
     """Make a pipeline of a definition: bare (YAML or JSON), or in {name, description?, tags?, definition}."""
     if submission.source is None:
@@ -126,6 +136,7 @@ def create_pipeline(
         description=submission.description,
         tags=submission.tags,
         once=once,
+        key_id=key,
     )
     return _whole(view)
 
@@ -162,9 +173,12 @@ def get_pipeline(pipeline_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -
     openapi_extra=DEFINITION_BODY,
 )
 def update_pipeline(
-    pipeline_id: IdPath, account: WriterDep, runtime: RuntimeDep, submission: SubmissionDep
+    pipeline_id: IdPath, account: WriterDep, key: WritingKeyDep, runtime: RuntimeDep, submission: SubmissionDep
 ) -> dict[str, Any]:
-    """Change any of name, description, tags and definition. Every change makes a version."""
+    """Change any of name, description, tags and definition. Every change makes a version.
+
+    An API key with a cap changes no `schedule` that may spend more than the key: 403 `KEY_CAP`.
+    """
     queries.get_pipeline(runtime, account.id, pipeline_id)
     _check_places(runtime, account, submission)
     view = commands.update_pipeline(
@@ -175,6 +189,7 @@ def update_pipeline(
         name=submission.name,
         description=submission.description,
         tags=submission.tags,
+        key_id=key,
     )
     return _whole(view)
 
@@ -191,9 +206,11 @@ def archive_pipeline(pipeline_id: IdPath, account: WriterDep, runtime: RuntimeDe
     response_model=None,
     responses=answers(200, PipelineAnswer, *REFUSED),
 )
-def restore_pipeline(pipeline_id: IdPath, account: WriterDep, runtime: RuntimeDep) -> dict[str, Any]:
-    """Bring an archived pipeline back."""
-    return _whole(commands.unarchive_pipeline(runtime, account, pipeline_id))
+def restore_pipeline(
+    pipeline_id: IdPath, account: WriterDep, key: WritingKeyDep, runtime: RuntimeDep
+) -> dict[str, Any]:
+    """Bring an archived pipeline back, and its schedules with it."""
+    return _whole(commands.unarchive_pipeline(runtime, account, pipeline_id, key_id=key))
 
 
 @router.get(

@@ -15,6 +15,7 @@ from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
 from web.api.context import (
     CursorQuery,
+    ExecutingKeyDep,
     ExecutorDep,
     IdPath,
     LimitQuery,
@@ -160,9 +161,12 @@ def retry_run(
 
 
 @router.post("/runs/{run_id}/resume", response_model=None, responses=answers(200, RunAnswer, *REFUSED, 409))
-def resume_run(run_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
-    """Let a run go on that its budget paused; the budget does not hold for it any more."""
-    return queries.run_as_dict(commands.lift_budget(runtime, account.id, run_id))
+def resume_run(run_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep) -> dict[str, Any]:
+    """Let a run go on that its budget paused; the budget does not hold for it any more.
+
+    An API key with a cap may do this for the runs that it started: 403 `KEY_CAP` for others.
+    """
+    return queries.run_as_dict(commands.lift_budget(runtime, account.id, run_id, key_id=key))
 
 
 @router.get("/reviews", response_model=None, responses=answers(200, Listing[ReviewAnswer], *REFUSED))

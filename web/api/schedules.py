@@ -17,7 +17,16 @@ from core.pipelines.queries import get_pipeline
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput
 from core.shared.money import credits_number
-from web.api.context import CursorQuery, ExecutorDep, IdPath, LimitQuery, OnceDep, ReaderDep, RuntimeDep
+from web.api.context import (
+    CursorQuery,
+    ExecutingKeyDep,
+    ExecutorDep,
+    IdPath,
+    LimitQuery,
+    OnceDep,
+    ReaderDep,
+    RuntimeDep,
+)
 from web.api.payloads import (
     Listing,
     ScheduleChange,
@@ -62,11 +71,19 @@ def list_schedules(
     responses=answers(201, ScheduleItem, 400, 409, 413, *REFUSED),
 )
 def create_schedule(
-    pipeline_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleRequest, once: OnceDep
+    pipeline_id: IdPath,
+    account: ExecutorDep,
+    key: ExecutingKeyDep,
+    runtime: RuntimeDep,
+    body: ScheduleRequest,
+    once: OnceDep,
 ) -> dict[str, Any]:
-    """Run a pipeline at times, with inputs that are saved with the schedule."""
+    """Run a pipeline at times, with inputs that are saved with the schedule.
+
+    Made with a capped API key it has that key's cap, or the lower one that is asked for, and counts for the key.
+    """
     fields = _fields(body.model_dump())
-    return _item(schedules.create_schedule(runtime, account, pipeline_id, **fields, once=once), {})
+    return _item(schedules.create_schedule(runtime, account, pipeline_id, key_id=key, **fields, once=once), {})
 
 
 @router.get("/schedules/upcoming", response_model=None, responses=answers(200, Listing[UpcomingItem], 401, 403, 422))
@@ -93,11 +110,11 @@ def upcoming(
 
 @router.put("/schedules/{schedule_id}", response_model=None, responses=answers(200, ScheduleItem, 400, 413, *CHANGED))
 def update_schedule(
-    schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep, body: ScheduleChange
+    schedule_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep, body: ScheduleChange
 ) -> dict[str, Any]:
-    """Change any of the fields."""
+    """Change any of the fields. A capped API key changes no schedule that may spend more than itself: `KEY_CAP`."""
     changes = _fields(body.model_dump(exclude_unset=True))
-    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, **changes), account)
+    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, key_id=key, **changes), account)
 
 
 @router.delete("/schedules/{schedule_id}", status_code=204, response_class=Response, responses=problems(*CHANGED))
@@ -108,15 +125,21 @@ def delete_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeD
 
 
 @router.post("/schedules/{schedule_id}/enable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
-def enable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
+def enable_schedule(
+    schedule_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep
+) -> dict[str, Any]:
     """Switch it on: it is due at its next time from now."""
-    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, enabled=True), account)
+    changed = schedules.update_schedule(runtime, account, schedule_id, enabled=True, key_id=key)
+    return _one(runtime, changed, account)
 
 
 @router.post("/schedules/{schedule_id}/disable", response_model=None, responses=answers(200, ScheduleItem, *CHANGED))
-def disable_schedule(schedule_id: IdPath, account: ExecutorDep, runtime: RuntimeDep) -> dict[str, Any]:
+def disable_schedule(
+    schedule_id: IdPath, account: ExecutorDep, key: ExecutingKeyDep, runtime: RuntimeDep
+) -> dict[str, Any]:
     """Let it rest."""
-    return _one(runtime, schedules.update_schedule(runtime, account, schedule_id, enabled=False), account)
+    changed = schedules.update_schedule(runtime, account, schedule_id, enabled=False, key_id=key)
+    return _one(runtime, changed, account)
 
 
 def _place(cursor: str | None) -> tuple[datetime, str] | None:

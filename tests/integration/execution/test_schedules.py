@@ -11,25 +11,29 @@ from sqlalchemy import select
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
+from core.execution import schedules
 from core.execution.domain import ScheduleView
 from core.execution.models import RunRow, ScheduleRow
 from core.execution.queries import get_run
 from core.execution.schedules import (
+    _start_due,
     create_schedule,
     delete_schedule,
     get_schedule,
+    has_due_schedules,
     list_schedules,
     start_due_schedules,
     upcoming_runs,
     update_schedule,
 )
-from core.pipelines.commands import archive_pipeline, create_pipeline
+from core.pipelines.commands import archive_pipeline, create_pipeline, unarchive_pipeline, update_pipeline
 from core.pipelines.cron import next_times
 from core.platform.mail.models import MailRow
 from core.platform.runtime import Runtime
-from core.shared.errors import Forbidden, InvalidInput, NotFound
+from core.shared.errors import Forbidden, InvalidInput, LimitExceeded, NotFound
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
+from tests.support.together import together
 
 GREETING: dict[str, Any] = {
     "name": "Greeting",
@@ -135,14 +139,101 @@ def test_a_schedule_that_cannot_start_is_paused_and_its_owner_told(
     runtime: Runtime, owner: Account, pipeline: str, schedule: Callable[..., ScheduleView], clock: FixedClock
 ) -> None:
     made = schedule(missed="once")
-    archive_pipeline(runtime, owner.id, pipeline)
+    more = {"schema": {**GREETING["input"]["schema"], "age": {"type": "integer", "required": True}}}
+    update_pipeline(runtime, owner, pipeline, source=GREETING | {"input": more})
     clock.advance(days=1)
     start_due_schedules(runtime, clock.now())
     start_due_schedules(runtime, clock.now())
     after = get_schedule(runtime, owner.id, made.id)
-    assert not after.enabled and after.next_at is None and after.paused_code == "PIPELINE_NOT_FOUND"
+    assert not after.enabled and after.next_at is None and after.paused_code == "INVALID_INPUT"
     with runtime.database.read() as session:
         assert Counter(session.scalars(select(MailRow.kind))) == {"schedule_paused": 1}
+
+
+@pytest.mark.parametrize(("missed", "runs"), [("skip", 0), ("once", 1), ("all", 3)])
+def test_a_schedule_rests_with_its_archived_pipeline_and_goes_on_when_that_is_back(
+    runtime: Runtime,
+    owner: Account,
+    pipeline: str,
+    schedule: Callable[..., ScheduleView],
+    clock: FixedClock,
+    missed: str,
+    runs: int,
+) -> None:
+    made = schedule(missed=missed)
+    archive_pipeline(runtime, owner.id, pipeline)
+    clock.moment = datetime(2026, 3, 29, 12, tzinfo=UTC)  # three mornings later
+    assert not has_due_schedules(runtime, clock.now()) and upcoming_runs(runtime, owner.id, limit=3) == ()
+    assert start_due_schedules(runtime, clock.now()) == 0
+    rests = get_schedule(runtime, owner.id, made.id)
+    assert rests.pipeline_archived and rests.paused_code is None and rests.next_at == made.next_at
+    with runtime.database.read() as session:
+        assert session.scalars(select(MailRow.kind)).all() == []
+    unarchive_pipeline(runtime, owner, pipeline)
+    back = get_schedule(runtime, owner.id, made.id)
+    assert back.enabled and not back.pipeline_archived
+    start_due_schedules(runtime, clock.now())
+    assert started(runtime, owner) == runs
+
+
+def test_a_pipeline_that_is_archived_while_a_time_is_started_pauses_nothing(
+    runtime: Runtime, owner: Account, pipeline: str, schedule: Callable[..., ScheduleView], clock: FixedClock
+) -> None:
+    made = schedule()
+    assert made.next_at is not None
+    clock.moment = made.next_at
+    with runtime.database.read() as session:
+        row = session.get_one(ScheduleRow, made.id)
+    archive_pipeline(runtime, owner.id, pipeline)
+    assert _start_due(runtime, row, clock.now()) == 0
+    after = get_schedule(runtime, owner.id, made.id)
+    assert after.enabled and after.next_at == made.next_at and after.paused_code is None
+
+
+def test_a_new_name_leaves_the_times_that_are_due(
+    runtime: Runtime, owner: Account, schedule: Callable[..., ScheduleView], clock: FixedClock
+) -> None:
+    made = schedule(missed="all")
+    clock.moment = datetime(2026, 3, 29, 12, tzinfo=UTC)
+    same: dict[str, Any] = {"cron_expression": made.cron_expression, "timezone": made.timezone, "enabled": True}
+    changes: tuple[dict[str, Any], ...] = ({"name": "Renamed"}, {"input_data": {"name": "Bo"}}, same)
+    for change in changes:
+        assert update_schedule(runtime, owner, made.id, **change).next_at == made.next_at, change
+    assert start_due_schedules(runtime, clock.now()) == 3
+
+
+def test_a_new_name_leaves_a_schedule_that_we_paused_paused(
+    runtime: Runtime, owner: Account, schedule: Callable[..., ScheduleView]
+) -> None:
+    made = schedule()
+    with runtime.database.write() as session:
+        row = session.get_one(ScheduleRow, made.id)
+        row.enabled, row.next_at, row.paused_code = False, None, "MISSING_SECRET"
+    renamed = update_schedule(runtime, owner, made.id, name="Renamed")
+    assert (renamed.name, renamed.enabled, renamed.paused_code) == ("Renamed", False, "MISSING_SECRET")
+
+
+def test_a_rename_never_switches_on_what_is_being_switched_off(
+    runtime: Runtime, owner: Account, schedule: Callable[..., ScheduleView]
+) -> None:
+    made = schedule()
+    for number in range(10):
+        update_schedule(runtime, owner, made.id, enabled=True)
+        together(
+            lambda: update_schedule(runtime, owner, made.id, enabled=False),
+            lambda number=number: update_schedule(runtime, owner, made.id, name=f"N{number}"),  # type: ignore[misc]
+        )
+        after = get_schedule(runtime, owner.id, made.id)
+        assert (after.name, after.enabled, after.next_at) == (f"N{number}", False, None)
+
+
+def test_the_number_of_schedules_is_not_passed_by_many_at_once(
+    runtime: Runtime, owner: Account, schedule: Callable[..., ScheduleView], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "SCHEDULES_A_PERSON", 3)
+    made = together(*[lambda: schedule()] * 6)
+    assert sum(isinstance(each, ScheduleView) for each in made) == len(list_schedules(runtime, owner.id)) == 3
+    assert sum(isinstance(each, LimitExceeded) for each in made) == 3
 
 
 def test_a_schedule_whose_pipeline_is_gone_can_be_let_rest(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -11,11 +12,14 @@ from streamlit.testing.v1 import AppTest
 
 from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
-from core.accounts.domain import ROLES
+from core.accounts.domain import ROLES, SessionView
+from core.accounts.invitations import invite
+from core.accounts.queries import find_session
 from core.accounts.sessions import sign_out
 from core.bootstrap import set_runtime
 from core.execution.commands import start_run
-from core.pipelines.commands import ensure_example
+from core.execution.queries import run_status
+from core.pipelines.commands import create_pipeline, ensure_example
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.integration.pages.conftest import TIMEOUT, Person, page_test, sign_in_person, text_of, wait_for_end
@@ -38,6 +42,7 @@ PLACES = {
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
 }
+WITHOUT_WIDGETS = {"usage", "admin"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
 
 
@@ -62,7 +67,24 @@ def query_of(person: Person, path: str) -> dict[str, str]:
         run = start_run(person.runtime, person.account, example, {}, trigger="manual")
         wait_for_end(person, run.id)
         return {"run": run.id}
+    if path == "reviews":
+        asks = {"name": "Asks", "steps": [{"id": "ask", "type": "human_review", "message": "Well?"}]}
+        run = start_run(
+            person.runtime,
+            person.account,
+            create_pipeline(person.runtime, person.account, asks).id,
+            {},
+            trigger="manual",
+        )
+        wait_for_review(person, run.id)
     return {}
+
+
+def wait_for_review(person: Person, run_id: str) -> None:
+    end = monotonic() + TIMEOUT
+    while run_status(person.runtime, person.account.id, run_id) != "waiting":
+        assert monotonic() < end, "the run asks nothing"
+        sleep(0.02)
 
 
 def _list_pages() -> None:
@@ -124,6 +146,18 @@ def widgets_of(app: AppTest) -> list[Any]:
     return [widget for kind in kinds for widget in app.get(kind)]
 
 
+def enabled_widgets(app: AppTest) -> list[Any]:
+    return [widget for widget in widgets_of(app) if not getattr(widget, "disabled", False)]
+
+
+def name_of(widget: Any) -> str:
+    return f"{widget.type} {getattr(widget, 'key', None) or widget.label}"
+
+
+def enabled_in(app: AppTest) -> list[str]:
+    return [name_of(widget) for widget in enabled_widgets(app)]
+
+
 def touch(widget: Any) -> None:
     """Use a widget as a person would."""
     if widget.type == "button":
@@ -164,22 +198,56 @@ def test_after_the_end_of_a_session_no_widget_does_anything(
     query = query_of(root, path)
     app = open_page(path, query)
     assert not app.exception
-    count, done = len(widgets_of(app)), 0
-    for at in range(count):
-        widgets = widgets_of(app)
-        if at >= len(widgets) or getattr(widgets[at], "disabled", False):
-            continue
+    expected = enabled_in(app)
+    tried = []
+    for at in range(len(expected)):
+        widget = enabled_widgets(app)[at]
         sign_out(root.runtime, root.token)
         with writes_noted(root.runtime, monkeypatch) as begun:
-            label = getattr(widgets[at], "label", "")
-            touch(widgets[at])
+            touch(widget)
             app.run()
-        assert begun == [], f"{label} of {path or 'the notebook'} wrote"
-        assert "Signed out" in text_of(app) and not widgets_of(app), label
+        assert begun == [], f"{widget.label} of {path or 'the notebook'} wrote"
+        assert "Signed out" in text_of(app) and not widgets_of(app), widget.label
+        tried.append(name_of(widget))
         revive(root)
         app = open_page(path, query)
-        done += 1
-    assert done >= min(count, 1)
+    assert tried == expected, "each that can be used was"
+    assert expected or path in WITHOUT_WIDGETS
+
+
+@pytest.mark.parametrize("path", ADMIN)
+def test_who_is_no_admin_any_more_does_nothing_on_a_page_drawn_before(
+    root: Person, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    query = query_of(root, path)
+    invite(root.runtime, session_of(root))
+    app = open_page(path, query)
+    expected = enabled_in(app)
+    tried = []
+    for at in range(len(expected)):
+        widget = enabled_widgets(app)[at]
+        set_roles_of(root, "")
+        with writes_noted(root.runtime, monkeypatch) as begun:
+            touch(widget)
+            app.run()
+        assert begun == [], f"{widget.label} of {path} wrote"
+        assert "no such page" in app.error[0].value and not widgets_of(app), widget.label
+        tried.append(name_of(widget))
+        set_roles_of(root, ",".join(ROLES))
+        app = open_page(path, query)
+    assert tried == expected and (expected or path in WITHOUT_WIDGETS)
+
+
+def session_of(person: Person) -> SessionView:
+    view = find_session(person.runtime, person.token)
+    assert view is not None
+    return view
+
+
+def set_roles_of(person: Person, roles: str) -> None:
+    """Take the roles away, or give them back: only here, where the last admin may go."""
+    with person.runtime.database.write() as session:
+        session.execute(text("UPDATE accounts SET roles = :r WHERE id = :i"), {"r": roles, "i": person.account.id})
 
 
 def revive(person: Person) -> None:

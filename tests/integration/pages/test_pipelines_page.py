@@ -7,10 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core.bootstrap import set_runtime
-from core.pipelines.commands import archive_pipeline, create_pipeline
+from core.pipelines.commands import archive_pipeline, create_pipeline, save_draft, update_pipeline
 from core.pipelines.domain import PipelineSummary
-from core.pipelines.queries import get_pipeline, list_pipelines
+from core.pipelines.imports import Replaced, import_version, undo_import
+from core.pipelines.queries import get_pipeline, get_version, list_pipelines
 from core.platform.runtime import Runtime
+from core.shared.errors import Conflict
 from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
 from tests.support.http_peer import HttpPeer, peer_in_thread
 
@@ -113,6 +115,83 @@ def test_a_name_that_is_taken_is_asked_about(person: Person) -> None:
     assert len(listed(person)) == 3
     replaced = get_pipeline(person.runtime, person.account.id, first)
     assert (replaced.version, replaced.text) == (2, changed)
+
+
+def importing_over(pipeline_id: str, text: str) -> AppTest:
+    """The dialog with the choice made to import a text as the next version of a pipeline."""
+    app = importing(text)
+    app.radio(key=f"import-how-{pipeline_id}").set_value("version")
+    return again(app)
+
+
+def import_now(app: AppTest) -> AppTest:
+    app.session_state["dialog"] = ("import", {})
+    return app.button(key="import-go").click().run()
+
+
+def undo_of(app: AppTest) -> tuple[str, Callable[[], None]]:
+    offered: tuple[str, Callable[[], None]] = app.session_state["notice-undo"]
+    return offered
+
+
+def test_a_draft_is_kept_as_a_version_before_an_import_takes_its_place(person: Person) -> None:
+    runtime, owner = person.runtime, person.account
+    made = create_pipeline(runtime, owner, GREETING).id
+    draft, new = GREETING.replace("Says hello", "Says hello twice"), GREETING.replace("Say hello", "Wave")
+    save_draft(runtime, owner.id, made, draft)
+    app = importing_over(made, new)
+    assert "kept as a version of its own" in app.info[0].value
+    import_now(app)
+    after = get_pipeline(runtime, owner.id, made)
+    assert (after.version, after.text, after.draft) == (3, new, None)
+    assert get_version(runtime, owner.id, made, 2).text == draft
+    assert undo_of(app)[0] == "Imported as v3. The unsaved draft was kept as v2."
+    undo_import(runtime, owner, Replaced(made, 1, draft, kept=True))
+    before = get_pipeline(runtime, owner.id, made)
+    assert (before.text, before.draft.text if before.draft else None) == (GREETING, draft)
+    with pytest.raises(Conflict):
+        undo_import(runtime, owner, Replaced(made, 1, draft, kept=True))
+
+
+def test_a_draft_that_cannot_be_kept_is_asked_about_and_can_be_brought_back(person: Person) -> None:
+    runtime, owner = person.runtime, person.account
+    made = create_pipeline(runtime, owner, GREETING).id
+    save_draft(runtime, owner.id, made, "steps: [")
+    app = importing_over(made, GREETING)
+    assert "unsaved draft with errors" in app.warning[0].value and app.button(key="import-go").disabled
+    with pytest.raises(Conflict) as refusal:
+        import_version(runtime, owner, made, GREETING)
+    assert refusal.value.code == "DRAFT_BROKEN"
+    kept = get_pipeline(runtime, owner.id, made)
+    assert kept.version == 1 and kept.draft is not None
+    app.checkbox(key=f"import-drop-{made}").check()
+    import_now(again(app))
+    after = get_pipeline(runtime, owner.id, made)
+    assert (after.version, after.draft) == (2, None)
+    assert undo_of(app)[0] == "Imported as v2. It took the place of an unsaved draft."
+    undone = page_test("pages.ui.notices", "draw_notices")
+    undone.session_state["notice-undo"] = undo_of(app)
+    undone.run().button(key="undo").click().run()
+    back = get_pipeline(runtime, owner.id, made)
+    assert back.draft is not None and back.draft.text == "steps: [" and not undone.exception
+
+
+def test_a_draft_that_says_what_the_newest_version_does_is_no_change(person: Person) -> None:
+    made = create_pipeline(person.runtime, person.account, GREETING).id
+    save_draft(person.runtime, person.account.id, made, GREETING)
+    app = importing_over(made, GREETING.replace("Say hello", "Wave"))
+    assert not app.info and not app.warning
+    import_now(app)
+    assert get_pipeline(person.runtime, person.account.id, made).version == 2
+
+
+def test_a_draft_written_meanwhile_is_not_lost(person: Person) -> None:
+    runtime, owner = person.runtime, person.account
+    made = create_pipeline(runtime, owner, GREETING).id
+    with pytest.raises(Conflict):
+        save_draft(runtime, owner.id, made, "name: X")
+        update_pipeline(runtime, owner, made, source=GREETING, draft_revision=0)
+    assert get_pipeline(runtime, owner.id, made).draft is not None
 
 
 @pytest.fixture

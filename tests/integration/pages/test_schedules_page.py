@@ -10,7 +10,7 @@ from core.execution.commands import start_run
 from core.execution.domain import Starter
 from core.execution.models import RunRow, ScheduleRow
 from core.execution.schedules import create_schedule, list_schedules
-from core.pipelines.commands import create_pipeline
+from core.pipelines.commands import archive_pipeline, create_pipeline, unarchive_pipeline
 from core.platform.runtime import Runtime
 from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of, wait_for_end
 
@@ -162,3 +162,22 @@ def test_a_banner_on_every_page_says_so_and_resumes(person: Person, open_app: Ca
     app.button(key="automation-resume").click().run()
     assert automation_paused_at(person.runtime, person.account.id) is None
     assert "Automation is paused" not in text_of(app) and not app.exception
+
+
+def test_a_schedule_of_an_archived_pipeline_rests_and_goes_on_with_it(person: Person, pipeline: str) -> None:
+    made = create_schedule(
+        person.runtime, person.account, pipeline, name="Mondays", cron_expression="0 9 * * 1", input_data={"name": "A"}
+    )
+    archive_pipeline(person.runtime, person.account.id, pipeline)
+    app = open_page()
+    said = text_of(app)
+    assert "rests" in said and "goes on when that is restored" in said and "Coming up" not in said
+    assert "next " not in said.split("Mondays")[1]
+    unarchive_pipeline(person.runtime, person.account, pipeline)
+    said = text_of(open_page())
+    assert "Coming up" in said and "goes on when" not in said
+    archive_pipeline(person.runtime, person.account.id, pipeline)
+    app = open_page()
+    app.button(key=f"schedule-switch-{made.id}").click().run()
+    assert not list_schedules(person.runtime, person.account.id)[0].enabled
+    assert not [each for each in app.button if each.key == f"schedule-switch-{made.id}"] and not app.exception

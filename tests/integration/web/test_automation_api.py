@@ -1,6 +1,7 @@
 """The switch of automation, and caps of keys and schedules, over HTTP."""
 
 from collections.abc import Callable
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from starlette.testclient import TestClient
 
 from core.accounts.api_keys import create_api_key
 from core.accounts.domain import Account
+from core.execution.queries import run_status
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
 from tests.integration.web.conftest import ORIGIN
@@ -115,3 +117,69 @@ def test_a_cap_that_is_used_up_is_402(api: TestClient, web_runtime: Runtime, per
         said = refused.json()["error"]
         assert "< 0.01 cr a month" in said and "begins anew on 1 " in said and "under API keys" in said
     assert api.get("/api/runs").json()["items"] == []
+
+
+@pytest.fixture
+def capped(web_runtime: Runtime, person: Account) -> dict[str, str]:
+    """A key that may spend nothing."""
+    scopes = ["pipelines:read", "pipelines:write", "pipelines:execute"]
+    return {"X-API-Key": create_api_key(web_runtime, person, "Capped", scopes, max_micros_per_month=0).key}
+
+
+def test_a_capped_key_makes_no_schedule_that_may_spend_more(
+    client: TestClient, token: str, pipeline: str, capped: dict[str, str]
+) -> None:
+    signed_in = {"Authorization": f"Bearer {token}"}
+    url, body = f"/api/pipelines/{pipeline}/schedules", {"name": "Minutely", "cron_expression": "* * * * *"}
+    made = client.post(url, json=body, headers=capped)
+    assert (made.status_code, made.json()["max_credits_per_month"]) == (201, 0)
+    theirs = client.post(url, json=body, headers=signed_in).json()
+    one, other = (f"/api/schedules/{each['id']}" for each in (made.json(), theirs))
+    timed = {**HELLO, "schedule": {"enabled": True, "cron": "* * * * *", "timezone": "UTC"}}
+    saved = client.put(f"/api/pipelines/{pipeline}", json={"definition": timed}, headers=capped)
+    assert saved.status_code == 200
+    listed = client.get(url, headers=capped).json()["items"]
+    assert {each["id"]: each["max_credits_per_month"] for each in listed} == {
+        made.json()["id"]: 0, theirs["id"]: None, pipeline: 0,
+    }  # fmt: skip
+    assert client.put(f"/api/schedules/{pipeline}", json={"max_credits_per_month": None}, headers=signed_in).is_success
+    calls = (
+        client.post(url, json=body | {"max_credits_per_month": 1}, headers=capped),
+        client.put(one, json={"max_credits_per_month": None}, headers=capped),
+        client.put(one, json={"max_credits_per_month": 1}, headers=capped),
+        client.put(other, json={"cron_expression": "*/2 * * * *"}, headers=capped),
+        client.post(f"{other}/enable", headers=capped),
+        client.put(
+            f"/api/pipelines/{pipeline}",
+            json={"definition": timed | {"schedule": {"cron": "*/2 * * * *", "timezone": "UTC"}}},
+            headers=capped,
+        ),
+    )
+    for refused in calls:
+        assert (refused.status_code, refused.json()["code"]) == (403, "KEY_CAP"), refused.text
+        assert "This API key may spend 0 cr a month" in refused.json()["error"]
+    assert client.post(f"{other}/disable", headers=capped).json()["enabled"] is False
+    assert client.delete(f"/api/pipelines/{pipeline}", headers=capped).status_code == 204
+    assert client.post(f"/api/pipelines/{pipeline}/restore", headers=capped).json()["code"] == "KEY_CAP"
+
+
+def test_a_capped_key_lifts_no_budget_of_a_run_that_a_person_started(
+    client: TestClient, token: str, web_runtime: Runtime, person: Account, capped: dict[str, str]
+) -> None:
+    signed_in = {"Authorization": f"Bearer {token}"}
+    step = {"id": "say", "model": "claude-sonnet-4-5", "prompt": "Hi", "max_tokens": 50}
+    budget = {"max_credits": 0.001, "on_exceed": "pause"}
+    tight = create_pipeline(web_runtime, person, {"name": "Tight", "steps": [step], "budget": budget}).id
+    run = client.post(f"/api/pipelines/{tight}/run", json={}, headers=signed_in).json()["id"]
+    wait_until_paused(web_runtime, person, run)
+    refused = client.post(f"/api/runs/{run}/resume", headers=capped)
+    assert (refused.status_code, refused.json()["code"]) == (403, "KEY_CAP")
+    assert client.get(f"/api/runs/{run}", headers=signed_in).json()["status"] == "waiting"
+    assert client.post(f"/api/runs/{run}/resume", headers=signed_in).status_code == 200
+
+
+def wait_until_paused(runtime: Runtime, person: Account, run_id: str) -> None:
+    end = monotonic() + 20
+    while (status := run_status(runtime, person.id, run_id)) != "waiting":
+        assert status in ("pending", "running") and monotonic() < end, status
+        sleep(0.02)
