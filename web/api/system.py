@@ -15,7 +15,7 @@ from core.pipelines.json_schema import json_schema
 from core.platform.logging import get_logger
 from core.providers.domain import ModelCard
 from web.api.context import RuntimeDep
-from web.api.payloads import Health, ModelAnswer, Problem
+from web.api.payloads import Health, Listing, ModelAnswer, Problem
 
 router = APIRouter(tags=["system"])
 log = get_logger("web.api")
@@ -47,7 +47,7 @@ def ready(runtime: RuntimeDep) -> JSONResponse:
     return JSONResponse({"status": "ok", "version": app_version()})
 
 
-@router.get("/models", response_model=None, responses={200: {"model": list[ModelAnswer]}})
+@router.get("/models", response_model=None, responses={200: {"model": Listing[ModelAnswer]}})
 def models(runtime: RuntimeDep) -> dict[str, Any]:
     """Every model that steps can name, with our price and what its provider does with data."""
     cards = runtime.catalogue.list()
@@ -58,7 +58,7 @@ def models(runtime: RuntimeDep) -> dict[str, Any]:
 @router.get(
     "/schema/pipeline.json",
     response_model=None,
-    responses={200: {"content": {"application/schema+json": {}}}},
+    responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}}},
 )
 def pipeline_schema() -> JSONResponse:
     """The JSON Schema of the pipeline format."""
