@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp
 
 from web.api.app import build_api
 from web.auth.recovery import RecoveryPages
@@ -23,6 +25,14 @@ if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
 
+class WholeMount(Mount):
+    """Takes every address below its own; the framework's lets one with a line break (`%0A`) in it go on."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
+
+
 def build_routes(runtime: Runtime) -> list[BaseRoute]:
     """Site, sign-in and API, in the order they are tried; Streamlit's own come after them."""
     api = build_api(runtime)
@@ -36,8 +46,8 @@ def build_routes(runtime: Runtime) -> list[BaseRoute]:
         *MailPages(runtime).routes(),
         *ReviewPages(runtime).routes(),
         Route("/app", app_home),
-        Mount("/v1/api", api),
-        Mount("/api", api),
+        WholeMount("/v1/api", api),
+        WholeMount("/api", api),
         UnknownAddress(),
     ]
 

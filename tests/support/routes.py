@@ -4,7 +4,7 @@ from starlette.routing import Mount, Route
 
 from core.platform.runtime import Runtime
 from web.api.app import build_api
-from web.api.openapi import routes_of
+from web.api.operations import routes_of
 from web.routes import build_routes
 
 

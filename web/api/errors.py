@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from core.platform.logging import get_logger
 from core.shared.errors import AppError
+from web.api.operations import methods_at
 from web.errors import retry_headers, status_of
 
 log = get_logger("web.api")
@@ -82,4 +83,7 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code
     text = TEXTS.get(status, str(error.detail))
     headers = dict(error.headers) if error.headers else None
+    if status == 405 and (methods := methods_at(request.app.routes, request.scope)):
+        # All of them (RFC 9110, section 10.2.1): the router names those of the first route it met.
+        headers = {"Allow": ", ".join(methods)}
     return problem(status, CODES.get(status, "REFUSED"), text, headers=headers)

@@ -14,20 +14,38 @@ from core.platform.files.domain import ACCEPTED, FileView
 from core.platform.idempotency import Once
 from core.shared.clock import iso_z
 from web.api.context import CursorQuery, ExecutorDep, IdempotencyKey, IdPath, LimitQuery, ReaderDep, RuntimeDep
-from web.api.payloads import FileAnswer, Listing, answers, problems
+from web.api.payloads import FileAnswer, Listing, answers, file_answer, problems
 from web.api.uploads import FIELD, MULTIPART, receive_file
 
 router = APIRouter(prefix="/files", tags=["files"])
 
 _BINARY = {"type": "string", "format": "binary"}
+EXAMPLE = "article,pieces\npencil,12\nruler,3\n"
+# As its content is, whatever was said of it; HTML goes out as plain text.
+SERVED: dict[str, Any] = {
+    "application/json": {},
+    **{
+        kind: {"schema": _BINARY}
+        for kind in (
+            "text/*",
+            "image/*",
+            "application/x-ndjson",
+            "application/pdf",
+            "application/vnd.apache.parquet",
+        )
+    },
+}
 UPLOAD_BODY = {
     "requestBody": {
         "required": True,
         "description": f"The file as the part `{FIELD}`, or bare, with its name in `X-File-Name` (percent-encoded). "
         f"Its content decides what it is. Accepted are {ACCEPTED}.",
         "content": {
-            MULTIPART: {"schema": {"type": "object", "properties": {FIELD: _BINARY}, "required": [FIELD]}},
-            "application/octet-stream": {"schema": _BINARY},
+            MULTIPART: {
+                "schema": {"type": "object", "properties": {FIELD: _BINARY}, "required": [FIELD]},
+                "example": {FIELD: EXAMPLE},
+            },
+            "application/octet-stream": {"schema": _BINARY, "example": EXAMPLE},
         },
     }
 }
@@ -64,7 +82,7 @@ def list_files(
 @router.get(
     "/{file_id}",
     response_class=StreamingResponse,
-    responses={200: {"content": {"application/octet-stream": {"schema": _BINARY}}}, **problems(401, 404, 422)},
+    responses=file_answer(SERVED, 401, 404, 422),
 )
 def download_file(file_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -> StreamingResponse:
     """The content as it was uploaded, to be saved."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from core.accounts.automation import LARGEST_CAP
+from core.accounts.domain import SCOPES
 from core.shared.money import credits_number
 
 Item = TypeVar("Item")
@@ -27,9 +28,9 @@ def answers(status: int, model: Any, *refused: int) -> Responses:
     return found | problems(*refused)
 
 
-def file_answer(media_type: str, *refused: int) -> Responses:
-    """The documented responses of a route that answers text of another type than JSON."""
-    found: Responses = {200: {"content": {media_type: {"schema": {"type": "string"}}}}}
+def file_answer(media: dict[str, Any], *refused: int) -> Responses:
+    """The documented responses of a route that answers another type than JSON: media types, and what each holds."""
+    found: Responses = {200: {"content": media}}
     return found | problems(*refused)
 
 
@@ -95,7 +96,9 @@ class RunRequest(Inward):
     from_run: str | None = Field(
         None, pattern=ID, description="Reuse what an earlier run of yours did, wherever it still holds."
     )
-    from_step: str | None = Field(None, max_length=200, description="With `from_run`: execute from this step on.")
+    from_step: str | None = Field(
+        None, min_length=1, max_length=200, description="With `from_run`: execute from this step on."
+    )
 
 
 class ReviewRequest(Inward):
@@ -115,7 +118,9 @@ class EstimateRequest(Inward):
 class RetryRequest(Inward):
     """Where a retry begins."""
 
-    from_step: str | None = Field(None, max_length=200, description="A step id; the failed step when left out.")
+    from_step: str | None = Field(
+        None, min_length=1, max_length=200, description="A step id; the failed step when left out."
+    )
 
 
 class SecretRequest(Inward):
@@ -394,8 +399,8 @@ Cap = Annotated[
 class ApiKeyRequest(Inward):
     """A key to be made."""
 
-    name: str = Field(max_length=1_000, examples=["Nightly import"])
-    scopes: list[str] = Field(max_length=20, examples=[["pipelines:read", "pipelines:execute"]])
+    name: str = Field(max_length=1_000)
+    scopes: list[str] = Field(max_length=20, description=f"Any of {', '.join(SCOPES)}.")
     expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
     max_credits_per_month: Cap = None
 
@@ -438,9 +443,9 @@ class WebhookAnswer(BaseModel):
 class ScheduleRequest(Inward):
     """A pipeline to be run at times."""
 
-    name: str = Field(max_length=1_000, examples=["Every Monday at nine"])
-    cron_expression: str = Field(max_length=1_000, examples=["0 9 * * 1"])
-    timezone: str = Field("UTC", max_length=100, examples=["Europe/Paris"])
+    name: str = Field(max_length=1_000)
+    cron_expression: str = Field(max_length=1_000, description="Five fields, as cron(8) reads them.")
+    timezone: str = Field("UTC", max_length=100, description="A name of the IANA time zone database.")
     input_data: dict[str, Any] = Field(default_factory=dict)
     enabled: bool = True
     missed: Literal["skip", "once", "all"] = Field(

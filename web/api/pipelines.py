@@ -26,6 +26,7 @@ from web.api.context import (
     WritingKeyDep,
     only,
 )
+from web.api.examples import PIPELINE
 from web.api.payloads import (
     Estimate,
     EstimateRequest,
@@ -42,23 +43,57 @@ from web.api.payloads import (
 from web.api.strict_json import StrictJsonRoute, read_json, read_text
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["pipelines"])
-REFUSED = (400, 401, 403, 404, 413, 422)
+REFUSED = (401, 403, 404, 422)
+SAVING = (*REFUSED, 400, 413)
 VersionPath = Annotated[int, Path(ge=1, le=2**31 - 1)]
-DEFINITION_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "object"},
-                "example": {
-                    "name": "Hello",
-                    "steps": [{"id": "hello", "model": "demo", "prompt": "Say hello."}],
-                },
-            },
-            "application/yaml": {"schema": {"type": "string"}},
-        },
-    }
+FORMAT: dict[str, Any] = {
+    "title": "Definition",
+    "type": "object",
+    "required": ["name", "steps"],
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 200},
+        "description": {"type": ["string", "null"], "maxLength": 2000},
+        "steps": {"type": "array", "minItems": 1, "maxItems": 50, "items": {"type": "object"}},
+    },
+    "description": "A pipeline; the JSON Schema of the whole format is at `schema/pipeline.json`.",
 }
+
+TEXT = {"type": "string", "description": "The definition as YAML or JSON."}
+
+
+def _definition_body(schema: dict[str, Any], *, required: bool = True, **wrapped: Any) -> dict[str, Any]:
+    """The description of a body with a definition, bare or not, in JSON or YAML."""
+    bare = {"bare definition": {"value": PIPELINE}}
+    more = {name: {"value": value} for name, value in wrapped.items()}
+    content = {
+        "application/json": {"schema": schema, "examples": bare | more},
+        "application/yaml": {"schema": schema, "examples": bare},
+    }
+    return {"requestBody": {"required": required, "content": content}}
+
+
+def _facts(*required: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "name": {"type": ["string", "null"], "description": "1 to 200 characters; else that of the definition."},
+            "description": {"type": ["string", "null"]},
+            "tags": {"type": ["array", "null"], "items": {"type": "string"}},
+            "definition": {"anyOf": [FORMAT, TEXT] if required else [FORMAT, TEXT, {"type": "null"}]},
+        },
+        "required": list(required),
+    }
+
+
+NEW_BODY = _definition_body(
+    {"anyOf": [FORMAT, _facts("definition")]},
+    named={"name": "Summary", "description": "Says it in fewer words.", "tags": ["texts"], "definition": PIPELINE},
+)
+CHANGE_BODY = _definition_body({"anyOf": [FORMAT, _facts()]}, facts={"name": "Summaries", "tags": ["texts", "daily"]})
+CHECKED_BODY = _definition_body(
+    {"description": "A definition. Whatever else it is, the answer says what is wrong."}, required=False
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +153,8 @@ def list_pipelines(
     "/pipelines",
     status_code=201,
     response_model=None,
-    responses=answers(201, PipelineAnswer, *REFUSED, 409),
-    openapi_extra=DEFINITION_BODY,
+    responses=answers(201, PipelineAnswer, *SAVING, 409),
+    openapi_extra=NEW_BODY,
 )
 def create_pipeline(
     account: WriterDep, key: WritingKeyDep, runtime: RuntimeDep, submission: SubmissionDep, once: OnceDep
@@ -144,8 +179,8 @@ def create_pipeline(
 @router.post(
     "/pipelines/validate",
     response_model=None,
-    responses=answers(200, Validation, 400, 401, 413),
-    openapi_extra=DEFINITION_BODY,
+    responses=answers(200, Validation, 400, 401, 413, 422),
+    openapi_extra=CHECKED_BODY,
 )
 def validate_pipeline(account: ReaderDep, runtime: RuntimeDep, submission: SubmissionDep) -> dict[str, Any]:
     """Check a bare definition: everything that is wrong at once, each with its place."""
@@ -169,8 +204,8 @@ def get_pipeline(pipeline_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -
 @router.put(
     "/pipelines/{pipeline_id}",
     response_model=None,
-    responses=answers(200, PipelineAnswer, *REFUSED),
-    openapi_extra=DEFINITION_BODY,
+    responses=answers(200, PipelineAnswer, *SAVING),
+    openapi_extra=CHANGE_BODY,
 )
 def update_pipeline(
     pipeline_id: IdPath, account: WriterDep, key: WritingKeyDep, runtime: RuntimeDep, submission: SubmissionDep
@@ -248,7 +283,7 @@ def get_version(pipeline_id: IdPath, number: VersionPath, account: ReaderDep, ru
 @router.get(
     "/pipelines/{pipeline_id}/export",
     response_class=Response,
-    responses=file_answer("application/yaml", *REFUSED),
+    responses=file_answer({"application/yaml": {"schema": FORMAT, "example": PIPELINE}}, *REFUSED),
 )
 def export_pipeline(pipeline_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -> Response:
     """The newest version as a YAML file, as it was written."""

@@ -42,6 +42,15 @@ from web.api.strict_json import StrictJsonRoute
 router = APIRouter(route_class=StrictJsonRoute, tags=["runs"])
 RunStatus = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
 REFUSED = (401, 403, 404, 422)
+EVENT: dict[str, Any] = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "The seq of the event; `connected` and `heartbeat` have none."},
+        "event": {"enum": ["connected", "run_status", "step_status", "token", "trace_event", "heartbeat"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
 STARTING = (*REFUSED, 402, 409, 429)
 
 
@@ -113,7 +122,7 @@ def get_run(run_id: IdPath, account: ReaderDep, runtime: RuntimeDep) -> dict[str
 @router.get(
     "/runs/{run_id}/stream",
     response_class=StreamingResponse,
-    responses=file_answer("text/event-stream", *REFUSED),
+    responses=file_answer({"text/event-stream": {"itemSchema": EVENT}}, *REFUSED),
 )
 def stream_run(
     run_id: IdPath,

@@ -67,7 +67,7 @@ def models(runtime: RuntimeDep, limit: ModelLimit = None, cursor: CursorQuery = 
 @router.get(
     "/schema/pipeline.json",
     response_model=None,
-    responses={200: {"content": {"application/schema+json": {}}}},
+    responses={200: {"content": {"application/schema+json": {"schema": {"type": "object"}}}}},
 )
 def pipeline_schema() -> JSONResponse:
     """The JSON Schema of the pipeline format."""

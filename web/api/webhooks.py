@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,7 @@ from core.execution.commands import start_run
 from core.platform.idempotency import Once
 from core.shared.errors import Forbidden, InvalidInput
 from web.api.context import KEY_HEADER, IdPath, OnceDep, RuntimeDep, key_holder, starter_of
+from web.api.examples import INPUTS
 from web.api.payloads import WebhookAnswer, answers
 from web.api.strict_json import read_json
 
@@ -34,13 +36,20 @@ DeliveryHeader = Annotated[
 BODY: dict[str, Any] = {
     "requestBody": {
         "content": {
-            "application/json": {"schema": {"type": "object"}, "example": {"input_data": {"text": "Hello"}}},
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "the body is the input": {"value": INPUTS},
+                    "inputs by name": {"value": {"input_data": INPUTS}},
+                },
+            },
             FORM: {
                 "schema": {
                     "type": "object",
                     "required": ["payload"],
                     "properties": {"payload": {"type": "string", "description": "The body as JSON."}},
-                }
+                },
+                "example": {"payload": json.dumps(INPUTS)},
             },
         },
     }

@@ -138,6 +138,7 @@ class UnknownAddress(Route):
     def __init__(self) -> None:
         super().__init__("/{path:path}", not_found, include_in_schema=False)
         self.methods = None  # every method: nothing is here for any of them
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)  # an address may hold a line break (`%0A`)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """The app's paths are left to Streamlit's own routes."""

@@ -1,0 +1,37 @@
+"""Requests made of the API's own description: nothing fails, and every answer is one that is documented."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.platform.runtime import Runtime
+from tests.integration.web.test_who_may_what import API, PUBLIC, SESSION, TRIGGER
+from tests.support.described_api import CALLERS, FAST, checks_of, visited
+
+EXAMPLES, SEED = 4, 1
+# What a request cannot do without a letter, a run that its budget paused, or a password that is known.
+BY_OTHER_TESTS = {
+    "POST /auth/login",
+    "POST /auth/register",
+    "POST /auth/reset-password",
+    "POST /runs/{run_id}/resume",
+    "POST /user/password",
+}
+
+
+@pytest.mark.parametrize("kind", CALLERS)
+def test_every_answer_is_documented(runtime_with: Callable[..., Runtime], kind: str) -> None:
+    runtime = runtime_with(app_url="http://testserver", signup="open", **FAST)
+    with visited(runtime, kind) as (visitor, app):
+        for check in checks_of(visitor, app, examples=EXAMPLES, seed=SEED):
+            check()
+    assert not visitor.found, "\n\n".join(visitor.found.values())
+    done = {name for name, statuses in visitor.answered.items() if min(statuses) < 300}
+    theirs = {"anonymous": {PUBLIC}, "key": set(API.values()) - {SESSION}, "person": set(API.values()) - {TRIGGER}}[
+        kind
+    ]
+    may = {f"{method} {path}" for (method, path), who in API.items() if who in theirs}
+    assert may - done - BY_OTHER_TESTS == set(), "never carried out"
+    assert done <= may, "carried out for the wrong caller"
