@@ -8,6 +8,7 @@ instead of failing half-way, which a deferred transaction that upgrades would (S
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 from psycopg import DataError
@@ -30,6 +31,9 @@ from core.shared.errors import InvalidInput
 
 AnyRow = Row[*tuple[Any, ...]]
 """A row of a statement on the tables themselves, with its columns as attributes."""
+
+BUSY_SECONDS = 10.0
+"""How long a writer waits for another on SQLite."""
 
 IDLE_SECONDS = 10
 """How long a transaction may do nothing on PostgreSQL before its locks are given up."""
@@ -85,6 +89,7 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
+        self._turn = Lock()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -101,7 +106,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A write transaction: committed when the block ends, rolled back when it raises."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with self._one_at_a_time(), Session(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"stepiq_write": True})
             try:
                 yield session
@@ -109,6 +114,19 @@ class Database:
             except BaseException:
                 session.rollback()
                 raise
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """SQLite has one writer. Who waits for it in SQLite sleeps, longer each time; who waits here is woken at once.
+
+        After the time that SQLite itself would wait, it is asked all the same, and says what is the matter.
+        """
+        mine = self.is_sqlite and self._turn.acquire(timeout=BUSY_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._turn.release()
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -134,7 +152,7 @@ def open_engine(url: str) -> Engine:
     def _configure(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
         for pragma in (
-            "busy_timeout=10000",
+            f"busy_timeout={round(BUSY_SECONDS * 1000)}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
