@@ -15,8 +15,7 @@ def grant_month(runtime: Runtime, owner: Account) -> None:
         return
     cause = month_cause(owner.id, owner.plan, month_number(owner.created_at, runtime.clock.now()))
     with runtime.database.write() as session:
-        if postings.grant(runtime, session, owner.id, micros=monthly * MICROS, cause=cause):
-            postings.begin_month(session, owner.id)
+        postings.begin_month(runtime, session, owner.id, micros=monthly * MICROS, cause=cause)
 
 
 def set_credits(runtime: Runtime, owner: Account, *, micros: int) -> None:

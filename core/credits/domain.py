@@ -1,7 +1,8 @@
 """Credits: plans, prices in micro-credits, and the rules of the ledger. Pure."""
 
+from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
 from core.shared.errors import LimitExceeded
@@ -85,8 +86,8 @@ def crossed_percent(before: int, after: int, granted: int) -> int | None:
 
 def month_number(anchor: datetime, now: datetime) -> int:
     """How many months of credits began since the anchor, each on its day of the month."""
-    months = (now.year - anchor.year) * 12 + now.month - anchor.month - (1 if now.day < anchor.day else 0)
-    return max(0, months)
+    months = (now.year - anchor.year) * 12 + now.month - anchor.month
+    return max(0, months if now.date() >= month_start(anchor, max(0, months)).date() else months - 1)
 
 
 def month_cause(owner_id: str, plan: str, number: int) -> str:
@@ -95,11 +96,11 @@ def month_cause(owner_id: str, plan: str, number: int) -> str:
 
 
 def month_start(anchor: datetime, number: int) -> datetime:
-    """The day (UTC) on which a month of credits begins; the first of the next month where there is no such day."""
+    """The day (UTC) on which a month of credits begins; the last of the month where there is no such day."""
     years, month = divmod(anchor.month - 1 + number, 12)
-    first = datetime(anchor.year + years, month + 1, 1, tzinfo=anchor.tzinfo)
-    day = first + timedelta(days=anchor.day - 1)
-    return day if day.month == first.month else day.replace(day=1)
+    year = anchor.year + years
+    day = min(anchor.day, monthrange(year, month + 1)[1])
+    return datetime(year, month + 1, day, tzinfo=anchor.tzinfo)
 
 
 def charged_cents(cost_usd: Decimal) -> Decimal:

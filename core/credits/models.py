@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -19,6 +19,7 @@ class CreditAccount(Base):
         CheckConstraint("available_micros >= 0", name="available"),
         CheckConstraint("held_micros >= 0", name="held"),
         CheckConstraint("spent_micros >= 0", name="spent"),
+        CheckConstraint("monthly_micros >= 0 AND monthly_micros <= available_micros", name="monthly"),
     )
 
     owner_id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque account id"))
@@ -34,6 +35,18 @@ class CreditAccount(Base):
     granted_micros: Mapped[int] = mapped_column(
         BigInteger, info=personal("user.financial", "billing", "Credits granted", **LEDGER)
     )
+    purchased_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits bought", **LEDGER)
+    )
+    expired_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits that ended with their month", **LEDGER)
+    )
+    monthly_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Of the credits left, those of this month", **LEDGER)
+    )
+    month: Mapped[int] = mapped_column(Integer, info=not_personal("how many months of credits began"))
+    movements: Mapped[int] = mapped_column(BigInteger, info=not_personal("number of movements"))
+    head: Mapped[bytes] = mapped_column(LargeBinary, info=not_personal("hash of the newest movement"))
     month_began_micros: Mapped[int | None] = mapped_column(
         BigInteger, info=personal("user.financial", "billing", "Credits spent before this month", **LEDGER)
     )
@@ -43,13 +56,19 @@ class LedgerTransaction(Base):
     """One movement: its kind, its cause, and a key that makes a repetition impossible."""
 
     __tablename__ = "ledger_transactions"
-    __table_args__ = (Index(None, "owner_id", "id"),)
+    __table_args__ = (Index(None, "owner_id", "id"), UniqueConstraint("owner_id", "number"))
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
     kind: Mapped[str] = mapped_column(String(20), info=not_personal("grant, hold, settle or release"))
     cause: Mapped[str] = mapped_column(String(200), info=not_personal("run:step:attempt, or the reason of a grant"))
     idempotency_key: Mapped[str] = mapped_column(String(220), unique=True, info=not_personal("kind and cause"))
+    monthly_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Of a hold, what came from the month", **LEDGER)
+    )
+    month: Mapped[int] = mapped_column(Integer, info=not_personal("which month of credits it was booked in"))
+    number: Mapped[int] = mapped_column(BigInteger, info=not_personal("order among the person's movements"))
+    hash: Mapped[bytes] = mapped_column(LargeBinary, info=not_personal("hash over this movement and the one before"))
     price_version: Mapped[str | None] = mapped_column(String(40), info=not_personal("price book the amount comes from"))
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.financial", "billing", "Booked", **LEDGER)

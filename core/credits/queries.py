@@ -1,14 +1,17 @@
 """Reading balances, and proving that they are the sums of their entries."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.credits.chain import START, Link, hash_link
 from core.credits.domain import PLANS, Balance, MovementView
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
 from core.platform.runtime import Runtime
+from core.shared.clock import iso_z
 from core.shared.pages import Page
 
 
@@ -54,7 +57,7 @@ def list_ledger(runtime: Runtime, owner_id: str, limit: int, cursor: str | None 
 
 
 def verify_ledger(runtime: Runtime) -> LedgerProof:
-    """Check that every transaction sums to zero and every cached balance is the sum of its entries."""
+    """Check that every transaction sums to zero, every cached balance is the sum of its entries, every chain holds."""
     with runtime.database.read() as session:
         sums = session.execute(
             select(LedgerEntry.transaction_id, func.sum(LedgerEntry.amount_micros)).group_by(LedgerEntry.transaction_id)
@@ -63,6 +66,7 @@ def verify_ledger(runtime: Runtime) -> LedgerProof:
         owners = session.scalars(select(CreditAccount)).all()
         for owner in owners:
             problems += _compare(session, owner)
+            problems += _follow(session, owner)
     return LedgerProof(len(sums), len(owners), tuple(problems))
 
 
@@ -81,9 +85,35 @@ def _compare(session: Session, owner: CreditAccount) -> list[str]:
         "held": owner.held_micros,
         "spent": owner.spent_micros,
         "granted": -owner.granted_micros,
+        "purchased": -owner.purchased_micros,
+        "expired": owner.expired_micros,
     }
     return [
         f"account {owner.owner_id}: {name} is {value}, its entries sum to {totals.get(name, 0)}"
         for name, value in expected.items()
         if totals.get(name, 0) != value
     ]
+
+
+def _follow(session: Session, owner: CreditAccount) -> list[str]:
+    """Walk a person's chain from its beginning."""
+    mine = select(LedgerTransaction).where(LedgerTransaction.owner_id == owner.owner_id)
+    entries = select(LedgerEntry).where(LedgerEntry.owner_id == owner.owner_id)
+    amounts: dict[str, dict[str, int]] = {}
+    for entry in session.scalars(entries):
+        amounts.setdefault(entry.transaction_id, {})[entry.account] = entry.amount_micros
+    head, count = START, 0
+    for row in session.scalars(mine.order_by(LedgerTransaction.number)):
+        count += 1
+        head = hash_link(head, link_of(row, amounts.get(row.id, {})))
+        if (row.number, row.hash) != (count, head):
+            return [f"account {owner.owner_id}: movement {row.number} does not follow from the one before it"]
+    if (count, head) != (owner.movements, owner.head):
+        return [f"account {owner.owner_id}: its chain should end with movement {owner.movements}, not {count}"]
+    return []
+
+
+def link_of(row: LedgerTransaction, amounts: Mapping[str, int]) -> Link:
+    """What the hash of a movement covers."""
+    at = iso_z(row.created_at)
+    return Link(row.number, row.id, row.kind, row.cause, row.month, row.price_version, at, amounts)

@@ -130,3 +130,43 @@ def test_any_course_of_holds_and_settlements_balances(sqlite_runtime: Runtime, m
     now = balance(sqlite_runtime, person)
     assert (now.available_micros, now.held_micros, now.spent_micros) == (100 - spent, 0, spent)
     assert verify_ledger(sqlite_runtime).problems == ()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE ledger_transactions SET cause = 'another' WHERE number = 2",
+        "UPDATE ledger_transactions SET price_version = 'cheaper' WHERE number = 2",
+        "UPDATE ledger_transactions SET number = 99 WHERE number = 2",
+        "UPDATE credit_accounts SET head = (SELECT hash FROM ledger_transactions WHERE number = 1)",
+        "UPDATE credit_accounts SET movements = movements + 1",
+    ],
+)
+def test_an_altered_chain_is_found(runtime: Runtime, person: Account, damage: str) -> None:
+    set_credits(runtime, person, micros=10)
+    _hold(runtime, person, 4, "run:a:1")
+    _settle(runtime, person, 4, 1, "run:a:1")
+    assert verify_ledger(runtime).problems == ()
+    with runtime.database.write() as session:
+        session.execute(text(damage))
+    (problem,) = verify_ledger(runtime).problems
+    assert "chain" in problem or "does not follow" in problem
+
+
+def test_what_is_left_of_a_month_ends_with_it_and_what_was_bought_stays(runtime: Runtime, person: Account) -> None:
+    def post(name: str, micros: int, cause: str) -> None:
+        with runtime.database.write() as session:
+            getattr(postings, name)(runtime, session, person.id, micros=micros, cause=cause)
+
+    post("begin_month", 100, "first")
+    post("purchase", 30, "pack")
+    _hold(runtime, person, 60, "run:a:1")  # of the month; goes on over its end
+    post("begin_month", 100, "second")
+    assert balance(runtime, person).available_micros == 130, "40 of the first month ended"
+    _settle(runtime, person, 60, 10, "run:a:1")
+    now = balance(runtime, person)
+    assert (now.available_micros, now.spent_micros) == (130, 10), "what came back was of a month that is over"
+    _hold(runtime, person, 110, "run:b:1")
+    with runtime.database.write() as session:
+        assert postings.refund(runtime, session, person.id, at_most=30, cause="pack") == 20, "ten of the pack are held"
+    assert verify_ledger(runtime).problems == ()
