@@ -204,7 +204,7 @@ def test_signing_out_in_one_tab_leads_the_others_to_the_sign_in_form(
     expect(page.get_by_role("heading", name="Runs")).to_be_visible()
     elsewhere = context.new_page()
     elsewhere.goto(server.url + "/auth/logout")
-    elsewhere.get_by_role("button", name="Sign out").click()
+    elsewhere.get_by_role("button", name="Sign out", exact=True).click()
     page.wait_for_url("**/auth/login?next=*")
     expect(page.get_by_label("Password")).to_be_visible()
     page.get_by_label("E-mail").fill(EMAIL)

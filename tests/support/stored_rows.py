@@ -14,16 +14,27 @@ from core.shared.errors import AppError
 
 HASHES = frozenset(
     {
+        "account_links.token_hash",
         "accounts.email_index",
+        "api_keys.key_hash",
+        "audit_head.hash",
+        "audit_log.hash",
+        "credit_accounts.head",
         "files.fingerprint",
         "idempotency_keys.key",
         "idempotency_keys.sent",
+        "invitations.email_index",
+        "invitations.token_hash",
+        "ledger_transactions.hash",
         "mail_outbox.cause",
         "rate_windows.key",
+        "recovery_codes.code_hash",
         "reviews.link_hash",
         "secrets.name_index",
         "sessions.token_hash",
         "setup_tokens.token_hash",
+        "sign_up_codes.code_hash",
+        "sign_up_codes.email_index",
         "step_runs.fingerprint",
     }
 )
@@ -38,7 +49,8 @@ def stored_values(runtime: Runtime) -> Iterator[tuple[str, bytes]]:
         with runtime.database.read() as session:
             rows = session.execute(select(table)).mappings().all()
         for row in rows:
-            key = "/".join(str(row[column.name]) for column in table.primary_key)
+            parts = [row[column.name] for column in table.primary_key]
+            key = "/".join(part.hex() if isinstance(part, bytes) else str(part) for part in parts)
             for column in table.columns:
                 value, name = row[column.name], f"{table.name}.{column.name}"
                 if value is None:
