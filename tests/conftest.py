@@ -14,7 +14,9 @@ from core.accounts.domain import Account
 from core.bootstrap import build_runtime, prepare
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
+from tests.support.clock import FixedClock
 from tests.support.postgres import new_database, new_migrated_database
+from tests.support.sqlite import put_migrated_database
 
 PASSWORD = "correct horse battery staple"
 
@@ -51,6 +53,12 @@ def settings_with(tmp_path: Path) -> Callable[..., Settings]:
     return make
 
 
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock of the test's own, for a Runtime that is made with it."""
+    return FixedClock()
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_settings(request: pytest.FixtureRequest) -> dict[str, str]:
     """The settings that choose a database: every test that asks runs on both."""
@@ -65,7 +73,10 @@ def runtime_with(settings_with: Callable[..., Settings]) -> Iterator[Callable[..
     made: list[Runtime] = []
 
     def make(*, clock: Any = None, **values: Any) -> Runtime:
-        runtime = build_runtime(settings_with(**values), clock=clock)
+        settings = settings_with(**values)
+        if not settings.database_url:
+            put_migrated_database(settings.data_dir)
+        runtime = build_runtime(settings, clock=clock)
         prepare(runtime)
         made.append(runtime)
         return runtime

@@ -9,9 +9,10 @@ from core.accounts.domain import SessionView, clean_email
 from core.accounts.letters import tell
 from core.accounts.links import LIVES, end_later_undos, end_links, make_link, read_link, use_link
 from core.accounts.models import AccountRow
+from core.accounts.postings import end_sessions
 from core.accounts.queries import account_view
 from core.accounts.second_factor import forget_factor
-from core.accounts.sessions import check_confirmed, end_sessions
+from core.accounts.sessions import check_confirmed
 from core.platform.ratelimits import count_try
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput
@@ -35,8 +36,7 @@ def ask_address_change(runtime: Runtime, view: SessionView, new: str) -> None:
         taken = session.scalar(select(AccountRow).where(AccountRow.email_index == index))
         token = make_link(runtime, session, "address", account.id, address=address)
         if taken is not None:
-            values = {"login_url": f"{site}/auth/login", "reset_url": f"{site}/auth/forgot"}
-            tell(runtime, session, account_view(runtime, taken), "address_known", values)
+            tell(runtime, session, account_view(runtime, taken), "address_known")
             return
         hours = str(int(LIVES["address"].total_seconds() // 3600))
         values = {"confirm_url": f"{site}/auth/address/confirm?token={token}", "hours": hours}

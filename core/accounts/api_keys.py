@@ -12,8 +12,8 @@ from sqlalchemy.engine import CursorResult
 from core.accounts.audit import record_act
 from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey, check_automation
 from core.accounts.models import AccountRow, ApiKeyRow
+from core.accounts.postings import lock_person
 from core.accounts.queries import account_view
-from core.accounts.roles import lock_account
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput, LimitExceeded, NotFound
@@ -72,7 +72,7 @@ def create_api_key(
             if known is None:
                 raise NotFound("KEY_NOT_FOUND", "The key that this request made is deleted. Make one under a new key.")
             return NewApiKey(_new_key(runtime, owner.id, answer_id, once), _view(runtime, known))
-        lock_account(session, owner.id)  # two at once would both be the last
+        lock_person(session, owner.id)  # two at once would both be the last
         mine = select(func.count()).select_from(ApiKeyRow).where(ApiKeyRow.account_id == owner.id)
         if (session.scalar(mine) or 0) >= KEYS_A_PERSON:
             raise LimitExceeded("TOO_MANY_KEYS", f"There are {KEYS_A_PERSON} keys already. Delete one you do not use.")

@@ -16,12 +16,11 @@ from core.accounts.domain import (
     SecretView,
     SessionView,
     check_secret,
-    confirm_limit,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SetupToken
 from core.accounts.new_accounts import add_account, default_plan, new_account
+from core.accounts.postings import lock_person
 from core.accounts.queries import account_view, in_scope, is_set_up, secret_index, secret_view
-from core.accounts.roles import lock_account
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.platform.vault import ALGORITHM, KEY_VERSION
@@ -95,13 +94,6 @@ def ensure_operator(runtime: Runtime) -> None:
                     id=account_id, plan="enterprise", roles="", is_operator=True, signed_up=False, created_at=now
                 )
             )
-
-
-def set_confirm_limit(runtime: Runtime, owner_id: str, credits: float) -> None:
-    """Keep the cost in credits above which a run asks before it starts; 0 asks whenever a run may cost anything."""
-    micros = confirm_limit(credits)
-    with runtime.database.write() as session:
-        session.execute(update(AccountRow).where(AccountRow.id == owner_id).values(confirm_above_micros=micros))
 
 
 def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str, base_url: str | None = None) -> None:
@@ -192,7 +184,7 @@ def _store_secret(
             )
         if row is None:
             # Only where nothing of the secret is locked: a run that uses one locks it first, and this person after.
-            lock_account(session, owner_id)
+            lock_person(session, owner_id)
             others = (*in_scope(owner_id, pipeline_id), SecretRow.name_index != index)
             scope = select(func.count()).select_from(SecretRow).where(*others)
             if (session.scalar(scope) or 0) >= SECRETS_A_SCOPE:

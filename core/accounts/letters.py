@@ -9,7 +9,7 @@ from core.platform.mail.domain import KINDS
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
 
-SECURITY = "/app/profile"
+SECURITY, LOGIN, FORGOT = "/app/profile", "/auth/login", "/auth/forgot"
 
 
 def tell(
@@ -17,12 +17,12 @@ def tell(
     session: Session,
     account: Account,
     kind: str,
-    values: Mapping[str, str],
+    values: Mapping[str, str] | None = None,
     *,
     to: str | None = None,
     cause: str | None = None,
 ) -> None:
-    """Write a mail to a person, in the caller's transaction. `when` and `security_url` are filled in where asked for.
+    """Write a mail to a person, in the caller's transaction. `when` and the usual addresses need not be given.
 
     `to`: another address than theirs, sealed with their key all the same. `cause`: mailed once for it.
     """
@@ -32,9 +32,11 @@ def tell(
     common = {
         "when": f"{runtime.clock.now():%Y-%m-%d %H:%M} UTC",
         "security_url": runtime.settings.public_url + SECURITY,
+        "login_url": runtime.settings.public_url + LOGIN,
+        "reset_url": runtime.settings.public_url + FORGOT,
     }
     filled = {name: value for name, value in common.items() if name in KINDS[kind].values}
     enqueue_mail(
-        runtime, session, kind=kind, to=address, values={**filled, **values},
+        runtime, session, kind=kind, to=address, values={**filled, **(values or {})},
         cause=cause or f"{kind}:{runtime.ids.new()}", account_id=account.id, language=account.language,
     )  # fmt: skip

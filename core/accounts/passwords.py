@@ -9,8 +9,9 @@ from core.accounts.hashing import hash_password
 from core.accounts.letters import tell
 from core.accounts.links import LIVES, end_links, make_link, read_link, use_link
 from core.accounts.models import AccountRow
+from core.accounts.postings import end_sessions
 from core.accounts.queries import account_view, find_account
-from core.accounts.sessions import check_password_again, end_sessions
+from core.accounts.sessions import check_password_again
 from core.accounts.throttle import client_network
 from core.platform.ratelimits import count_try
 from core.platform.runtime import Runtime
@@ -129,6 +130,5 @@ def _store(
     row.password_hash, row.password_changed_at = hashed, runtime.clock.now()
     end_sessions(runtime, session, account_id, keep=keep)
     end_links(session, account_id, "reset", "address")  # what was asked for before, perhaps by somebody else
-    reset_url = f"{runtime.settings.public_url}/auth/forgot"
-    tell(runtime, session, account_view(runtime, row), "password_changed", {"reset_url": reset_url})
+    tell(runtime, session, account_view(runtime, row), "password_changed")
     record_act(runtime, session, act, actor_id=actor_id, subject_id=account_id)

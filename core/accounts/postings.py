@@ -1,11 +1,13 @@
-"""What other rooms write here within their own transaction."""
+"""What is written here within the caller's transaction."""
 
 from collections.abc import Iterable
+from typing import Any, cast
 
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
-from core.accounts.models import SecretRow
+from core.accounts.models import AccountRow, SecretRow, SessionRow
 from core.accounts.queries import secret_index
 from core.platform.runtime import Runtime
 
@@ -26,3 +28,17 @@ def note_secrets_used(
             )
             if session.execute(used).first() is not None:
                 break
+
+
+def end_sessions(runtime: Runtime, session: Session, owner_id: str, *, keep: str | None = None) -> int:
+    """End a person's sign-ins but `keep`, in the caller's transaction; returns how many."""
+    live = [SessionRow.account_id == owner_id, SessionRow.ended_at.is_(None)]
+    if keep is not None:
+        live.append(SessionRow.id != keep)
+    done = session.execute(update(SessionRow).where(*live).values(ended_at=runtime.clock.now()))
+    return cast(CursorResult[Any], done).rowcount
+
+
+def lock_person(session: Session, account_id: str) -> None:
+    """Make others who change this person wait for the caller's transaction."""
+    session.execute(select(AccountRow.id).where(AccountRow.id == account_id).with_for_update())

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core.accounts.devices import place_of
 from core.accounts.domain import Admission, SignedIn, check_password, clean_email, clean_language, clean_name
 from core.accounts.invitations import find_admission, use_invitation
+from core.accounts.letters import tell
 from core.accounts.models import AccountRow, SignUpCodeRow
 from core.accounts.new_accounts import add_account, new_account
 from core.accounts.queries import account_view
@@ -33,11 +34,6 @@ CODE_EVERY = timedelta(seconds=60)
 CODE_TRIES = 5
 CODES_A_DAY, CODES_A_CLIENT, TRIES_A_CLIENT = 20, 30, 60
 HOUR, DAY = 3600, 24 * 3600
-
-
-def sign_up_policy(runtime: Runtime) -> str:
-    """Who may make an account: `open`, `invite` or `closed`."""
-    return runtime.settings.signup
 
 
 def request_code(runtime: Runtime, *, email: str, language: str = "en", client_host: str | None = None) -> int:
@@ -170,18 +166,12 @@ def _take(
 
 
 def _mail(runtime: Runtime, session: Session, address: str, code: str, known: AccountRow | None, language: str) -> None:
-    site, cause = runtime.settings.public_url, f"sign-up:{runtime.ids.new()}"
-    if known is None:
-        values = {"code": code, "minutes": str(int(CODE_LIFE.total_seconds() // 60))}
-        enqueue_mail(
-            runtime, session, kind="confirm_address", to=address, values=values, cause=cause, language=language
-        )
+    if known is not None:
+        tell(runtime, session, account_view(runtime, known), "address_known")
         return
-    values = {"login_url": f"{site}/auth/login", "reset_url": f"{site}/auth/forgot"}
-    enqueue_mail(
-        runtime, session, kind="address_known", to=address, values=values, cause=cause, account_id=known.id,
-        language=known.language or "en",
-    )  # fmt: skip
+    values = {"code": code, "minutes": str(int(CODE_LIFE.total_seconds() // 60))}
+    cause = f"confirm_address:{runtime.ids.new()}"
+    enqueue_mail(runtime, session, kind="confirm_address", to=address, values=values, cause=cause, language=language)
 
 
 def _limit(runtime: Runtime, kind: str, client_host: str | None, limit: int) -> None:

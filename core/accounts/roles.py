@@ -56,8 +56,3 @@ def lock_admins(session: Session) -> frozenset[str]:
     people = select(AccountRow.id, AccountRow.roles).where(AccountRow.roles != "", AccountRow.is_operator.is_(False))
     rows = session.execute(people.order_by(AccountRow.id).with_for_update()).tuples().all()
     return frozenset(id for id, roles in rows if "admin" in roles.split(","))
-
-
-def lock_account(session: Session, account_id: str) -> None:
-    """Make others who change this person wait for the caller's transaction."""
-    session.execute(select(AccountRow.id).where(AccountRow.id == account_id).with_for_update())

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
 from core.accounts.letters import tell
-from core.accounts.models import AccountRow, RecoveryCodeRow, SessionRow
+from core.accounts.models import AccountRow, RecoveryCodeRow
+from core.accounts.postings import end_sessions
 from core.accounts.queries import account_view
 from core.platform.ratelimits import count_try, forget_tries
 from core.platform.runtime import Runtime
@@ -65,7 +66,7 @@ def switch_on(runtime: Runtime, account: Account, code: str) -> tuple[str, ...]:
             )
         row.totp_on_at, row.totp_last_step = runtime.clock.now(), step
         codes = _write_codes(runtime, session, account.id)
-        tell(runtime, session, account, "second_factor_on", {})
+        tell(runtime, session, account, "second_factor_on")
         record_act(runtime, session, "second_factor.on", actor_id=account.id, subject_id=account.id)
     forget_tries(runtime, "second-factor", account.id)
     return codes
@@ -79,8 +80,7 @@ def switch_off(runtime: Runtime, account: Account, *, by_operator: bool = False)
     with runtime.database.write() as session:
         off = forget_factor(runtime, session, account, actor_id=None if by_operator else account.id)
         if off and by_operator:
-            live = (SessionRow.account_id == account.id, SessionRow.ended_at.is_(None))
-            session.execute(update(SessionRow).where(*live).values(ended_at=runtime.clock.now()))
+            end_sessions(runtime, session, account.id)
         return off
 
 
@@ -91,7 +91,7 @@ def forget_factor(runtime: Runtime, session: Session, account: Account, *, actor
     if session.scalar(update(AccountRow).where(*on).values(gone).returning(AccountRow.id)) is None:
         return False
     session.execute(delete(RecoveryCodeRow).where(RecoveryCodeRow.account_id == account.id))
-    tell(runtime, session, account, "second_factor_off", {})
+    tell(runtime, session, account, "second_factor_off")
     record_act(runtime, session, "second_factor.off", actor_id=actor_id, subject_id=account.id)
     return True
 

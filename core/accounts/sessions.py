@@ -12,6 +12,7 @@ from core.accounts.domain import LONGEST_SESSION, SESSION_LIFE, Account, Session
 from core.accounts.hashing import password_matches
 from core.accounts.links import end_links
 from core.accounts.models import AccountRow, SessionRow
+from core.accounts.postings import end_sessions
 from core.accounts.second_factor import check_code
 from core.accounts.throttle import admit_try, clear_try, client_network
 from core.accounts.tokens import issue_token, read_token
@@ -80,15 +81,6 @@ def sign_out_everywhere(runtime: Runtime, owner_id: str, *, keep: str | None = N
         end_links(session, owner_id, "address")  # asked for in one of them, perhaps by somebody else
         record_act(runtime, session, "session.ended_everywhere", actor_id=owner_id, subject_id=owner_id, ended=ended)
     return ended
-
-
-def end_sessions(runtime: Runtime, session: Session, owner_id: str, *, keep: str | None = None) -> int:
-    """End a person's sign-ins but `keep`, in the caller's transaction; returns how many."""
-    live = [SessionRow.account_id == owner_id, SessionRow.ended_at.is_(None)]
-    if keep is not None:
-        live.append(SessionRow.id != keep)
-    done = session.execute(update(SessionRow).where(*live).values(ended_at=runtime.clock.now()))
-    return cast(CursorResult[Any], done).rowcount
 
 
 def confirm_password(

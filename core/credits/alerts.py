@@ -10,8 +10,9 @@ from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
 from core.accounts.queries import account_of
+from core.credits.booking import is_booked
 from core.credits.domain import PLANS, crossed_percent, month_cause, month_number, month_start
-from core.credits.models import CreditAccount, LedgerTransaction
+from core.credits.models import CreditAccount
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
 from core.shared.money import MICROS, format_credits
@@ -37,8 +38,8 @@ def alert_usage(runtime: Runtime, session: Session, owner_id: str, plan: str, sp
         return
     account = account_of(runtime, session, owner_id)
     month = month_number(account.created_at, runtime.clock.now())
-    granted = LedgerTransaction.idempotency_key == f"grant:{month_cause(owner_id, plan, month)}"
-    if not account.email or account.plan != plan or session.scalar(select(LedgerTransaction.id).where(granted)) is None:
+    granted = is_booked(session.connection(), "grant", month_cause(owner_id, plan, month))
+    if not account.email or account.plan != plan or not granted:
         return  # the run was begun on a plan, or in a month, that is over: nothing is left to look after
     values = {
         "percent": str(percent),

@@ -75,8 +75,13 @@ class Movement:
 
     @property
     def key(self) -> str:
-        """What makes a repetition impossible. A hold ends once, whichever way: both kinds share a key."""
-        return f"end:{self.cause}" if self.kind in ("settle", "release") else f"{self.kind}:{self.cause}"
+        """What makes a repetition impossible."""
+        return _key(self.kind, self.cause)
+
+
+def is_booked(connection: Connection, kind: str, cause: str) -> bool:
+    """Whether there is this movement already."""
+    return connection.execute(KNOWN, {"b_key": _key(kind, cause)}).first() is not None
 
 
 def lock(connection: Connection, owner_id: str) -> Account:
@@ -95,7 +100,7 @@ def lock(connection: Connection, owner_id: str) -> Account:
 
 def hold_of(connection: Connection, cause: str) -> tuple[int, int]:
     """What of a hold came from the month, and from which one."""
-    found = connection.execute(HOLD, {"b_key": f"hold:{cause}"}).one_or_none()
+    found = connection.execute(HOLD, {"b_key": _key("hold", cause)}).one_or_none()
     return (found.monthly_micros, found.month) if found else (0, 0)
 
 
@@ -144,13 +149,18 @@ def post(
         "b_month_began": account.spent_micros if begins_month else account.month_began_micros,
     }
     if connection.execute(MOVE, changes | then | key).rowcount != 1:
-        if connection.execute(KNOWN, key).first() is not None:
+        if is_booked(connection, movements[-1].kind, movements[-1].cause):
             return False
         _refuse(-changes["b_available"], account.available_micros)
     connection.execute(BOOK, booked)
     if entered:
         connection.execute(ENTER, entered)
     return True
+
+
+def _key(kind: str, cause: str) -> str:
+    # A hold ends once, whichever way: both kinds share a key.
+    return f"end:{cause}" if kind in ("settle", "release") else f"{kind}:{cause}"
 
 
 def _refuse(needed: int, left: int) -> None:

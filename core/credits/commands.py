@@ -3,6 +3,7 @@
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
 from core.credits import postings
+from core.credits.booking import is_booked
 from core.credits.domain import PLANS, month_cause, month_number
 from core.platform.runtime import Runtime
 from core.shared.money import MICROS
@@ -14,6 +15,9 @@ def grant_month(runtime: Runtime, owner: Account) -> None:
     if monthly is None:
         return
     cause = month_cause(owner.id, owner.plan, month_number(owner.created_at, runtime.clock.now()))
+    with runtime.database.connect() as connection:  # asked before every run: a look costs no turn among the writers
+        if is_booked(connection, "grant", cause):
+            return
     with runtime.database.write() as session:
         postings.begin_month(runtime, session, owner.id, micros=monthly * MICROS, cause=cause)
 

@@ -45,6 +45,8 @@ class Balance:
 
     available_micros: int
     granted_micros: int
+    began_micros: int
+    """What there was when the month began, with what was given since: what is left, held and used of it."""
     held_micros: int
     spent_micros: int
     unlimited: bool

@@ -30,8 +30,10 @@ def balance(runtime: Runtime, owner: Account) -> Balance:
         row = session.get(CreditAccount, owner.id)
     unlimited = PLANS[owner.plan].monthly_credits is None
     if row is None:
-        return Balance(0, 0, 0, 0, unlimited)
-    return Balance(row.available_micros, row.granted_micros, row.held_micros, row.spent_micros, unlimited)
+        return Balance(0, 0, 0, 0, 0, unlimited)
+    used = row.spent_micros - (row.month_began_micros or 0)
+    began = row.available_micros + row.held_micros + used
+    return Balance(row.available_micros, row.granted_micros, began, row.held_micros, row.spent_micros, unlimited)
 
 
 def list_ledger(runtime: Runtime, owner_id: str, limit: int, cursor: str | None = None) -> Page[MovementView]:

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
-from core.accounts.roles import lock_account
+from core.accounts.postings import lock_person
 from core.execution.caps import check_within, lock_caller_cap, set_cap
 from core.execution.models import ScheduleRow
 from core.pipelines.cron import next_times
@@ -46,7 +46,7 @@ class DefinitionSchedules:
         row = session.get(ScheduleRow, pipeline_id, with_for_update=True)
         made = row is None
         if row is None:
-            lock_account(session, owner.id)  # before the key, as everybody does who wants both
+            lock_person(session, owner.id)  # before the key, as everybody does who wants both
             row = ScheduleRow(
                 id=pipeline_id, owner_id=owner.id, pipeline_id=pipeline_id, missed="skip", enabled=False, created_at=now
             )

@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 
 from core.accounts.automation import automation_paused_at, paused_accounts
 from core.accounts.domain import Account, check_automation
+from core.accounts.postings import lock_person
 from core.accounts.queries import address_of, get_account
-from core.accounts.roles import lock_account
 from core.execution import errors
 from core.execution.caps import check_within, hand_over, lock_caller_cap, set_cap
 from core.execution.commands import start_run
@@ -94,7 +94,7 @@ def create_schedule(
         answer_id = answer_once(runtime, session, owner.id, once, schedule_id)
         if answer_id != schedule_id:
             return get_schedule(runtime, owner.id, answer_id)
-        lock_account(session, owner.id)  # two at once would both be the last
+        lock_person(session, owner.id)  # two at once would both be the last
         by_hand = (ScheduleRow.owner_id == owner.id, ScheduleRow.id != ScheduleRow.pipeline_id)
         mine = select(func.count()).select_from(ScheduleRow).where(*by_hand)
         if (session.scalar(mine) or 0) >= SCHEDULES_A_PERSON:

@@ -10,8 +10,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.postings import lock_person
 from core.accounts.queries import secret_names
-from core.accounts.roles import lock_account
 from core.pipelines import errors
 from core.pipelines.definition import Definition, read_definition, resolve_models, to_dict
 from core.pipelines.domain import DraftView, PipelineView
@@ -81,7 +81,7 @@ def create_pipeline(
         updated_at=now,
     )
     with runtime.database.write() as session:
-        lock_account(session, owner.id)  # two at once would both be the last that the plan allows
+        lock_person(session, owner.id)  # two at once would both be the last that the plan allows
         answer_id = answer_once(runtime, session, owner.id, once, pipeline_id)
         if answer_id == pipeline_id:
             if limit is not None and _count(session, owner.id) >= limit:
@@ -182,7 +182,7 @@ def unarchive_pipeline(
     limit = limits_of(owner.plan).pipelines
     with runtime.database.write() as session:
         row = owned_row(session, owner.id, pipeline_id, archived=True, lock=True)
-        lock_account(session, owner.id)
+        lock_person(session, owner.id)
         if row.status == "archived":
             if limit is not None and _count(session, owner.id) >= limit:
                 raise errors.too_many_pipelines(owner.plan, limit)

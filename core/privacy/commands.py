@@ -9,8 +9,9 @@ from core.accounts.audit import record_act
 from core.accounts.automation import pause
 from core.accounts.domain import SessionView
 from core.accounts.letters import tell
-from core.accounts.roles import check_not_last_admin, lock_account, lock_admins
-from core.accounts.sessions import check_confirmed, end_sessions
+from core.accounts.postings import end_sessions, lock_person
+from core.accounts.roles import check_not_last_admin, lock_admins
+from core.accounts.sessions import check_confirmed
 from core.platform.runtime import Runtime
 from core.privacy.domain import OPEN, PrivacyRequestView, due_at
 from core.privacy.models import PrivacyRequestRow
@@ -47,7 +48,7 @@ def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
             PrivacyRequestRow.right == "erasure", PrivacyRequestRow.status.in_(OPEN)
         )
         lock_admins(session)
-        lock_account(session, account.id)  # two clicks ask once
+        lock_person(session, account.id)  # two clicks ask once
         if session.scalar(select(PrivacyRequestRow.id).where(*waiting)) is not None:
             raise Conflict("ERASURE_ASKED", "You asked for this already.")
         check_not_last_admin(session, account.id, leaving=frozenset(session.scalars(leaving)))

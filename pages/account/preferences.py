@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.accounts.commands import set_confirm_limit
 from core.accounts.domain import CONFIRM_LIMIT_MAX
+from core.accounts.profile import update_profile
 from core.bootstrap import get_runtime
 from core.shared.money import credits_number, format_credits, micros_from_credits
 from pages.ui.memory import widget_number
@@ -43,5 +43,5 @@ def preferences_page() -> None:
 def _save() -> None:
     runtime = get_runtime()
     owner_id, credits = current_session(runtime).account.id, widget_number(_LIMIT)
-    if attempt(lambda: set_confirm_limit(runtime, owner_id, credits)):
+    if attempt(lambda: update_profile(runtime, owner_id, confirm_above_credits=credits)):
         say(f"Saved: runs above {format_credits(micros_from_credits(str(credits)))} ask first.")

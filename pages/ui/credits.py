@@ -28,9 +28,9 @@ def draw_credits(runtime: Runtime, account: Account) -> None:
     if credits.unlimited:
         st.html('<div class="sq-side">Unlimited credits</div>')
         return
-    share = 100 * credits.available_micros / credits.granted_micros if credits.granted_micros else 0
+    share = 100 * credits.available_micros / credits.began_micros if credits.began_micros else 0
     left = format_credits(credits.available_micros)
-    said = f"{left} of {format_credits(credits.granted_micros)} left"
+    said = f"{left} of {format_credits(credits.began_micros)} left"
     st.html(
         f'<div class="sq-side"><span>{said}</span><div class="sq-meter" role="img" aria-label="{said}">'
         f'<span style="width:{min(share, 100):.0f}%"></span></div></div>'

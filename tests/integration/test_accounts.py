@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from core.accounts.authentication import sign_in
-from core.accounts.commands import create_account, owner_link, set_confirm_limit, set_up_owner
+from core.accounts.commands import create_account, owner_link, set_up_owner
 from core.accounts.domain import Account
 from core.accounts.passwords import set_password
+from core.accounts.profile import update_profile
 from core.accounts.queries import find_account, find_session, needs_setup, setup_token_valid
 from core.accounts.sessions import sign_out
 from core.platform.runtime import Runtime
@@ -104,9 +105,9 @@ def test_an_address_has_one_account_and_is_stored_encrypted(runtime: Runtime, ow
 def test_the_confirm_limit_is_kept_in_whole_micro_credits(runtime: Runtime, owner: Account) -> None:
     assert owner.confirm_above_micros == 25_000_000
     for credits, micros in ((0, 0), (0.1, 100_000), (1_000_000, 1_000_000_000_000)):
-        set_confirm_limit(runtime, owner.id, credits)
+        update_profile(runtime, owner.id, confirm_above_credits=credits)
         found = find_account(runtime, owner.email)
         assert found is not None and found.confirm_above_micros == micros
     for wrong in (-1, 1_000_001, float("nan"), float("inf")):
         with pytest.raises(InvalidInput):
-            set_confirm_limit(runtime, owner.id, wrong)
+            update_profile(runtime, owner.id, confirm_above_credits=wrong)

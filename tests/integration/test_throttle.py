@@ -21,11 +21,6 @@ EMAIL, HOME, ABROAD = "ada@example.org", "192.0.2.7", "198.51.100.1"
 
 
 @pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
-@pytest.fixture
 def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock) -> Runtime:
     return runtime_with(clock=clock, **database_settings)
 

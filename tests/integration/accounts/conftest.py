@@ -17,12 +17,6 @@ Installation = Callable[..., Runtime]
 
 
 @pytest.fixture
-def clock() -> FixedClock:
-    """A clock of the test's own."""
-    return FixedClock()
-
-
-@pytest.fixture
 def installation(
     runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock
 ) -> Installation:

@@ -31,11 +31,6 @@ NAME, DEVICE = "Canary Zyxwoman", "CanaryBrowser/77.31"
 PASSWORDS = ("canary one pAssword 5512", "canary two pAssword 9043", "canary three pAssword 1177")
 
 
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
 def test_nothing_a_person_gives_is_stored_or_logged_readable(
     runtime_with: Callable[..., Runtime], clock: FixedClock, capfd: pytest.CaptureFixture[str]
 ) -> None:

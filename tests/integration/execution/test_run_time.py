@@ -40,11 +40,6 @@ def vendor() -> Iterator[StubServer]:
 
 
 @pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
-@pytest.fixture
 def settings(database_settings: dict[str, str], vendor: StubServer) -> dict[str, str]:
     return {**database_settings, "anthropic_api_key": "sk-ant-test", "anthropic_base_url": vendor.url}
 

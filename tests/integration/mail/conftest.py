@@ -22,12 +22,6 @@ def sink() -> Iterator[MailSink]:
 
 
 @pytest.fixture
-def clock() -> FixedClock:
-    """A clock of the test's own."""
-    return FixedClock()
-
-
-@pytest.fixture
 def sending(
     runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock, sink: MailSink
 ) -> Callable[..., Runtime]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.accounts.commands import set_confirm_limit
+from core.accounts.profile import update_profile
 from core.execution.notebook import notebook, quoted_most
 from core.execution.queries import list_runs
 from core.pipelines.commands import create_pipeline, save_draft
@@ -151,7 +151,7 @@ PAID = {
 
 def test_a_run_above_the_persons_limit_asks_first(payer: Person) -> None:
     create_pipeline(payer.runtime, payer.account, PAID)
-    set_confirm_limit(payer.runtime, payer.account.id, 0)
+    update_profile(payer.runtime, payer.account.id, confirm_above_credits=0)
     app = open_shell()
     app.button(key="run-primary").click().run()
     assert not list_runs(payer.runtime, payer.account.id).items
@@ -163,7 +163,7 @@ def test_a_run_above_the_persons_limit_asks_first(payer: Person) -> None:
 
 def test_keys_and_menus_ask_as_well(payer: Person) -> None:
     create_pipeline(payer.runtime, payer.account, PAID)
-    set_confirm_limit(payer.runtime, payer.account.id, 0)
+    update_profile(payer.runtime, payer.account.id, confirm_above_credits=0)
     app = open_shell()
     app.session_state["navigator-event"] = {"command": "run_stale"}
     app.run()
@@ -176,7 +176,7 @@ def test_keys_and_menus_ask_as_well(payer: Person) -> None:
 
 def test_a_run_below_the_limit_starts_at_once(payer: Person) -> None:
     create_pipeline(payer.runtime, payer.account, PAID)
-    set_confirm_limit(payer.runtime, payer.account.id, 1_000_000)
+    update_profile(payer.runtime, payer.account.id, confirm_above_credits=1_000_000)
     open_shell().button(key="run-primary").click().run()
     assert len(list_runs(payer.runtime, payer.account.id).items) == 1
 

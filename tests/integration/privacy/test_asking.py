@@ -20,11 +20,6 @@ from tests.support.letters import last_letter
 
 
 @pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
-@pytest.fixture
 def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock) -> Runtime:
     return runtime_with(clock=clock, **database_settings)
 

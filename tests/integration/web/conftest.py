@@ -82,6 +82,25 @@ def setup_token(web_runtime: Runtime) -> str:
     return link.split("token=")[1]
 
 
+def browser(runtime: Runtime, address: str = "testclient", **headers: str) -> TestClient:
+    """A browser of somebody's at an address: cookies of its own, no redirects followed."""
+    app = Starlette(routes=build_routes(runtime), middleware=build_middleware(runtime))
+    return TestClient(app, base_url=ORIGIN, follow_redirects=False, headers=headers, client=(address, 50000))
+
+
+@pytest.fixture
+def site(runtime_with: Callable[..., Runtime]) -> Runtime:
+    """An installation at the test client's address that everybody may sign up at."""
+    return runtime_with(app_url=ORIGIN, signup="open")
+
+
+@pytest.fixture
+def guest(site: Runtime) -> Iterator[TestClient]:
+    """A browser of nobody's yet."""
+    with browser(site) as made:
+        yield made
+
+
 def csrf_of(page: str) -> str:
     """The hidden token of a page's form."""
     found = re.search(r'name="csrf_token" value="([^"]+)"', page)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import pyotp
 import pytest
 from sqlalchemy import text
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.accounts import second_factor
@@ -17,10 +16,8 @@ from core.accounts.invitations import invite
 from core.accounts.queries import find_account, find_session, get_account, list_sessions
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
-from tests.integration.web.conftest import ORIGIN, csrf_of
+from tests.integration.web.conftest import ORIGIN, browser, csrf_of
 from tests.support.letters import code_in, last_letter, letters_to, token_in
-from web.middleware import build_middleware
-from web.routes import build_routes
 
 NEW = "grace@example.org"
 OTHER = "seven purple submarines"
@@ -33,25 +30,9 @@ def send(client: TestClient, path: str, page: str, **fields: str):
     return client.post(path, data={**hidden, **fields})
 
 
-def browser(runtime: Runtime, **headers: str) -> TestClient:
-    app = Starlette(routes=build_routes(runtime), middleware=build_middleware(runtime))
-    return TestClient(app, base_url=ORIGIN, follow_redirects=False, headers=headers)
-
-
-@pytest.fixture
-def site(runtime_with: Callable[..., Runtime]) -> Runtime:
-    return runtime_with(app_url=ORIGIN, signup="open")
-
-
 @pytest.fixture
 def ada(site: Runtime) -> Account:
     return create_account(site, email="ada@example.org", password=PASSWORD, name="Ada")
-
-
-@pytest.fixture
-def guest(site: Runtime) -> Iterator[TestClient]:
-    with browser(site) as made:
-        yield made
 
 
 @pytest.fixture

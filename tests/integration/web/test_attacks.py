@@ -1,12 +1,11 @@
 """What somebody who means harm would try, each tried here and refused."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import jwt
 import pytest
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.accounts.authentication import sign_in
@@ -15,20 +14,13 @@ from core.accounts.domain import Account
 from core.accounts.queries import get_account, list_sessions
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
-from tests.integration.web.conftest import ORIGIN
+from tests.integration.web.conftest import ORIGIN, browser
 from tests.support.letters import code_in, last_letter, letters_to, token_in
 from tests.support.routes import api_operations, mounts, site_operations
-from web.middleware import build_middleware
-from web.routes import build_routes
 
 OTHER = "seven purple submarines"
 ELSEWHERE = "https://evil.example"
 COOKIE = "stepiq_session"
-
-
-@pytest.fixture
-def site(runtime_with: Callable[..., Runtime]) -> Runtime:
-    return runtime_with(app_url=ORIGIN, signup="open")
 
 
 @pytest.fixture
@@ -39,17 +31,6 @@ def victim(site: Runtime) -> Account:
 @pytest.fixture
 def token(site: Runtime, victim: Account) -> str:
     return sign_in(site, email=victim.email, password=PASSWORD).token
-
-
-def browser(runtime: Runtime, address: str = "testclient", **headers: str) -> TestClient:
-    app = Starlette(routes=build_routes(runtime), middleware=build_middleware(runtime))
-    return TestClient(app, base_url=ORIGIN, follow_redirects=False, headers=headers, client=(address, 50000))
-
-
-@pytest.fixture
-def guest(site: Runtime) -> Iterator[TestClient]:
-    with browser(site) as made:
-        yield made
 
 
 def hidden_fields(page: str) -> dict[str, str]:
