@@ -11,12 +11,12 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from core.accounts.domain import Account
 from core.accounts.postings import lock_person
 from core.execution.caps import check_within, lock_caller_cap, set_cap
 from core.execution.models import ScheduleRow
 from core.pipelines.cron import next_times
-from core.pipelines.definition import Definition, Schedule
+from core.pipelines.definition import Schedule
+from core.pipelines.following import NewestVersion
 from core.pipelines.plan_limits import limits_of
 from core.platform.runtime import Runtime
 from core.shared.types import JsonValue
@@ -27,18 +27,10 @@ PUT_AWAY = "PUT_AWAY"
 class DefinitionSchedules:
     """Keeps those rows in step with the pipelines, in the transaction that changes these."""
 
-    def saved(
-        self,
-        runtime: Runtime,
-        session: Session,
-        owner: Account,
-        pipeline_id: str,
-        name: str,
-        definition: Definition,
-        key_id: str | None,
-    ) -> None:
+    def saved(self, runtime: Runtime, session: Session, newest: NewestVersion) -> None:
         """Make, change or put away the schedule of a pipeline. Raises Forbidden KEY_CAP."""
-        wanted = definition.schedule
+        owner, pipeline_id = newest.owner, newest.pipeline_id
+        wanted = newest.definition.schedule
         if wanted is None:
             self.archived(runtime, session, pipeline_id)
             return
@@ -52,33 +44,24 @@ class DefinitionSchedules:
             )
             session.add(row)
         with session.no_autoflush:
-            cap = lock_caller_cap(session, owner.id, key_id)
+            cap = lock_caller_cap(session, owner.id, newest.key_id)
         before = (row.enabled, row.cron_expression, row.timezone)
         _write(row, wanted, now, allowed=limits_of(owner.plan).schedules)
         if made and cap is not None:
-            set_cap(row, cap, key_id, cap)
+            set_cap(row, cap, newest.key_id, cap)
         elif row.enabled and before != (row.enabled, row.cron_expression, row.timezone):
             check_within(row, cap)
-        content: dict[str, JsonValue] = {"name": name, "input": {}}
+        content: dict[str, JsonValue] = {"name": newest.name, "input": {}}
         row.content = runtime.vault.seal_json(owner.id, f"schedules.content:{pipeline_id}", content)
 
-    def restored(
-        self,
-        runtime: Runtime,
-        session: Session,
-        owner: Account,
-        pipeline_id: str,
-        name: str,
-        definition: Definition,
-        key_id: str | None,
-    ) -> None:
+    def restored(self, runtime: Runtime, session: Session, newest: NewestVersion) -> None:
         """Wake the schedules of a pipeline; those made by hand do so by themselves. Raises Forbidden KEY_CAP."""
-        awake = select(ScheduleRow).where(ScheduleRow.pipeline_id == pipeline_id, ScheduleRow.enabled)
+        awake = select(ScheduleRow).where(ScheduleRow.pipeline_id == newest.pipeline_id, ScheduleRow.enabled)
         rows = session.scalars(awake.order_by(ScheduleRow.id).with_for_update()).all()
-        cap = lock_caller_cap(session, owner.id, key_id)
+        cap = lock_caller_cap(session, newest.owner.id, newest.key_id)
         for row in rows:
             check_within(row, cap)
-        self.saved(runtime, session, owner, pipeline_id, name, definition, key_id)
+        self.saved(runtime, session, newest)
 
     def archived(self, runtime: Runtime, session: Session, pipeline_id: str) -> None:
         """Put the schedule of a pipeline away."""

@@ -16,6 +16,7 @@ from core.pipelines import errors
 from core.pipelines.definition import Definition, read_definition, resolve_models, to_dict
 from core.pipelines.domain import DraftView, PipelineView
 from core.pipelines.dump import to_yaml
+from core.pipelines.following import NewestVersion
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
 from core.pipelines.plan_limits import limits_of
 from core.pipelines.queries import get_pipeline, get_version, open_about, open_version, owned_row
@@ -89,7 +90,8 @@ def create_pipeline(
             session.add(row)
             session.flush()
             _add_version(runtime, session, row, definition, text)
-            runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition, key_id)
+            newest = NewestVersion(owner, row.id, str(about["name"]), definition, key_id)
+            runtime.follower.saved(runtime, session, newest)
     return get_pipeline(runtime, owner.id, answer_id)
 
 
@@ -120,7 +122,8 @@ def update_pipeline(
         about = _about(before, definition if source is not None else None, name, description, tags)
         row.about = runtime.vault.seal_json(owner.id, f"pipelines.about:{row.id}", about)
         _add_version(runtime, session, row, definition, text)
-        runtime.follower.saved(runtime, session, owner, row.id, str(about["name"]), definition, key_id)
+        newest = NewestVersion(owner, row.id, str(about["name"]), definition, key_id)
+        runtime.follower.saved(runtime, session, newest)
         if source is not None:
             session.execute(delete(DraftRow).where(DraftRow.pipeline_id == row.id))
     return get_pipeline(runtime, owner.id, pipeline_id)
@@ -189,7 +192,8 @@ def unarchive_pipeline(
             row.status = "active"
             definition, _ = _newest(runtime, session, row)
             name = open_about(runtime, row)["name"]
-            runtime.follower.restored(runtime, session, owner, row.id, name, definition, key_id)
+            newest = NewestVersion(owner, row.id, name, definition, key_id)
+            runtime.follower.restored(runtime, session, newest)
     return get_pipeline(runtime, owner.id, pipeline_id)
 
 

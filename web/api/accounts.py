@@ -16,18 +16,9 @@ from core.credits.queries import balance, list_ledger
 from core.execution.usage import run_usage
 from core.shared.clock import iso_z
 from core.shared.money import credits_number
+from web.api.account_payloads import LedgerItem, PasswordChange, ProfileChange, SignInItem, UsageAnswer, User
 from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, RuntimeDep, SessionDep
-from web.api.payloads import (
-    LedgerItem,
-    Listing,
-    PasswordChange,
-    ProfileChange,
-    SignInItem,
-    UsageAnswer,
-    User,
-    answers,
-    problems,
-)
+from web.api.shapes import Listing, answers, problems
 from web.api.strict_json import StrictJsonRoute
 from web.sessions import client_host
 

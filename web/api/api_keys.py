@@ -14,17 +14,9 @@ from core.execution.caps import taken_this_month
 from core.shared.clock import iso_z
 from core.shared.errors import NotFound
 from core.shared.money import credits_number
+from web.api.account_payloads import ApiKeyChange, ApiKeyItem, ApiKeyRequest, NewApiKeyAnswer
 from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep
-from web.api.payloads import (
-    ApiKeyChange,
-    ApiKeyItem,
-    ApiKeyRequest,
-    Listing,
-    NewApiKeyAnswer,
-    answers,
-    problems,
-    shown_cap,
-)
+from web.api.shapes import Listing, answers, problems, shown_cap
 from web.api.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["API keys"])

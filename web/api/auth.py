@@ -10,9 +10,7 @@ from core.accounts.authentication import sign_in
 from core.accounts.passwords import forget_password, reset_password
 from core.accounts.registration import register, request_code
 from core.accounts.sessions import renew, sign_out, sign_out_everywhere
-from web.api.accounts import user_json
-from web.api.context import AccountDep, RuntimeDep, SessionDep, TokenDep
-from web.api.payloads import (
+from web.api.account_payloads import (
     Accepted,
     AddressRequest,
     CodeSent,
@@ -21,9 +19,10 @@ from web.api.payloads import (
     Registration,
     SignedInUser,
     Token,
-    answers,
-    problems,
 )
+from web.api.accounts import user_json
+from web.api.context import AccountDep, RuntimeDep, SessionDep, TokenDep
+from web.api.shapes import answers, problems
 from web.api.strict_json import StrictJsonRoute
 from web.languages import preferred_language
 from web.sessions import client_host

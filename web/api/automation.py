@@ -10,7 +10,8 @@ from core.accounts.automation import automation_paused_at, pause_automation, res
 from core.execution.automation import count_automatic_runs, stop_automatic_runs
 from core.shared.clock import iso_z
 from web.api.context import AccountDep, RuntimeDep
-from web.api.payloads import AutomationAnswer, PauseRequest, answers
+from web.api.schedule_payloads import AutomationAnswer, PauseRequest
+from web.api.shapes import answers
 from web.api.strict_json import StrictJsonRoute
 
 if TYPE_CHECKING:

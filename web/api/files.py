@@ -14,7 +14,8 @@ from core.platform.files.domain import ACCEPTED, FileView
 from core.platform.idempotency import Once
 from core.shared.clock import iso_z
 from web.api.context import CursorQuery, ExecutorDep, IdempotencyKey, IdPath, LimitQuery, ReaderDep, RuntimeDep
-from web.api.payloads import FileAnswer, Listing, answers, file_answer, problems
+from web.api.payloads import FileAnswer
+from web.api.shapes import Listing, answers, file_answer, problems
 from web.api.uploads import FIELD, MULTIPART, receive_file
 
 router = APIRouter(prefix="/files", tags=["files"])

@@ -30,16 +30,13 @@ from web.api.examples import PIPELINE
 from web.api.payloads import (
     Estimate,
     EstimateRequest,
-    Listing,
     PipelineAnswer,
     PipelineItem,
     Validation,
     VersionAnswer,
     VersionItem,
-    answers,
-    file_answer,
-    problems,
 )
+from web.api.shapes import Listing, answers, file_answer, problems
 from web.api.strict_json import StrictJsonRoute, read_json, read_text
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["pipelines"])

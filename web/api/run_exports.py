@@ -17,8 +17,9 @@ from core.execution import queries
 from core.execution.domain import RunSummary
 from core.shared.errors import NotFound
 from web.api.context import ReadingCallerDep, RuntimeDep
-from web.api.payloads import ID, RunItem, problems
+from web.api.payloads import RunItem
 from web.api.runs import REFUSED, RunStatus, run_item
+from web.api.shapes import ID, problems
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime

@@ -25,17 +25,8 @@ from web.api.context import (
     RuntimeDep,
     StarterDep,
 )
-from web.api.payloads import (
-    Listing,
-    RetryRequest,
-    ReviewAnswer,
-    ReviewRequest,
-    RunAnswer,
-    RunItem,
-    RunRequest,
-    answers,
-    file_answer,
-)
+from web.api.payloads import RetryRequest, ReviewAnswer, ReviewRequest, RunAnswer, RunItem, RunRequest
+from web.api.shapes import Listing, answers, file_answer
 from web.api.streams import stream_events
 from web.api.strict_json import StrictJsonRoute
 

@@ -27,16 +27,8 @@ from web.api.context import (
     ReaderDep,
     RuntimeDep,
 )
-from web.api.payloads import (
-    Listing,
-    ScheduleChange,
-    ScheduleItem,
-    ScheduleRequest,
-    UpcomingItem,
-    answers,
-    problems,
-    shown_cap,
-)
+from web.api.schedule_payloads import ScheduleChange, ScheduleItem, ScheduleRequest, UpcomingItem
+from web.api.shapes import Listing, answers, problems, shown_cap
 from web.api.strict_json import StrictJsonRoute
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from core.accounts.domain import SecretView
 from core.accounts.queries import list_secrets
 from core.pipelines.queries import get_pipeline
 from core.shared.clock import iso_z
+from web.api.account_payloads import SecretItem, SecretRequest
 from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep
-from web.api.payloads import Listing, SecretItem, SecretRequest, answers, problems
+from web.api.shapes import Listing, answers, problems
 from web.api.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["secrets"])

@@ -15,7 +15,8 @@ from core.pipelines.json_schema import json_schema
 from core.platform.logging import get_logger
 from core.providers.domain import ModelCard
 from web.api.context import MAX_PAGE, CursorQuery, RuntimeDep
-from web.api.payloads import Health, Listing, ModelAnswer, Problem, answers
+from web.api.payloads import Health, ModelAnswer
+from web.api.shapes import Listing, Problem, answers
 
 router = APIRouter(tags=["system"])
 ModelLimit = Annotated[int | None, Query(ge=1, le=MAX_PAGE, description="How many at most.")]

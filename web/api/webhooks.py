@@ -15,7 +15,8 @@ from core.platform.idempotency import Once
 from core.shared.errors import Forbidden, InvalidInput
 from web.api.context import KEY_HEADER, IdPath, OnceDep, RuntimeDep, key_holder, starter_of
 from web.api.examples import INPUTS
-from web.api.payloads import WebhookAnswer, answers
+from web.api.schedule_payloads import WebhookAnswer
+from web.api.shapes import answers
 from web.api.strict_json import read_json
 
 TRIGGER = "webhooks:trigger"

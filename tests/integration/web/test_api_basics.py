@@ -12,7 +12,9 @@ from core.accounts.queries import find_session
 from core.accounts.sessions import sign_out
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
-from web.api.payloads import Listing, ModelAnswer, Problem, SignedInUser, UsageAnswer, User
+from web.api.account_payloads import SignedInUser, UsageAnswer, User
+from web.api.payloads import ModelAnswer
+from web.api.shapes import Listing, Problem
 from web.body_limit import DRAIN, MAX_BODY
 
 

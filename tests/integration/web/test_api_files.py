@@ -23,7 +23,8 @@ from tests.conftest import PASSWORD
 from tests.integration.web.conftest import ORIGIN
 from tests.integration.web.test_api_basics import problem
 from tests.support import samples
-from web.api.payloads import FileAnswer, Listing
+from web.api.payloads import FileAnswer
+from web.api.shapes import Listing
 from web.middleware import build_middleware
 from web.routes import build_routes
 

@@ -11,7 +11,8 @@ from core.accounts.commands import create_account
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.integration.web.test_api_basics import problem
-from web.api.payloads import Estimate, Listing, PipelineAnswer, PipelineItem, Validation, VersionAnswer, VersionItem
+from web.api.payloads import Estimate, PipelineAnswer, PipelineItem, Validation, VersionAnswer, VersionItem
+from web.api.shapes import Listing
 
 DEFINITION: dict[str, Any] = {
     "name": "Hello",

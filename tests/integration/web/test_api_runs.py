@@ -17,7 +17,8 @@ from core.platform.runtime import Runtime
 from tests.integration.web.test_api_basics import problem
 from tests.integration.web.test_api_pipelines import DEFINITION, made, stranger
 from web.api import streams
-from web.api.payloads import Listing, RunAnswer, RunItem
+from web.api.payloads import RunAnswer, RunItem
+from web.api.shapes import Listing
 from web.middleware import build_middleware
 from web.routes import build_routes
 

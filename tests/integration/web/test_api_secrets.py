@@ -11,7 +11,8 @@ from core.accounts.queries import secret_values
 from core.platform.runtime import Runtime
 from tests.integration.web.test_api_basics import problem
 from tests.integration.web.test_api_pipelines import made, stranger
-from web.api.payloads import Listing, SecretItem
+from web.api.account_payloads import SecretItem
+from web.api.shapes import Listing
 
 VALUE = "sk-canary-9f3e2b71"
 

@@ -13,7 +13,7 @@ from core.accounts.commands import create_account
 from core.platform.runtime import Runtime
 from tests.support.described_api import Visitor, visited
 from web.api import examples
-from web.api.payloads import Problem
+from web.api.shapes import Problem
 
 # These need what was mailed, or what an earlier run left: a code, a link, a run of another person's.
 NOT_AS_IT_IS = {

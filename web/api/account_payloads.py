@@ -1,0 +1,185 @@
+"""What goes in and out about people: their accounts, sign-ins, credits, keys and secrets."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from core.accounts.domain import SCOPES
+from web.api.shapes import Cap, Inward, Number
+
+
+class Credentials(Inward):
+    """Address and password."""
+
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(min_length=1, max_length=1000)
+    code: str | None = Field(None, max_length=40, description="Of the second factor, where it is on.")
+
+
+class AddressRequest(Inward):
+    """An e-mail address."""
+
+    email: str = Field(min_length=1, max_length=320)
+
+
+class Registration(Inward):
+    """An account to make."""
+
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(max_length=1000, description="8 characters to 72 bytes, and none of the first guesses.")
+    name: str | None = Field(None, max_length=200)
+    code: str = Field(max_length=40, description="The six digits that were mailed.")
+    invitation: str | None = Field(None, max_length=200, description="The token of an invitation's link.")
+
+
+class PasswordReset(Inward):
+    """A new password, and the token of the link that was mailed."""
+
+    token: str = Field(max_length=200)
+    password: str = Field(max_length=1000)
+
+
+class PasswordChange(Inward):
+    """A new password, and the present one."""
+
+    current_password: str = Field(max_length=1000)
+    password: str = Field(max_length=1000)
+
+
+class ProfileChange(Inward):
+    """What of a person is to change."""
+
+    name: str | None = Field(None, max_length=200, description="Empty takes the name away.")
+    language: Literal["en", "fr"] | None = None
+    confirm_above_credits: float | None = Field(
+        None, ge=0, le=1_000_000, description="A run whose quoted maximum is above this asks first, in the app."
+    )
+
+
+class SecretRequest(Inward):
+    """A secret to keep."""
+
+    name: str = Field(description="1 to 100 letters, digits and `_`, not beginning with a digit.")
+    value: str = Field(
+        json_schema_extra={"writeOnly": True, "format": "password"},
+        description="4 characters to 16 KB. Never given back.",
+    )
+
+
+class User(BaseModel):
+    """A person."""
+
+    id: str
+    email: str
+    name: str
+    plan: str
+    roles: list[str]
+    language: Literal["en", "fr"]
+    confirm_above_credits: Number
+    second_factor: bool
+    created_at: datetime
+
+
+class CodeSent(BaseModel):
+    """A code is on its way."""
+
+    sent: Literal[True]
+    expires_in_seconds: int
+
+
+class Accepted(BaseModel):
+    """Whatever there was to do is done."""
+
+    accepted: Literal[True]
+
+
+class Token(BaseModel):
+    """A token of a session."""
+
+    token: str
+
+
+class SignInItem(BaseModel):
+    """A place where a person is signed in."""
+
+    id: str
+    device: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class LedgerItem(BaseModel):
+    """A movement of credits between the accounts available, held, spent and granted."""
+
+    id: str
+    kind: str
+    cause: str
+    price_version: str | None
+    amounts: dict[str, Number]
+    created_at: datetime
+
+
+class SignedInUser(BaseModel):
+    """A person and the token of their new session."""
+
+    user: User
+    token: str
+
+
+class UsageAnswer(BaseModel):
+    """What a person used. `credits_remaining` is null where the plan has no limit."""
+
+    credits_used: Number
+    credits_remaining: Number | None
+    runs_today: int
+    total_cost_cents: Number
+
+
+class SecretItem(BaseModel):
+    """A secret without its value. `pipeline_id` is null where it is for all pipelines."""
+
+    name: str
+    pipeline_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    last_used_at: datetime | None
+
+
+class ApiKeyRequest(Inward):
+    """A key to be made."""
+
+    name: str = Field(max_length=1_000)
+    scopes: list[str] = Field(max_length=20, description=f"Any of {', '.join(SCOPES)}.")
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    max_credits_per_month: Cap = None
+
+
+class ApiKeyChange(Inward):
+    """What of a key can change."""
+
+    max_credits_per_month: Cap
+
+
+class ApiKeyItem(BaseModel):
+    """An API key by its first characters. `credits_this_month`: what its runs spent, or reserve while they go on."""
+
+    id: str
+    name: str
+    prefix: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    max_credits_per_month: Number | None
+    credits_this_month: Number
+
+
+class NewApiKeyAnswer(ApiKeyItem):
+    """A key that was made just now."""
+
+    key: str
