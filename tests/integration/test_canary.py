@@ -29,6 +29,8 @@ from tests.support.server import ServerProcess, poll_until
 from tests.support.stored_rows import stored_values
 from tests.support.vendor_stub import StubServer
 
+pytestmark = pytest.mark.xdist_group("canary")  # one play for all of them
+
 EMAIL = "ada@example.org"
 SECRETS = {
     "CANARY": 'CN4RY+/7"QÉ&V=9~ZMVK-0831',
