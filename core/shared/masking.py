@@ -49,7 +49,7 @@ class Masker:
         self._numeric = any(_NUMBER.fullmatch(value) for value in values.values())
         letters = {char for form in self._disguises for unit in form.units() for char in unit}
         self._letters = letters | {"="}
-        self._may_stand = self._letters | set(_ESCAPE_LETTERS)
+        self._may_stand = "".join(sorted(self._letters | set(_ESCAPE_LETTERS)))
         self._escapes = escape_starts(letters)
         self._by_first: dict[str, list[Disguise]] = {}
         self._by_two: dict[str, list[Disguise]] = {}
@@ -164,9 +164,7 @@ class Masker:
     def _unfinished(self, text: str) -> int:
         """The first place from which a secret or marker may go on after the text; its length when none may."""
         size = len(text)
-        first = size
-        while first > 0 and text[first - 1] in self._may_stand:
-            first -= 1
+        first = len(text.rstrip(self._may_stand))
         held = next((place for place in range(first, size) if self._may_go_on(text, place)), size)
         bracket = text.rfind("[")
         if bracket >= 0 and any(known.startswith(text[bracket:]) for known in self._markers):
@@ -239,7 +237,10 @@ def _match(form: Disguise, text: str, place: int) -> tuple[int | None, bool]:
             known, seen = _PLAIN.match(form.core, index), _PLAIN.match(text, at)
             if known and seen:
                 length = min(len(known[0]), len(seen[0]))
-                if known[0][:length] == seen[0][:length]:
+                shown = seen[0][:length]
+                if form.any_case and shown.isascii():
+                    shown = shown.lower()
+                if known[0][:length] == shown:
                     index, ends = index + length, {at + length}
                     continue
         char = form.core[index]

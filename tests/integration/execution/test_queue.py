@@ -100,8 +100,9 @@ def test_a_worker_takes_runs_and_goes_on_with_decisions(
     decide_review(runtime, owner, run.id, "ask", "approve")
     wait_for(runtime, owner, run.id, *FINAL)
     assert get_run(runtime, owner.id, run.id).output_data == "approve"
+    # The run's end is committed just before its job's: a worker that is stopped between them leaves the job to another.
+    poll_until(lambda: jobs(runtime) == 0, 20, "finished jobs leave something behind")
     process.end(signal.SIGTERM)
-    assert jobs(runtime) == 0, "finished jobs leave nothing behind"
 
 
 def test_a_stopping_worker_hands_its_runs_over_at_once(
