@@ -12,6 +12,7 @@ from core.execution.domain import Decision, ReviewView
 from core.execution.models import ReviewRow, RunRow, StepRunRow
 from core.execution.review_mail import hash_token
 from core.execution.review_queries import open_review
+from core.platform.idempotency import Once, answer_once, answered_before
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput, NotFound
 from core.shared.types import JsonValue
@@ -32,6 +33,7 @@ def decide_review(
     output: JsonValue = _UNCHANGED,
     comment: str = "",
     review_id: str | None = None,
+    once: Once | None = None,
 ) -> ReviewView:
     """Answer the open question of a step. `output` replaces what was shown, where the step lets it be edited.
 
@@ -41,6 +43,9 @@ def decide_review(
     """
     with runtime.database.write() as session:
         run = _locked_run(session, RunRow.id == run_id, RunRow.owner_id == owner.id)
+        decided = answered_before(runtime, session, owner.id, once)
+        if decided is not None:
+            return open_review(runtime, session.get_one(ReviewRow, decided))
         newest = select(ReviewRow).where(ReviewRow.run_id == run_id, ReviewRow.step_id == step_id)
         if review_id is not None:
             newest = newest.where(ReviewRow.id == review_id)
@@ -48,6 +53,7 @@ def decide_review(
         if run is None or review is None:
             raise errors.review_not_found()
         _decide(runtime, session, run, review, decision, output=output, comment=comment, by=owner.id)
+        answer_once(runtime, session, owner.id, once, review.id)
     runtime.dispatcher.submit(run_id)
     return open_review(runtime, review)
 

@@ -37,22 +37,44 @@ def answer_once(runtime: Runtime, session: Session, owner_id: str, once: Once | 
     """
     if once is None:
         return made_id
-    hash_ = runtime.vault.keyed_hash(owner_id, "idempotency")
-    key, sent = hash_(f"{once.route}\n{once.key}".encode()), hash_(once.sent)
+    key, sent = _hashes(runtime, owner_id, once)
     now = runtime.clock.now()
     mine = (IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key)
     session.execute(delete(IdempotencyKey).where(*mine, IdempotencyKey.created_at <= now - KEPT))
     insert = sqlite.insert if runtime.database.is_sqlite else postgresql.insert
     row = insert(IdempotencyKey).values(owner_id=owner_id, key=key, sent=sent, answer_id=made_id, created_at=now)
     session.execute(row.on_conflict_do_nothing())
-    first = session.execute(select(IdempotencyKey.sent, IdempotencyKey.answer_id).where(*mine)).one()
-    if first.sent != sent:
+    return _answer(session.scalars(select(IdempotencyKey).where(*mine)).one(), sent)
+
+
+def answered_before(runtime: Runtime, session: Session, owner_id: str, once: Once | None) -> str | None:
+    """What answered an earlier request under this key, for acts on a thing that is there: its row is locked by then.
+
+    None for the first request, which notes its answer with `answer_once`. Raises Conflict as that does.
+    """
+    if once is None:
+        return None
+    key, sent = _hashes(runtime, owner_id, once)
+    since = runtime.clock.now() - KEPT
+    mine = (IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key, IdempotencyKey.created_at > since)
+    row = session.scalar(select(IdempotencyKey).where(*mine))
+    return None if row is None else _answer(row, sent)
+
+
+def _hashes(runtime: Runtime, owner_id: str, once: Once) -> tuple[bytes, bytes]:
+    """The key and what was sent, as they are stored."""
+    hash_ = runtime.vault.keyed_hash(owner_id, "idempotency")
+    return hash_(f"{once.route}\n{once.key}".encode()), hash_(once.sent)
+
+
+def _answer(row: IdempotencyKey, sent: bytes) -> str:
+    if row.sent != sent:
         raise Conflict(
             "IDEMPOTENCY_KEY_REUSED",
             "This Idempotency-Key came with another request in the last 24 hours. Nothing was done. "
             "Send a new key with a new request, or exactly what was sent before to get its answer.",
         )
-    return cast(str, first.answer_id)
+    return row.answer_id
 
 
 def forget_old_keys(runtime: Runtime) -> int:

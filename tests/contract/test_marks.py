@@ -274,6 +274,29 @@ def test_a_key_made_again_under_its_idempotency_key_is_the_same_key(api: TestCli
     assert other != keys[0], "another request makes another key"
 
 
+def test_a_decision_sent_again_under_its_key_decides_nothing_that_is_asked_later(ask: Ask) -> None:
+    again = {"if": "steps.look.output.decision == 'reject'", "goto": "look", "max_loops": 3}
+    definition = {**WAITS, "steps": [{**WAITS["steps"][0], "on_condition": [again]}]}
+    run = ask(202, "POST", f"/pipelines/{ask(201, 'POST', '/pipelines', definition)['id']}/run", {})["id"]
+    path, no = f"/runs/{run}/reviews/look", {"decision": "reject"}
+
+    def asked(*, before: str | None) -> str:
+        while True:
+            for review in ask(200, "GET", "/reviews?status=open")["items"]:
+                if review["id"] != before:
+                    return str(review["id"])
+
+    one = asked(before=None)
+    first = ask(200, "POST", path, no, **{"Idempotency-Key": "no-1"})
+    two = asked(before=one)
+    assert ask(200, "POST", path, no, **{"Idempotency-Key": "no-1"}) == first and first["id"] == one
+    assert asked(before=None) == two, "it is still open"
+    reused = ask(409, "POST", path, {"decision": "approve"}, **{"Idempotency-Key": "no-1"})
+    assert reused["code"] == "IDEMPOTENCY_KEY_REUSED" and asked(before=None) == two
+    assert ask(404, "POST", path, {**no, "review_id": "another"})["code"] == "REVIEW_NOT_FOUND"
+    assert ask(200, "POST", path, {**no, "review_id": two}, **{"Idempotency-Key": "no-2"})["id"] == two
+
+
 def test_archived_pipelines_can_be_restored(ask: Ask) -> None:
     made = ask(201, "POST", "/pipelines", HELLO)
     path = f"/pipelines/{made['id']}"

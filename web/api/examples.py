@@ -198,6 +198,7 @@ ANSWERS: dict[str, Any] = {
         "created_at": AT,
     },
     "ReviewAnswer": {
+        "id": "0199a3c0-7d2e-7a51-9b64-5d1f0c8e7a42",
         "run_id": RUN_ID,
         "step_id": "check",
         "pipeline_name": "Summary",

@@ -29,6 +29,9 @@ class ReviewRequest(Inward):
     decision: Literal["approve", "reject"]
     output: Any = Field(None, description="Replaces what was shown, where the step is `editable`.")
     comment: str = Field("", max_length=5000)
+    review_id: str | None = Field(
+        None, max_length=64, description="Which, where items of a `map` ask the same; else the newest is meant."
+    )
 
 
 class EstimateRequest(Inward):
@@ -170,6 +173,7 @@ class RunAnswer(BaseModel):
 class ReviewAnswer(BaseModel):
     """A question to a person, and the answer where there is one."""
 
+    id: str
     run_id: str
     step_id: str
     pipeline_name: str

@@ -191,12 +191,15 @@ def decide_review(
     body: ReviewRequest,
     account: ExecutorDep,
     runtime: RuntimeDep,
+    once: OnceDep,
 ) -> dict[str, Any]:
     """Approve, edit or reject what a step asks; the run goes on."""
     edited = {"output": body.output} if "output" in body.model_fields_set else {}
-    return _review(
-        reviews.decide_review(runtime, account, run_id, step_id, body.decision, comment=body.comment, **edited)
-    )
+    decided = reviews.decide_review(
+        runtime, account, run_id, step_id, body.decision,
+        comment=body.comment, review_id=body.review_id, once=once, **edited,
+    )  # fmt: skip
+    return _review(decided)
 
 
 def _review(review: ReviewView) -> dict[str, Any]:
