@@ -245,7 +245,8 @@ def check_password(password: str, *, hints: tuple[str, ...] = ()) -> None:
     if len(password.encode()) > PASSWORD_MAX_BYTES:
         raise InvalidInput(
             "PASSWORD_TOO_LONG",
-            f"Use at most {PASSWORD_MAX_BYTES} bytes: the rest would not be checked.",
+            f"Use at most {PASSWORD_MAX_BYTES} characters, where accented letters count twice and other scripts "
+            "up to four times: the rest would not be checked.",
             field="password",
         )
     if "\0" in password:

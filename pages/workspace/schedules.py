@@ -9,7 +9,7 @@ from functools import partial
 from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 import streamlit as st
 
@@ -28,6 +28,7 @@ from core.execution.schedules import (
 from core.pipelines.cron import check_cron, explain_cron, next_times
 from core.pipelines.definition import Definition, InputField, read_definition
 from core.pipelines.queries import get_pipeline, list_pipelines
+from core.shared.clock import iso_z
 from core.shared.errors import Forbidden, InvalidInput, NotFound
 from pages.ui.automation import DIALOG, draw_title, pause_dialog
 from pages.ui.badges import text_badge
@@ -231,11 +232,18 @@ def _draw_coming(runtime: Runtime, account: Account) -> None:
         return
     now = runtime.clock.now()
     rows = "".join(
-        f'<div class="sq-row sq-facts"><span title="{exact(time)}">{escape(until(time, now))}</span>'
-        f"<span>{escape(schedule.name)}</span></div>"
+        f'<div class="sq-row sq-facts"><time datetime="{iso_z(time)}" title="{exact(time)}">'
+        f"{_local(time, schedule.timezone)}</time><span>{escape(schedule.name)}</span>"
+        f"<span>{escape(until(time, now))}</span></div>"
         for time, schedule in coming
     )
     st.html(f'<div class="sq-id">Coming up</div>{rows}')
+
+
+def _local(time: datetime, timezone: str) -> str:
+    """As the schedule's own clock shows it: `Mon 30 Nov, 08:00`."""
+    there = time.astimezone(ZoneInfo(timezone))
+    return f"{there:%a} {there.day} {there:%b, %H:%M}"
 
 
 def _confirm_delete(schedule_id: str, label: str) -> None:

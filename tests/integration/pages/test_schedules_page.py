@@ -1,5 +1,6 @@
 """The page of schedules: made with a few choices, switched off and on, deleted after a question."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -48,6 +49,7 @@ def test_a_schedule_is_made_switched_and_deleted(person: Person, pipeline: str) 
     assert (made.name, made.cron_expression, made.timezone) == ("Mondays", "0 9 * * 1", "Europe/Paris")
     assert made.input_data == {"name": "Ada"} and made.enabled
     assert "Coming up" in text_of(app) and "not run yet" in text_of(app)
+    assert re.search(r"Mon \d+ \w{3}, 09:00", text_of(app)), "as the schedule's own clock shows it"
 
     app.button(key=f"schedule-switch-{made.id}").click().run()
     assert not list_schedules(person.runtime, person.account.id)[0].enabled and "Coming up" not in text_of(app)
