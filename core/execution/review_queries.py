@@ -1,5 +1,6 @@
 """Reading what runs wait for."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from sqlalchemy import func, select
@@ -11,8 +12,17 @@ from core.platform.runtime import Runtime
 from core.shared.pages import Page
 
 
-def open_review(runtime: Runtime, row: ReviewRow, pipeline_name: str = "") -> ReviewView:
-    """A frozen view of a review, with its texts opened."""
+def open_review(runtime: Runtime, row: ReviewRow, pipeline_id: str | None) -> ReviewView:
+    """A frozen view of a review, with its texts opened and the name of its run's pipeline."""
+    wanted = {pipeline_id} if pipeline_id else set()
+    return _view(runtime, row, _name(pipeline_names(runtime, row.owner_id, wanted), pipeline_id))
+
+
+def _name(names: Mapping[str, str], pipeline_id: str | None) -> str:
+    return names.get(pipeline_id or "", "From a file")
+
+
+def _view(runtime: Runtime, row: ReviewRow, pipeline_name: str) -> ReviewView:
     vault = runtime.vault
     question = cast(dict[str, Any], vault.open_json(row.owner_id, f"reviews.question:{row.id}", row.question))
     answer: dict[str, Any] = {}
@@ -49,7 +59,7 @@ def list_reviews(
     with runtime.database.read() as session:
         rows = session.execute(query.order_by(ReviewRow.id.desc()).limit(limit + 1)).tuples().all()
     names = pipeline_names(runtime, owner_id, {pipeline for _, pipeline in rows if pipeline})
-    items = tuple(open_review(runtime, row, names.get(pipeline or "", "From a file")) for row, pipeline in rows[:limit])
+    items = tuple(_view(runtime, row, _name(names, pipeline)) for row, pipeline in rows[:limit])
     return Page(items, items[-1].id if len(rows) > limit else None)
 
 
@@ -65,4 +75,5 @@ def reviews_of_run(runtime: Runtime, owner_id: str, run_id: str) -> tuple[Review
     mine = (ReviewRow.owner_id == owner_id, ReviewRow.run_id == run_id)
     with runtime.database.read() as session:
         rows = session.scalars(select(ReviewRow).where(*mine).order_by(ReviewRow.id)).all()
-    return tuple(open_review(runtime, row) for row in rows)
+        pipeline_id = session.scalar(select(RunRow.pipeline_id).where(RunRow.id == run_id))
+    return tuple(open_review(runtime, row, pipeline_id) for row in rows)

@@ -44,8 +44,8 @@ def decide_review(
     with runtime.database.write() as session:
         run = _locked_run(session, RunRow.id == run_id, RunRow.owner_id == owner.id)
         decided = answered_before(runtime, session, owner.id, once)
-        if decided is not None:
-            return open_review(runtime, session.get_one(ReviewRow, decided))
+        if run is not None and decided is not None:
+            return open_review(runtime, session.get_one(ReviewRow, decided), run.pipeline_id)
         newest = select(ReviewRow).where(ReviewRow.run_id == run_id, ReviewRow.step_id == step_id)
         if review_id is not None:
             newest = newest.where(ReviewRow.id == review_id)
@@ -55,7 +55,7 @@ def decide_review(
         _decide(runtime, session, run, review, decision, output=output, comment=comment, by=owner.id)
         answer_once(runtime, session, owner.id, once, review.id)
     runtime.dispatcher.submit(run_id)
-    return open_review(runtime, review)
+    return open_review(runtime, review, run.pipeline_id)
 
 
 def decide_by_link(
@@ -70,14 +70,15 @@ def decide_by_link(
         session.refresh(review)
         _decide(runtime, session, run, review, decision, output=output, comment=comment, by=BY_LINK)
     runtime.dispatcher.submit(review.run_id)
-    return open_review(runtime, review)
+    return open_review(runtime, review, run.pipeline_id)
 
 
 def review_of_link(runtime: Runtime, token: str) -> ReviewView:
     """What a link asks. Raises NotFound for one that was never made, or was used."""
     with runtime.database.read() as session:
         review = _by_link(session, token)
-    return open_review(runtime, review)
+        pipeline_id = session.scalar(select(RunRow.pipeline_id).where(RunRow.id == review.run_id))
+    return open_review(runtime, review, pipeline_id)
 
 
 def has_due_reviews(runtime: Runtime, now: datetime) -> bool:

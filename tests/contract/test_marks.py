@@ -290,6 +290,7 @@ def test_a_decision_sent_again_under_its_key_decides_nothing_that_is_asked_later
     first = ask(200, "POST", path, no, **{"Idempotency-Key": "no-1"})
     two = asked(before=one)
     assert ask(200, "POST", path, no, **{"Idempotency-Key": "no-1"}) == first and first["id"] == one
+    assert first["pipeline_name"] == "Asked"
     assert asked(before=None) == two, "it is still open"
     reused = ask(409, "POST", path, {"decision": "approve"}, **{"Idempotency-Key": "no-1"})
     assert reused["code"] == "IDEMPOTENCY_KEY_REUSED" and asked(before=None) == two
