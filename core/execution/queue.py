@@ -7,7 +7,10 @@ job too many finds the run taken and ends, and a run whose worker died is found 
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
 
 import procrastinate
 from procrastinate import PsycopgConnector
@@ -66,8 +69,15 @@ class QueueDispatcher(LocalDispatcher):
     def _when_parked(self, run_id: str, how: RunParked) -> None:
         """Nothing to do: a job for the time it is due was committed with the parking."""
 
+    async def _scan(self, runtime: Runtime, engine: Engine) -> None:
+        """Work, take over runs whose worker died, and give back jobs of such: until cancelled, then end all three."""
+        # Not `gather`: cancelled, it leaves its parts behind, and the worker's farewell finds its connections closed.
+        async with asyncio.TaskGroup() as duties:
+            duties.create_task(_again_and_again("take_over", self._take_over, runtime, engine))
+            duties.create_task(_again_and_again("work", self._work, runtime, engine))
+
     async def _work(self, runtime: Runtime, engine: Engine) -> None:
-        """Take jobs until cancelled."""
+        """Take jobs until cancelled, or until the database is away."""
         connector = PsycopgConnector(conninfo=_conninfo(runtime), min_size=1, max_size=4)
         app = procrastinate.App(connector=connector)
 
@@ -79,33 +89,21 @@ class QueueDispatcher(LocalDispatcher):
                 return
             await engine.advance(run_id)
 
-        async with app.open_async():
-            await asyncio.gather(
-                app.run_worker_async(
-                    queues=[QUEUE],
-                    name=engine.worker,
-                    concurrency=self._concurrency,
-                    install_signal_handlers=False,
-                    delete_jobs="always",
-                    fetch_job_polling_interval=SCAN_SECONDS,
-                    update_heartbeat_interval=HEARTBEAT_SECONDS,
-                    stalled_worker_timeout=STALLED_SECONDS,
-                    shutdown_graceful_timeout=0.0,
-                ),
-                self._revive(app),
-            )
-
-    async def _revive(self, app: procrastinate.App) -> None:
-        """Give back the jobs of workers that are gone."""
-        while True:
-            await asyncio.sleep(SCAN_SECONDS)
-            stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
-            for job in stalled:
-                await app.job_manager.retry_job(job)
-
-    async def _scan(self, runtime: Runtime, engine: Engine) -> None:
-        """Take over runs whose worker died, and work."""
-        await asyncio.gather(self._take_over(runtime, engine), self._work(runtime, engine))
+        worker = partial(
+            app.run_worker_async,
+            queues=[QUEUE],
+            name=engine.worker,
+            concurrency=self._concurrency,
+            install_signal_handlers=False,
+            delete_jobs="always",
+            fetch_job_polling_interval=SCAN_SECONDS,
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=STALLED_SECONDS,
+            shutdown_graceful_timeout=0.0,
+        )
+        async with app.open_async(), asyncio.TaskGroup() as duties:
+            duties.create_task(worker())
+            duties.create_task(_again_and_again("revive", _revive, app))
 
     async def _take_over(self, runtime: Runtime, engine: Engine) -> None:
         while True:
@@ -113,6 +111,25 @@ class QueueDispatcher(LocalDispatcher):
             for run_id in await engine.write(leases.abandoned_runs, runtime, room):
                 self._spawn(run_id)
             await asyncio.sleep(SCAN_SECONDS)
+
+
+async def _again_and_again(name: str, duty: Callable[..., Awaitable[None]], *args: Any) -> None:
+    """Begin a duty anew whenever it fails: a database that was away for a while must not end a worker."""
+    while True:
+        try:
+            await duty(*args)
+        except Exception as error:
+            log.error(f"queue.{name}_failed", exc_info=error)
+        await asyncio.sleep(SCAN_SECONDS)
+
+
+async def _revive(app: procrastinate.App) -> None:
+    """Give back the jobs of workers that are gone."""
+    while True:
+        await asyncio.sleep(SCAN_SECONDS)
+        stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_SECONDS)
+        for job in stalled:
+            await app.job_manager.retry_job(job)
 
 
 def apply_queue_schema(connection: Connection) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
@@ -117,6 +118,29 @@ def test_a_stopping_worker_hands_its_runs_over_at_once(
     worker("second")
     wait_for(runtime, owner, run.id, *FINAL)
     assert get_run(runtime, owner.id, run.id).status == "completed"
+
+
+def test_a_worker_outlives_a_database_that_is_away(
+    runtime: Runtime, owner: Account, worker: Callable[..., WorkerProcess], databases: dict[str, str]
+) -> None:
+    process = worker("one")
+    url = make_url(databases["database_url"])
+    name, beside = url.database, url.set(drivername="postgresql", database="postgres")
+    with psycopg.connect(beside.render_as_string(hide_password=False), autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        duties = (b"queue.take_over_failed", b"queue.work_failed")
+        poll_until(lambda: all(duty in process.log.read_bytes() for duty in duties), 30, "it noticed nothing")
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    runtime.database.dispose()
+    queued, abandoned = (start_run(runtime, owner, create_pipeline(runtime, owner, REVIEW).id, {}) for _ in range(2))
+    with runtime.database.write() as session:
+        session.execute(text("DELETE FROM procrastinate_jobs WHERE args->>'run_id' = :id"), {"id": abandoned.id})
+        session.execute(
+            text("UPDATE runs SET lease_until = now() - interval '1 s' WHERE id = :id"), {"id": abandoned.id}
+        )
+    for run in (queued, abandoned):
+        wait_for(runtime, owner, run.id, "waiting")
 
 
 def test_one_person_cannot_have_everything_under_way(runtime: Runtime, owner: Account) -> None:
