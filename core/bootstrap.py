@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from threading import Lock
 
-from alembic import command
-from alembic.config import Config
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from core.accounts.commands import ensure_operator
 from core.execution.definition_schedules import DefinitionSchedules
@@ -81,13 +81,33 @@ def prepare(runtime: Runtime) -> None:
 
 def migrate(database: Database) -> None:
     """Bring a database to the newest schema; on PostgreSQL with the queue's tables."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["engine"] = database.engine
-    command.upgrade(config, "head")
+    if _revision(database) != newest_revision():
+        # Imported here: most starts find the newest schema, and loading every migration would double a short command.
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["engine"] = database.engine
+        command.upgrade(config, "head")
     if not database.is_sqlite:
         with database.engine.begin() as connection:
             apply_queue_schema(connection)
+
+
+def newest_revision() -> str:
+    """The id of the newest migration: migrations are files that are numbered, and named after their revision."""
+    return max(file.stem for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _revision(database: Database) -> str | None:
+    """The revision a database is at; None for a new one."""
+    try:
+        with database.engine.connect() as connection:
+            found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except DBAPIError:  # there is no such table; a database that cannot be reached says so to the migration
+        return None
+    return found
 
 
 def provider_config(settings: Settings) -> ProviderConfig:

@@ -62,7 +62,8 @@ def new_database(template: str = "template1") -> str:
     """Make an empty database, or a copy of another; returns its SQLAlchemy URL."""
     name = f"t{uuid.uuid4().hex}"
     with psycopg.connect(_server().get_uri(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Copying files takes half as long as writing what is in them to the log.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         if template != "template1":
             _copies.append(name)
         if len(_copies) > KEPT:
