@@ -1,25 +1,30 @@
 """Acts on a person's credits."""
 
+from typing import cast
+
+from sqlalchemy import Table, bindparam, select
+
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
 from core.credits import postings
-from core.credits.booking import is_booked
-from core.credits.domain import PLANS, month_cause, month_number
+from core.credits.domain import PLANS
+from core.credits.models import CreditAccount
+from core.credits.months import begin_due_month
 from core.platform.runtime import Runtime
-from core.shared.money import MICROS
+
+_account = cast(Table, CreditAccount.__table__)
+MONTH_ENDS = select(_account.c.month_ends_at).where(_account.c.owner_id == bindparam("b_owner"))
 
 
 def grant_month(runtime: Runtime, owner: Account) -> None:
     """Grant the plan's credits of the month that began on the person's anchor day; once a month."""
-    monthly = PLANS[owner.plan].monthly_credits
-    if monthly is None:
+    if PLANS[owner.plan].monthly_credits is None:
         return
-    cause = month_cause(owner.id, owner.plan, month_number(owner.created_at, runtime.clock.now()))
     with runtime.database.connect() as connection:  # asked before every run: a look costs no turn among the writers
-        if is_booked(connection, "grant", cause):
-            return
-    with runtime.database.write() as session:
-        postings.begin_month(runtime, session, owner.id, micros=monthly * MICROS, cause=cause)
+        ends_at = connection.scalar(MONTH_ENDS, {"b_owner": owner.id})
+    if ends_at is None or ends_at <= runtime.clock.now():
+        with runtime.database.write() as session:
+            begin_due_month(runtime, session, owner)
 
 
 def set_credits(runtime: Runtime, owner: Account, *, micros: int) -> None:

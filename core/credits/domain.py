@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from core.shared.errors import LimitExceeded
@@ -11,6 +11,7 @@ from core.shared.money import MICROS
 MARKUP = Decimal("1.25")
 ALERT_PERCENTS = (50, 80, 100)
 """Shares of a month's credits at which the person is told."""
+MICROSECOND = timedelta(microseconds=1)
 
 
 class InsufficientCredits(LimitExceeded):
@@ -74,6 +75,31 @@ class Quote:
     steps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """A plan that was announced: which one, from when, and what both allow."""
+
+    plan: str
+    at: datetime
+    now: Plan
+    then: Plan
+
+    @property
+    def logs_go_before(self) -> datetime | None:
+        """On the day of the change, runs older than this are deleted; None where they are kept as long as now."""
+        days = self.then.log_days
+        return self.at - timedelta(days=days) if days < self.now.log_days else None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStanding:
+    """A person's plan, since when, and what was announced; None for nothing."""
+
+    plan: str
+    since: datetime
+    planned: PlannedChange | None
+
+
 def micros_for(cost_usd: Decimal, plan: str) -> int:
     """Micro-credits of a vendor cost: cents x 1.25 / the plan's credit value, rounded up once."""
     credits = cost_usd * 100 * MARKUP / PLANS[plan].credit_value_cents
@@ -103,6 +129,12 @@ def month_start(anchor: datetime, number: int) -> datetime:
     year = anchor.year + years
     day = min(anchor.day, monthrange(year, month + 1)[1])
     return datetime(year, month + 1, day, tzinfo=anchor.tzinfo)
+
+
+def prorated(micros: int, start: datetime, end: datetime, now: datetime) -> int:
+    """What is left at `now` of an amount for the time from `start` to `end`, in whole micro-credits, rounded down."""
+    left = min(end - start, max(timedelta(), end - now))
+    return micros * (left // MICROSECOND) // ((end - start) // MICROSECOND)
 
 
 def charged_cents(cost_usd: Decimal) -> Decimal:
