@@ -9,11 +9,10 @@ from unicodedata import category
 from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
-from core.shared.errors import Forbidden, InvalidInput
+from core.shared.errors import InvalidInput
 from core.shared.masking import MIN_LENGTH
 from core.shared.money import MICROS, micros_from_credits
 
-PLANS = ("free", "starter", "pro", "enterprise")
 ROLES = ("admin", "privacy_admin", "accounting")
 LANGUAGES = ("en", "fr")
 SESSION_LIFE = timedelta(days=14)
@@ -163,13 +162,6 @@ class AuditProof:
 
     rows: int
     problems: tuple[str, ...]
-
-
-def check_automation(account: Account) -> None:
-    """Raises Forbidden PLAN_LIMIT where the plan lets nothing but its owner start a run."""
-    if account.plan == "free":
-        message = "The Free plan has no schedules, webhooks and API keys. The Starter plan and those above it have."
-        raise Forbidden("PLAN_LIMIT", message)
 
 
 SCOPES = ("pipelines:read", "pipelines:write", "pipelines:execute", "webhooks:trigger")

@@ -9,9 +9,10 @@ from typing import cast
 from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
+from core.accounts.plans import PLANS
 from core.accounts.queries import account_of
 from core.credits.booking import is_booked
-from core.credits.domain import PLANS, crossed_percent, month_cause, month_number, month_start
+from core.credits.domain import crossed_percent, month_cause, month_number, month_start
 from core.credits.models import CreditAccount
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime

@@ -6,8 +6,8 @@ from sqlalchemy import Table, bindparam, select
 
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS
 from core.credits import postings
-from core.credits.domain import PLANS
 from core.credits.models import CreditAccount
 from core.credits.months import begin_due_month
 from core.platform.runtime import Runtime

@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS
 from core.credits import postings
-from core.credits.domain import PLANS, month_cause, month_number, month_start, prorated
+from core.credits.domain import month_cause, month_number, month_start, prorated
 from core.credits.models import CreditAccount
 from core.platform.runtime import Runtime
 from core.shared.money import MICROS

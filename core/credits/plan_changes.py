@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
+from core.accounts.plans import check_plan
 from core.accounts.postings import change_plan, locked_account
 from core.accounts.queries import account_of
-from core.credits.domain import PLANS
 from core.credits.models import PlanChange, PlannedPlan
 from core.credits.months import begin_due_month, top_up_month
 from core.credits.postings import lock_account
 from core.platform.runtime import Runtime
-from core.shared.errors import InvalidInput, NotFound
+from core.shared.errors import NotFound
 
 
 def set_plan(
@@ -82,8 +82,7 @@ def cancel_planned(runtime: Runtime, session: Session, owner_id: str) -> bool:
 
 def _locked(runtime: Runtime, session: Session, owner_id: str, plan: str) -> Account:
     """The person, to be changed by nobody else until the transaction ends."""
-    if plan not in PLANS:
-        raise InvalidInput("UNKNOWN_PLAN", f"Choose one of the plans {', '.join(PLANS)}.", field="plan")
+    check_plan(plan)
     account_of(runtime, session, owner_id)  # no credit account is opened for who is not there
     lock_account(session, owner_id)
     owner = locked_account(runtime, session, owner_id)

@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS
 from core.credits.chain import START, Link, hash_link
-from core.credits.domain import PLANS, Balance, MovementView, PlannedChange, PlanStanding
+from core.credits.domain import Balance, MovementView, PlannedChange, PlanStanding
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction, PlanChange, PlannedPlan
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
