@@ -44,6 +44,8 @@ PLANS: dict[str, Plan] = {
     )
 }
 """From the smallest to the largest."""
+GRANTED = tuple(plan.name for plan in PLANS.values() if plan.monthly_credits is not None)
+"""The plans that count credits."""
 UNAUTOMATED = tuple(plan.name for plan in PLANS.values() if not plan.automation)
 """The plans on which only people start runs."""
 

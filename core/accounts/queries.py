@@ -6,7 +6,7 @@ from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import (
@@ -161,6 +161,11 @@ def plans_of(runtime: Runtime, account_ids: Collection[str]) -> dict[str, str]:
     with runtime.database.read() as session:
         rows = session.execute(select(AccountRow.id, AccountRow.plan).where(AccountRow.id.in_(list(account_ids))))
         return dict(rows.tuples().all())
+
+
+def people_on(plans: Collection[str]) -> Select[str]:
+    """The ids of those who have one of some plans, for a condition of another room's query; never the operator."""
+    return select(AccountRow.id).where(AccountRow.plan.in_(plans), AccountRow.is_operator.is_(False))
 
 
 def get_operator(runtime: Runtime) -> Account:

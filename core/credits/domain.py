@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from core.accounts.plans import PLANS, Plan
+from core.credits.plan_words import Difference, differences, logs_go_before
 from core.shared.errors import LimitExceeded
 from core.shared.money import MICROS, format_credits
 
@@ -75,8 +76,12 @@ class PlannedChange:
     @property
     def logs_go_before(self) -> datetime | None:
         """On the day of the change, runs older than this are deleted; None where they are kept as long as now."""
-        days = self.then.log_days
-        return self.at - timedelta(days=days) if days < self.now.log_days else None
+        return logs_go_before(self.now, self.then, self.at)
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """All that changes, in words."""
+        return differences(self.now, self.then)
 
 
 @dataclass(frozen=True, slots=True)

@@ -373,6 +373,11 @@ def _shown() -> ColumnElement[bool]:
     return or_(ScheduleRow.paused_code.is_(None), ScheduleRow.paused_code != PUT_AWAY)
 
 
+def schedule_name(runtime: Runtime, row: ScheduleRow) -> str:
+    """What its owner calls a schedule."""
+    return str(_open(runtime, row)["name"])
+
+
 def _seal(runtime: Runtime, owner_id: str, schedule_id: str, content: dict[str, JsonValue]) -> bytes:
     return runtime.vault.seal_json(owner_id, f"schedules.content:{schedule_id}", content)
 
