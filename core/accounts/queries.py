@@ -19,6 +19,7 @@ from core.accounts.domain import (
     SessionInfo,
     SessionView,
     clean_email,
+    clean_funding,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
 from core.accounts.tokens import read_token
@@ -60,6 +61,7 @@ def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
         created_at=row.created_at,
         is_operator=row.is_operator,
         confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
+        funding=clean_funding(row.funding or "own_first"),
         language=row.language or "en",
         has_second_factor=row.totp_on_at is not None,
         password_changed_at=row.password_changed_at,
