@@ -12,6 +12,7 @@ from core.bootstrap import get_runtime
 from core.execution.review_queries import count_open_reviews
 from pages.account.api_keys import api_keys_page
 from pages.account.keys import keys_page
+from pages.account.plan import plan_page
 from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
 from pages.account.secrets import secrets_page
@@ -67,6 +68,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         ],
         "Account": [
             st.Page(usage_page, title="Usage", icon=":material/payments:", url_path="usage"),
+            st.Page(plan_page, title="Plan", icon=":material/sell:", url_path="plan"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
             st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),

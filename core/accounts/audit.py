@@ -50,6 +50,9 @@ ACTS = {
     "secret.saved": "Secret saved",
     "secret.deleted": "Secret deleted",
     "credits.set": "Credits set by an operator",
+    "plan.changed": "Plan changed",
+    "plan.announced": "Plan announced from a later day",
+    "plan.announcement_withdrawn": "Announced plan taken back",
     "job.started_by_hand": "Job started by hand",
 }
 """Every act there is, in words."""

@@ -7,9 +7,11 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from core.accounts.domain import Account
 from core.accounts.models import AccountRow, SecretRow, SessionRow
-from core.accounts.queries import secret_index
+from core.accounts.queries import account_view, secret_index
 from core.platform.runtime import Runtime
+from core.shared.errors import NotFound
 
 
 def note_secrets_used(
@@ -42,3 +44,17 @@ def end_sessions(runtime: Runtime, session: Session, owner_id: str, *, keep: str
 def lock_person(session: Session, account_id: str) -> None:
     """Make others who change this person wait for the caller's transaction."""
     session.execute(select(AccountRow.id).where(AccountRow.id == account_id).with_for_update())
+
+
+def locked_account(runtime: Runtime, session: Session, account_id: str) -> Account:
+    """A person as they are now, whom others wait for to change. Raises NotFound."""
+    mine = select(AccountRow).where(AccountRow.id == account_id).with_for_update()
+    row = session.scalar(mine.execution_options(populate_existing=True))
+    if row is None:
+        raise NotFound("ACCOUNT_NOT_FOUND", "There is no such account.")
+    return account_view(runtime, row)
+
+
+def write_plan(session: Session, account_id: str, plan: str) -> None:
+    """Write a person's plan, in the caller's transaction; what a change means for credits, `core.credits` knows."""
+    session.execute(update(AccountRow).where(AccountRow.id == account_id).values(plan=plan))

@@ -2,41 +2,31 @@
 
 from calendar import monthrange
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
+from core.accounts.plans import PLANS, Plan
+from core.credits.plan_words import Difference, differences, logs_go_before
 from core.shared.errors import LimitExceeded
-from core.shared.money import MICROS
+from core.shared.money import MICROS, format_credits
 
 MARKUP = Decimal("1.25")
 ALERT_PERCENTS = (50, 80, 100)
 """Shares of a month's credits at which the person is told."""
+MICROSECOND = timedelta(microseconds=1)
 
 
 class InsufficientCredits(LimitExceeded):
     """The next call cannot be held from what is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a plan allows. None is unlimited.
-
-    `credit_value_cents`: US cents of usage that a credit buys. `log_days`: how long runs and their files are kept.
-    """
-
-    name: str
-    monthly_credits: int | None
-    runs_a_day: int | None
-    credit_value_cents: Decimal
-    log_days: int
-
-
-PLANS: dict[str, Plan] = {
-    "free": Plan("free", 100, 10, Decimal("1"), 90),
-    "starter": Plan("starter", 2_000, 100, Decimal("1"), 365),
-    "pro": Plan("pro", 8_000, 500, Decimal("0.8"), 365),
-    "enterprise": Plan("enterprise", None, None, Decimal("0.8"), 365),
-}
+def too_few_credits(what: str, needed: int, left: int) -> InsufficientCredits:
+    """The refusal of a call that could cost more than there is, and what helps."""
+    return InsufficientCredits(
+        "INSUFFICIENT_CREDITS",
+        f"{what} needs up to {format_credits(needed)} and {format_credits(left)} are left. Lower max_tokens, use the "
+        "demo model or your own vendor key, wait for the next month’s credits, or choose a larger plan.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +64,37 @@ class Quote:
     steps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """A plan that was announced: which one, from when, and what both allow."""
+
+    plan: str
+    at: datetime
+    now: Plan
+    then: Plan
+
+    @property
+    def logs_go_before(self) -> datetime | None:
+        """On the day of the change, runs older than this are deleted; None where they are kept as long as now."""
+        return logs_go_before(self.now, self.then, self.at)
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """All that changes, in words."""
+        return differences(self.now, self.then)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStanding:
+    """A person's plan, since when, and what was announced; None for nothing."""
+
+    plan: str
+    since: datetime
+    planned: PlannedChange | None
+    renews_at: datetime | None = None
+    """When the next month of credits begins; None where nothing is counted, or before the first."""
+
+
 def micros_for(cost_usd: Decimal, plan: str) -> int:
     """Micro-credits of a vendor cost: cents x 1.25 / the plan's credit value, rounded up once."""
     credits = cost_usd * 100 * MARKUP / PLANS[plan].credit_value_cents
@@ -103,6 +124,12 @@ def month_start(anchor: datetime, number: int) -> datetime:
     year = anchor.year + years
     day = min(anchor.day, monthrange(year, month + 1)[1])
     return datetime(year, month + 1, day, tzinfo=anchor.tzinfo)
+
+
+def prorated(micros: int, start: datetime, end: datetime, now: datetime) -> int:
+    """What is left at `now` of an amount for the time from `start` to `end`, in whole micro-credits, rounded down."""
+    left = min(end - start, max(timedelta(), end - now))
+    return micros * (left // MICROSECOND) // ((end - start) // MICROSECOND)
 
 
 def charged_cents(cost_usd: Decimal) -> Decimal:

@@ -2,7 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -50,13 +60,32 @@ class CreditAccount(Base):
     month_began_micros: Mapped[int | None] = mapped_column(
         BigInteger, info=personal("user.financial", "billing", "Credits spent before this month", **LEDGER)
     )
+    month_ends_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, index=True, info=personal("user.financial", "billing", "End of the month of credits", **LEDGER)
+    )
+    month_plan: Mapped[str | None] = mapped_column(
+        String(20), info=personal("user.financial", "billing", "Plan whose credits the month has", **LEDGER)
+    )
+    month_granted_micros: Mapped[int | None] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits granted for the month", **LEDGER)
+    )
 
 
 class LedgerTransaction(Base):
     """One movement: its kind, its cause, and a key that makes a repetition impossible."""
 
     __tablename__ = "ledger_transactions"
-    __table_args__ = (Index(None, "owner_id", "id"), UniqueConstraint("owner_id", "number"))
+    __table_args__ = (
+        Index(None, "owner_id", "id"),
+        Index(
+            "ix_ledger_transactions_settled",
+            "owner_id",
+            "created_at",
+            sqlite_where=text("kind = 'settle'"),
+            postgresql_where=text("kind = 'settle'"),
+        ),
+        UniqueConstraint("owner_id", "number"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
@@ -89,4 +118,44 @@ class LedgerEntry(Base):
     account: Mapped[str] = mapped_column(String(12), info=not_personal("available, held, spent or granted"))
     amount_micros: Mapped[int] = mapped_column(
         BigInteger, info=personal("user.financial", "billing", "Amount", **LEDGER)
+    )
+
+
+class PlanChange(Base):
+    """A plan that a person was given in place of another. The cause makes a repetition impossible."""
+
+    __tablename__ = "plan_changes"
+    __table_args__ = (UniqueConstraint("owner_id", "cause"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
+    before: Mapped[str] = mapped_column(
+        String(20), info=personal("user.account.settings", "billing", "Plan before a change", origin="derived")
+    )
+    plan: Mapped[str] = mapped_column(
+        String(20), info=personal("user.account.settings", "billing", "Plan after a change", origin="derived")
+    )
+    cause: Mapped[str] = mapped_column(String(200), info=not_personal("what changed the plan: opaque ids"))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "billing", "Plan changed", origin="observed")
+    )
+
+
+class PlannedPlan(Base):
+    """The plan that a person will have from a later time; one announcement a person."""
+
+    __tablename__ = "planned_plans"
+
+    owner_id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque account id"))
+    plan: Mapped[str] = mapped_column(
+        String(20), info=personal("user.account.settings", "billing", "Plan from a later day", origin="derived")
+    )
+    at: Mapped[datetime] = mapped_column(
+        UtcDateTime,
+        index=True,
+        info=personal("user.account.settings", "billing", "Day of a later plan", origin="derived", anchor="at"),
+    )
+    cause: Mapped[str] = mapped_column(String(200), info=not_personal("what announced the plan: opaque ids"))
+    created_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "billing", "Later plan announced", origin="observed")
     )

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS
 from core.credits.chain import START, Link, hash_link
-from core.credits.domain import PLANS, Balance, MovementView
-from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
+from core.credits.domain import Balance, MovementView, PlannedChange, PlanStanding
+from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction, PlanChange, PlannedPlan
+from core.credits.months import due_months
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
 from core.shared.pages import Page
@@ -34,6 +37,30 @@ def balance(runtime: Runtime, owner: Account) -> Balance:
     used = row.spent_micros - (row.month_began_micros or 0)
     began = row.available_micros + row.held_micros + used
     return Balance(row.available_micros, row.granted_micros, began, row.held_micros, row.spent_micros, unlimited)
+
+
+def plan_standing(runtime: Runtime, owner: Account) -> PlanStanding:
+    """A person's plan, since when, and what was announced."""
+    changed = select(PlanChange.created_at).where(PlanChange.owner_id == owner.id, PlanChange.plan == owner.plan)
+    with runtime.database.read() as session:
+        since = session.scalar(changed.order_by(PlanChange.id.desc()).limit(1))
+        planned = session.get(PlannedPlan, owner.id)
+        ends_at = session.scalar(select(CreditAccount.month_ends_at).where(CreditAccount.owner_id == owner.id))
+    then = None if planned is None else PlannedChange(planned.plan, planned.at, PLANS[owner.plan], PLANS[planned.plan])
+    counts = PLANS[owner.plan].monthly_credits is not None
+    return PlanStanding(owner.plan, since or owner.created_at, then, ends_at if counts else None)
+
+
+def has_due_months(runtime: Runtime, now: datetime) -> bool:
+    """Whether somebody's month of credits is to be granted."""
+    with runtime.database.read() as session:
+        return session.scalar(due_months(now).limit(1)) is not None
+
+
+def has_due_plans(runtime: Runtime, now: datetime) -> bool:
+    """Whether the day of some announced plan has come."""
+    with runtime.database.read() as session:
+        return session.scalar(select(PlannedPlan.owner_id).where(PlannedPlan.at <= now).limit(1)) is not None
 
 
 def list_ledger(runtime: Runtime, owner_id: str, limit: int, cursor: str | None = None) -> Page[MovementView]:

@@ -32,6 +32,7 @@ PLACES = {
     "reviews": "pages.workspace.reviews.reviews_page",
     "schedules": "pages.workspace.schedules.schedules_page",
     "usage": "pages.account.usage.usage_page",
+    "plan": "pages.account.plan.plan_page",
     "keys": "pages.account.keys.keys_page",
     "api-keys": "pages.account.api_keys.api_keys_page",
     "profile": "pages.account.profile.profile_page",
@@ -42,7 +43,7 @@ PLACES = {
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
 }
-WITHOUT_WIDGETS = {"usage", "admin"}  # they tell, and do nothing
+WITHOUT_WIDGETS = {"usage", "plan", "admin"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
 
 
