@@ -4,37 +4,28 @@ The settlement holds the person's row, so of those that go on at the same time e
 without a limit never come here.
 """
 
-from typing import cast
-
-from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
 from core.accounts.queries import account_of
 from core.credits.booking import is_booked
 from core.credits.domain import PLANS, crossed_percent, month_cause, month_number, month_start
-from core.credits.models import CreditAccount
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
 from core.shared.money import MICROS, format_credits
 
 USAGE = "/app/usage"
-_account = cast(Table, CreditAccount.__table__)
-USED = select(_account.c.spent_micros - _account.c.month_began_micros).where(
-    _account.c.owner_id == bindparam("b_owner")
-)
 
 
-def alert_usage(runtime: Runtime, session: Session, owner_id: str, plan: str, spent: int) -> None:
+def alert_usage(runtime: Runtime, session: Session, owner_id: str, plan: str, spent: int, used: int) -> None:
     """Mail the highest threshold that the last `spent` micro-credits crossed; once a threshold, plan and month.
 
-    Joins the transaction that booked them, after it did.
+    `used`: micro-credits of this month, with the last. Joins the transaction that booked them, after it did.
     """
     monthly = PLANS[plan].monthly_credits
     if monthly is None:
         return
-    used = session.connection().execute(USED, {"b_owner": owner_id}).scalar()
-    percent = None if used is None else crossed_percent(used - spent, used, monthly * MICROS)
-    if used is None or percent is None:
+    percent = crossed_percent(used - spent, used, monthly * MICROS)
+    if percent is None:
         return
     account = account_of(runtime, session, owner_id)
     month = month_number(account.created_at, runtime.clock.now())

@@ -5,7 +5,7 @@ all the same, so that no balance can be passed on any database, whatever forgets
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, cast
 
 from sqlalchemy import Row, Table, bindparam, insert, select, update
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from core.credits.chain import START, Link, hash_link
-from core.credits.domain import InsufficientCredits
+from core.credits.domain import InsufficientCredits, Metered
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
@@ -32,9 +32,6 @@ TRANSACTIONS = cast(Table, LedgerTransaction.__table__)
 _balance = {name: ACCOUNTS.c[f"{name}_micros"] for name in (*COLUMNS, "monthly")}
 _owner = ACCOUNTS.c.owner_id == bindparam("b_owner")
 KNOWN = select(TRANSACTIONS.c.id).where(TRANSACTIONS.c.idempotency_key == bindparam("b_key"))
-HOLD = select(TRANSACTIONS.c.monthly_micros, TRANSACTIONS.c.month).where(
-    TRANSACTIONS.c.idempotency_key == bindparam("b_key")
-)
 MOVE = (
     update(ACCOUNTS)
     .where(
@@ -59,6 +56,14 @@ OPEN_SQLITE = sqlite.insert(ACCOUNTS).on_conflict_do_nothing()
 OPEN_POSTGRESQL = postgresql.insert(ACCOUNTS).on_conflict_do_nothing()
 STATE = select(ACCOUNTS).where(_owner)
 LOCKED = STATE.with_for_update()
+# The account together with one of its holds: what a settlement has to know, in one look.
+STATE_AND_HOLD = (
+    select(ACCOUNTS, TRANSACTIONS.c.monthly_micros.label("hold_monthly"), TRANSACTIONS.c.month.label("hold_month"))
+    .select_from(ACCOUNTS.outerjoin(TRANSACTIONS, TRANSACTIONS.c.idempotency_key == bindparam("b_key")))
+    .where(_owner)
+)
+LOCKED_AND_HOLD = STATE_AND_HOLD.with_for_update(of=ACCOUNTS)
+NOTHING_METERED: dict[str, Any] = dict.fromkeys(each.name for each in fields(Metered))
 
 Account = Row[Any]
 """A locked row of `credit_accounts`."""
@@ -98,10 +103,13 @@ def lock(connection: Connection, owner_id: str) -> Account:
     return found
 
 
-def hold_of(connection: Connection, cause: str) -> tuple[int, int]:
-    """What of a hold came from the month, and from which one."""
-    found = connection.execute(HOLD, {"b_key": _key("hold", cause)}).one_or_none()
-    return (found.monthly_micros, found.month) if found else (0, 0)
+def lock_with_hold(connection: Connection, owner_id: str, cause: str) -> tuple[Account, int, int]:
+    """The account as `lock` has it; what of a hold came from the month, and from which month it came."""
+    statement = STATE_AND_HOLD if connection.dialect.name == "sqlite" else LOCKED_AND_HOLD
+    found = connection.execute(statement, {"b_owner": owner_id, "b_key": _key("hold", cause)}).one_or_none()
+    if found is None:
+        return lock(connection, owner_id), 0, 0
+    return found, found.hold_monthly or 0, found.hold_month or 0
 
 
 def post(
@@ -111,28 +119,49 @@ def post(
     movements: Sequence[Movement],
     *,
     price_version: str | None = None,
+    metered: Metered | None = None,
     begins_month: bool = False,
 ) -> bool:
     """Book movements that belong together, all or none. The key of the last one decides about a repetition.
 
+    `metered` is what the last one charges for, by the price book of `price_version`.
     False when it was booked already. Raises InsufficientCredits, and has booked nothing then.
     """
     changes = {f"b_{name}": 0 for name in (*COLUMNS, "monthly")}
     now, number, head = runtime.clock.now(), account.movements, account.head
     month = account.month + 1 if begins_month else account.month
+    balance = account.available_micros + account.held_micros
     booked: list[dict[str, Any]] = []
     entered: list[dict[str, Any]] = []
     for movement in movements:
         if sum(movement.amounts.values()) != 0:
             raise InvariantViolated("UNBALANCED", "A ledger movement does not sum to zero.")
         number, transaction_id = number + 1, runtime.ids.new()
+        charged = metered if movement is movements[-1] else None
+        amounts = movement.amounts
         link = Link(
-            number, transaction_id, movement.kind, movement.cause, month, price_version, iso_z(now), movement.amounts
+            number, transaction_id, movement.kind, movement.cause, month, price_version, iso_z(now), amounts, charged
         )
         head = hash_link(head, link)
-        row = {"id": transaction_id, "owner_id": account.owner_id, "kind": movement.kind, "cause": movement.cause}
-        row |= {"idempotency_key": movement.key, "price_version": price_version, "created_at": now}
-        booked.append(row | {"number": number, "hash": head, "month": month, "monthly_micros": -movement.monthly})
+        balance += amounts.get("available", 0) + amounts.get("held", 0)
+        booked.append(
+            {
+                "id": transaction_id,
+                "owner_id": account.owner_id,
+                "kind": movement.kind,
+                "cause": movement.cause,
+                "idempotency_key": movement.key,
+                "monthly_micros": -movement.monthly,
+                "month": month,
+                "number": number,
+                "hash": head,
+                "price_version": price_version,
+                "balance_micros": balance,
+                "spent_micros": amounts.get("spent", 0),
+                "created_at": now,
+                **(NOTHING_METERED if charged is None else asdict(charged)),
+            }
+        )
         changes["b_monthly"] += movement.monthly
         for position, (name, amount) in enumerate(movement.amounts.items()):
             changes[f"b_{name}"] += -amount if name in SOURCES else amount

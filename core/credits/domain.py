@@ -3,10 +3,9 @@
 from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
 from core.shared.errors import LimitExceeded
-from core.shared.money import MICROS
 
 MARKUP = Decimal("1.25")
 ALERT_PERCENTS = (50, 80, 100)
@@ -53,6 +52,22 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class Metered:
+    """What a charge was for: a model as price books name it, on a plan, and the tokens of all its calls.
+
+    Cached and cache-written tokens are parts of the input.
+    """
+
+    pipeline_id: str | None
+    plan: str
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    written_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class MovementView:
     """A movement of the ledger: micro-credits by account, which sum to zero."""
 
@@ -72,12 +87,6 @@ class Quote:
     likely_micros: int
     max_micros: int
     steps: dict[str, tuple[int, int, int]] = field(default_factory=dict)
-
-
-def micros_for(cost_usd: Decimal, plan: str) -> int:
-    """Micro-credits of a vendor cost: cents x 1.25 / the plan's credit value, rounded up once."""
-    credits = cost_usd * 100 * MARKUP / PLANS[plan].credit_value_cents
-    return int((credits * MICROS).to_integral_value(rounding=ROUND_CEILING))
 
 
 def crossed_percent(before: int, after: int, granted: int) -> int | None:
@@ -103,8 +112,3 @@ def month_start(anchor: datetime, number: int) -> datetime:
     year = anchor.year + years
     day = min(anchor.day, monthrange(year, month + 1)[1])
     return datetime(year, month + 1, day, tzinfo=anchor.tzinfo)
-
-
-def charged_cents(cost_usd: Decimal) -> Decimal:
-    """US cents of a vendor cost after the markup."""
-    return cost_usd * 100 * MARKUP

@@ -15,6 +15,7 @@ from core.execution.changes import Claim
 from core.execution.domain import WITH_OUTPUT, CellView, Mode, NotebookView, RunView, Selection, StepRunView
 from core.execution.frames import Frame, FramePlan
 from core.execution.funding import funding_of
+from core.execution.history import usual_tokens
 from core.execution.journal import find_reusable
 from core.execution.kinds import PREPARE, StepContext
 from core.execution.live import live_news
@@ -50,7 +51,8 @@ def notebook(
     called = _called(runtime, owner, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
     files, values = _inputs(runtime, owner, definition, input_data)
-    whole = try_quote(runtime, owner, definition, values, funding, files, called)
+    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    whole = try_quote(runtime, owner, definition, values, funding, files, called, usual=usual)
     cells, inner = _cells(runtime, owner, pipeline_id, definition, called, files, values, whole)
     if active is not None:
         run = get_run(runtime, owner.id, active)
@@ -66,7 +68,7 @@ def notebook(
         last,
         active,
         len(stale),
-        try_quote(runtime, owner, definition, values, funding, files, called, stale),
+        try_quote(runtime, owner, definition, values, funding, files, called, stale, usual),
         inner,
     )
 
@@ -78,7 +80,8 @@ def quote_pipeline(runtime: Runtime, owner: Account, pipeline_id: str, input_dat
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
     files, values = read_inputs(runtime, owner.id, definition, checked)
-    return quote(runtime, owner, definition, values, funding=funding, files=files, called=called)
+    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    return quote(runtime, owner, definition, values, funding=funding, files=files, called=called, usual=usual)
 
 
 def _inputs(
@@ -167,7 +170,7 @@ class _MarkReader:
         free = dict.fromkeys(runtime.catalogue.providers(), "free")  # who pays is no part of a fingerprint
         self._claim = Claim(
             "", owner.id, None, owner.plan, 0, 0, False, definition, called, {}, free, Selection(), {},
-            runtime.clock.now(),
+            runtime.prices.current(runtime).rates(owner.plan), runtime.clock.now(),
         )  # fmt: skip
 
     def stored(self, session: Session, frame: Frame, step: Step) -> StepRunView | None:
