@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import cast
 
 from sqlalchemy import Table, bindparam, func, select
+
 from core.credits.booking import TRANSACTIONS
 from core.credits.chain import Link
 from core.credits.domain import Metered

@@ -47,9 +47,17 @@ class PriceBooks:
             with runtime.database.connect() as connection:
                 row = connection.execute(select(BOOKS).where(BOOKS.c.version == version)).one_or_none()
             if row is None:
-                raise NotFound("NOT_FOUND", "There is no price book of this version.")
+                raise _unknown()
             known = self._read(row)
         return known
+
+    def content(self, runtime: Runtime, version: str) -> str:
+        """The canonical text of a book. Raises NotFound."""
+        with runtime.database.connect() as connection:
+            content = connection.execute(select(BOOKS.c.content).where(BOOKS.c.version == version)).scalar()
+        if content is None:
+            raise _unknown()
+        return str(content)
 
     def of_run(self, runtime: Runtime, version: str | None) -> PriceBook:
         """The book that a run is pinned to; the one of now for runs that were made before there were books."""
@@ -76,6 +84,10 @@ class PriceBooks:
     def _read(self, row: AnyRow) -> PriceBook:
         book = self._known[row.version] = read_book(row.version, row.taken_at, row.content)
         return book
+
+
+def _unknown() -> NotFound:
+    return NotFound("PRICE_BOOK_NOT_FOUND", "There is no price book of this version.")
 
 
 def all_books(runtime: Runtime) -> dict[str, PriceBook]:

@@ -28,6 +28,13 @@ from core.shared.pages import Page
 
 UNLIMITED = "unlimited:"
 """How the causes of grants begin that give an unlimited plan what it is about to use."""
+TITLES = {
+    "grant": "Granted",
+    "purchase": "Bought",
+    "settle": "Spent",
+    "expire": "Ended with their month",
+    "refund": "Refunded",
+}
 QUIET = ("hold", "release")
 """Kinds that only move credits between what is left and what is held."""
 _mine = TRANSACTIONS.c.owner_id == bindparam("b_owner")
