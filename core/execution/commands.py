@@ -21,12 +21,12 @@ from core.execution.called import called_definitions
 from core.execution.caps import lock_caller_cap, reserve
 from core.execution.domain import ACTIVE, WITH_OUTPUT, BulkRetry, Mode, RunView, Selection, Starter
 from core.execution.funding import as_json, funding_mode, funding_of
-from core.execution.history import usual_tokens
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import get_run
 from core.execution.quotes import quote
 from core.execution.secrets import check_secrets
 from core.execution.selection import select_steps
+from core.execution.usual import usual_tokens
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, read_definition, to_dict
 from core.pipelines.graph import descendants

@@ -1,58 +1,73 @@
-"""What the steps of a pipeline used lately: what a quote takes for likely."""
+"""Looking back: what happened in a run, and the earlier runs of one cell."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import median_low
+from datetime import datetime
 
-from sqlalchemy import select, union_all
+from sqlalchemy import select
 
-from core.execution.journal_rows import STEPS
+from core.execution.domain import RunEvent, milliseconds
+from core.execution.journal import open_content
+from core.execution.models import StepRunRow
+from core.execution.queries import events_after, run_status
 from core.platform.runtime import Runtime
-from core.providers.domain import DEMO_PROVIDER
+from core.shared.types import JsonValue
 
-LOOKED_AT = 20
-"""Attempts of a step that are looked at, whatever became of them: so many reads a step, and no more."""
+TRACE_EVENTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
-    """Tokens of a step, in the middle of what its last attempts used."""
+class CellRun:
+    """What one run left of a cell: its newest attempt there."""
 
-    input_tokens: int
-    output_tokens: int
-
-
-def usual_of(attempts: Sequence[tuple[str, str | None, int, int]]) -> Usual | None:
-    """The middle of the completed ones among attempts: status, provider, input and output tokens of each.
-
-    The demo model says nothing about what another would write. Pure.
-    """
-    used = [
-        (read, written)
-        for status, provider, read, written in attempts
-        if status == "completed" and provider not in (None, DEMO_PROVIDER) and written
-    ]
-    if not used:
-        return None
-    return Usual(median_low([read for read, _ in used]), median_low([written for _, written in used]))
+    run_id: str
+    status: str
+    model: str | None
+    error: dict[str, JsonValue] | None
+    output: JsonValue
+    attempt: int
+    credit_micros: int
+    started_at: datetime
+    duration_ms: int | None
 
 
-def usual_tokens(runtime: Runtime, owner_id: str, pipeline_id: str | None, step_ids: Iterable[str]) -> dict[str, Usual]:
-    """By step: what its last attempts in this pipeline used. Steps that never ran are left out."""
-    looks = [
-        select(STEPS.c.step_id, STEPS.c.status, STEPS.c.provider, STEPS.c.input_tokens, STEPS.c.output_tokens)
-        .where(STEPS.c.owner_id == owner_id, STEPS.c.pipeline_id == pipeline_id, STEPS.c.step_id == step_id)
-        .order_by(STEPS.c.id.desc())
-        .limit(LOOKED_AT)
-        .subquery()
-        for step_id in step_ids
-    ]
-    if not looks or pipeline_id is None:
-        return {}
-    with runtime.database.connect() as connection:
-        rows = connection.execute(union_all(*(select(look) for look in looks))).all()
-    attempts: dict[str, list[tuple[str, str | None, int, int]]] = {}
-    for step_id, *used in rows:
-        attempts.setdefault(step_id, []).append((used[0], used[1], used[2], used[3]))
-    found = {step_id: usual_of(each) for step_id, each in attempts.items()}
-    return {step_id: usual for step_id, usual in found.items() if usual is not None}
+def trace(runtime: Runtime, owner_id: str, run_id: str, step_id: str | None = None) -> tuple[RunEvent, ...]:
+    """What happened in a run in order, live text left out; of one step where it is given. Raises NotFound."""
+    run_status(runtime, owner_id, run_id)
+    found = (event for event in events_after(runtime, run_id, 0, limit=TRACE_EVENTS) if event.kind != "token")
+    return tuple(event for event in found if step_id is None or event.step_id == step_id)
+
+
+def cell_runs(
+    runtime: Runtime, owner_id: str, pipeline_id: str, step_id: str, *, limit: int = 10
+) -> tuple[CellRun, ...]:
+    """The newest runs that reached a cell of a pipeline, newest first, whatever came of them."""
+    mine = (
+        StepRunRow.owner_id == owner_id,
+        StepRunRow.pipeline_id == pipeline_id,
+        StepRunRow.step_id == step_id,
+        StepRunRow.frame == "",
+    )
+    with runtime.database.read() as session:
+        # A step has up to five attempts a run.
+        newest = select(StepRunRow).where(*mine).order_by(StepRunRow.id.desc()).limit(limit * 5)
+        rows = session.scalars(newest).all()
+    views: dict[str, CellRun] = {}
+    spent: dict[str, int] = {}
+    for row in rows:
+        spent[row.run_id] = spent.get(row.run_id, 0) + row.credit_micros
+    for row in rows:
+        if row.run_id in views or len(views) == limit:
+            continue
+        content = open_content(runtime, row)
+        views[row.run_id] = CellRun(
+            run_id=row.run_id,
+            status=row.status,
+            model=row.model,
+            error={"code": row.error_code, "message": content.get("error")} if row.error_code else None,
+            output=content.get("parsed"),
+            attempt=row.attempt,
+            credit_micros=spent[row.run_id],
+            started_at=row.started_at,
+            duration_ms=milliseconds(row.started_at, row.completed_at),
+        )
+    return tuple(views.values())

@@ -15,7 +15,6 @@ from core.execution.changes import Claim
 from core.execution.domain import WITH_OUTPUT, CellView, Mode, NotebookView, RunView, Selection, StepRunView
 from core.execution.frames import Frame, FramePlan
 from core.execution.funding import funding_of
-from core.execution.history import usual_tokens
 from core.execution.journal import find_reusable
 from core.execution.kinds import PREPARE, StepContext
 from core.execution.live import live_news
@@ -23,6 +22,7 @@ from core.execution.models import StepRunRow
 from core.execution.queries import active_run_id, get_run, list_runs, step_view
 from core.execution.quotes import quote, try_quote
 from core.execution.selection import select_steps
+from core.execution.usual import usual_tokens
 from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, Step, read_definition, resolve_models
 from core.pipelines.graph import order

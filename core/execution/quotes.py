@@ -12,11 +12,11 @@ from decimal import Decimal
 from core.accounts.domain import Account
 from core.credits.domain import Quote
 from core.credits.prices import Rates
-from core.execution.history import Usual
 from core.execution.kinds.map import items_of
 from core.execution.kinds.pipeline import name_of
 from core.execution.preparation import FRAME_TOKENS, card_of, max_tokens_of, most_micros
 from core.execution.tools import specs
+from core.execution.usual import Usual
 from core.pipelines.definition import Definition, LlmStep, Step, with_agent_defaults
 from core.pipelines.graph import list_dependencies, order, steps_read
 from core.pipelines.kinds.map import MAX_ITEMS, MapStep
