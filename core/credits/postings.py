@@ -8,7 +8,7 @@ how much of it came from there; what it gives back after its month is over has e
 from sqlalchemy.orm import Session
 
 from core.credits.alerts import alert_usage
-from core.credits.booking import Account, Movement, lock, lock_with_hold, post
+from core.credits.booking import CreditState, Movement, lock, lock_with_hold, post
 from core.credits.domain import PLANS, Metered
 from core.platform.runtime import Runtime
 from core.shared.errors import InvariantViolated
@@ -134,7 +134,7 @@ def _end_hold(
     cause: str,
     price_version: str | None,
     metered: Metered | None = None,
-) -> Account | None:
+) -> CreditState | None:
     """The account as it was before; None when the hold had ended already."""
     connection = session.connection()
     account, from_month, month = lock_with_hold(connection, owner_id, cause)

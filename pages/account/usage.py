@@ -12,7 +12,7 @@ from core.accounts.domain import Account
 from core.bootstrap import get_runtime
 from core.credits.domain import Balance
 from core.credits.queries import balance
-from core.credits.spending import Forecast, Share, Spent, by_day, by_model, by_pipeline
+from core.credits.spending import WINDOW_DAYS, Forecast, Share, Spent, by_day, by_model, by_pipeline
 from core.credits.statements import Statement, list_lines, spent_in, statement
 from core.execution.usage import forecast_month
 from core.pipelines.queries import pipeline_names
@@ -98,7 +98,7 @@ def _draw_figures(credits: Balance, shown: Statement, pace: Forecast) -> None:
     left.metric("Left", "Unlimited" if credits.unlimited else format_credits(credits.available_micros), border=True)
     held.metric("Held by runs", format_credits(credits.held_micros), border=True)
     spent.metric("Spent in this period", format_credits(-shown.totals.get("settle", 0)), border=True)
-    ahead.metric("Next 30 days, at this pace", format_credits(pace.micros), border=True)
+    ahead.metric("Next 30 days", format_credits(pace.micros), border=True)
 
 
 def _pace_words(credits: Balance, pace: Forecast) -> str:
@@ -109,13 +109,17 @@ def _pace_words(credits: Balance, pace: Forecast) -> str:
         if pace.scheduled_micros
         else ""
     )
-    said = f"Reckoned from the last {count(pace.days, 'day')}{scheduled}."
+    said = (
+        f"At the pace of the last {count(pace.days, 'day')} the next 30 cost {format_credits(pace.micros)}{scheduled}."
+    )
     days = None if credits.unlimited else pace.days_left(credits.available_micros)
-    return said if days is None else f"{said} What is left lasts about <b>{count(days, 'day')}</b>."
+    if days is None or days > WINDOW_DAYS:  # what a month grants does not last beyond it
+        return said
+    return f"{said} What is left lasts about <b>{count(days, 'day')}</b>."
 
 
 def _draw_spending(account: Account, found: tuple[Spent, ...], first: date, last: date) -> None:
-    st.html(f'<h2 class="sq-label">Credits by day</h2>{day_chart_html(by_day(found, first, max(first, last)))}')
+    st.html(day_chart_html(by_day(found, first, max(first, last))))
     names = pipeline_names(get_runtime(), account.id, {each.pipeline_id for each in found if each.pipeline_id})
     pipelines, models = st.columns(2, gap="medium")
     with pipelines:

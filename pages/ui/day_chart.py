@@ -24,8 +24,9 @@ def day_chart_html(days: Sequence[tuple[date, int]]) -> str:
     total = format_credits(sum(micros for _, micros in columns))
     said = f"{total} in {count(len(columns), 'month' if by_month else 'day')}"
     said += f", at most {format_credits(most)} on {_name(peak, by_month=by_month)}" if most else ""
+    title = f"Credits by {'month' if by_month else 'day'}"
     return (
-        f'<div class="sq-days" role="img" aria-label="Credits by {"month" if by_month else "day"}: {escape(said)}">'
+        f'<h2 class="sq-label">{title}</h2><div class="sq-days" role="img" aria-label="{title}: {escape(said)}">'
         f'<div class="sq-most" aria-hidden="true">{format_credits(most)}</div>{bars}</div>'
         f'<div class="sq-ticks sq-facts" aria-hidden="true"><span>{first}</span><span>{last}</span></div>'
     )

@@ -33,7 +33,7 @@ def quote_bars_of(run: RunView) -> list[QuoteBar]:
     """The whole run, then each of its steps that could cost something."""
     over = run.status not in ACTIVE
     whole = run.quote
-    bars = [QuoteBar("The run", whole.low_micros, whole.likely_micros, whole.max_micros, run.credit_micros, over)]
+    bars = [QuoteBar("Credits", whole.low_micros, whole.likely_micros, whole.max_micros, run.credit_micros, over)]
     for step in run.steps:
         quoted = whole.steps.get(step.step_id)
         if quoted is not None:
@@ -42,11 +42,10 @@ def quote_bars_of(run: RunView) -> list[QuoteBar]:
 
 
 def quote_bars_html(bars: Sequence[QuoteBar]) -> str:
-    """The rows as HTML. The first has a scale of its own: what a run may cost at most would hide its steps."""
-    rows = [_row(bars[0], max(bars[0].most, bars[0].charged))]
-    scale = max((max(bar.most, bar.charged) for bar in bars[1:]), default=1)
-    rows += [_row(bar, scale) for bar in bars[1:]]
-    return f'<div class="sq-quotes" role="list" aria-label="Quoted and charged">{"".join(rows)}</div>{KEY}'
+    """The rows as HTML, all on one scale."""
+    scale = max((max(bar.most, bar.charged) for bar in bars), default=1)
+    rows = "".join(_row(bar, scale) for bar in bars)
+    return f'<div class="sq-quotes" role="list" aria-label="Quoted and charged">{rows}</div>'
 
 
 def _row(bar: QuoteBar, scale: int) -> str:

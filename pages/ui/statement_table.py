@@ -17,7 +17,7 @@ GONE = "A pipeline that is gone"
 FROM_FILE = "From a file"
 _HEAD = (
     '<th>When</th><th>What</th><th>Model</th><th class="sq-num">Tokens in, out</th><th>Prices</th>'
-    '<th class="sq-num">Credits</th><th class="sq-num">Left</th>'
+    '<th class="sq-num">Credits</th><th class="sq-num">Balance</th>'
 )
 
 

@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import event, text
 
 from core.accounts.domain import Account
+from core.credits.statements import find_stretch, list_lines, spent_in
+from core.credits.statements import statement as statement_of
 from core.execution.commands import start_run
 from core.execution.engine import Engine, run_to_end
 from core.execution.notebook import notebook
 from core.execution.queries import active_run_id, events_after, get_run, list_runs
+from core.execution.usual import usual_tokens
 from core.pipelines.commands import create_pipeline
 from core.pipelines.queries import list_pipelines, list_versions
 from core.platform.runtime import Runtime
@@ -70,8 +73,8 @@ def plan_of(runtime: Runtime, statement: str, parameters: Any) -> list[str]:
 def scanned(runtime: Runtime, plan: list[str]) -> list[str]:
     """The tables that a plan reads from end to end. PostgreSQL does so with empty ones: there the filled ones count."""
     if runtime.database.is_sqlite:
-        # "SCAN (subquery)" walks a result, and "SCAN t USING INDEX" an index: only the first is a table's whole.
-        return [line for line in plan if re.match(r"SCAN \w+$", line) and "CONSTANT" not in line]
+        # "SCAN anon_1" walks a result of the query's own, "SCAN t USING INDEX" an index: else it is a table's whole.
+        return [line for line in plan if re.match(r"SCAN (?!anon_)\w+$", line) and "CONSTANT" not in line]
     found = [match[1] for line in plan if (match := re.search(r"Seq Scan on (\w+)", line))]
     return [table for table in found if table in FILLED]
 
@@ -89,6 +92,10 @@ def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dic
         "active": lambda: active_run_id(runtime, owner.id, pipeline_id),
         "a run": lambda: get_run(runtime, owner.id, run_id),
         "its events": lambda: events_after(runtime, run_id, 0),
+        "what its steps used": lambda: usual_tokens(runtime, owner.id, pipeline_id, ["first", "second"]),
+        "movements": lambda: list_lines(runtime, find_stretch(runtime, owner.id, None), limit=50, before=5),
+        "a statement": lambda: statement_of(runtime, owner, None, None),
+        "what credits went to": lambda: spent_in(runtime, find_stretch(runtime, owner.id, None)),
         "the notebook": lambda: notebook(runtime, owner, pipeline_id, text=TEXT, input_data={}),
         "pipelines": lambda: list_pipelines(runtime, owner.id),
         "versions": lambda: list_versions(runtime, owner.id, pipeline_id),

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.credits.statements import TITLES, Line, Statement
-from core.shared.money import exact_credits
+from core.shared.money import MICROS, exact_credits
 
 if TYPE_CHECKING:
     from core.accounts.domain import Account
@@ -39,8 +40,8 @@ class Column:
 
 COLUMNS = (
     Column("Time (UTC)", 0, 92),
-    Column("What", 92, 216),
-    Column("Model", 308, 140),
+    Column("What", 92, 232),
+    Column("Model", 324, 124),
     Column("Tokens in, out", 448, 84, True),
     Column("Prices", 540, 100),
     Column("Credits", 636, 60, True),
@@ -96,8 +97,12 @@ def said_of(line: Line, names: Mapping[str, str]) -> str:
     """What a line was for: its pipeline and step, or what happened."""
     if line.kind != "settle":
         return TITLES.get(line.kind, line.kind)
-    pipeline = names.get(line.pipeline_id or "", "A pipeline that is gone" if line.pipeline_id else "From a file")
-    return f"{pipeline} · {line.step}"
+    return f"{pipeline_of(line, names)} · {line.step}"
+
+
+def pipeline_of(line: Line, names: Mapping[str, str]) -> str:
+    """The pipeline of a charge by the name it has now."""
+    return names.get(line.pipeline_id or "", "A pipeline that is gone" if line.pipeline_id else "From a file")
 
 
 def cells_of(line: Line, names: Mapping[str, str]) -> tuple[str, ...]:
@@ -105,13 +110,18 @@ def cells_of(line: Line, names: Mapping[str, str]) -> tuple[str, ...]:
     used = f"{line.input_tokens:,} → {line.output_tokens:,}" if line.kind == "settle" else ""
     return (
         f"{line.at:%Y-%m-%d %H:%M:%S}",
-        said_of(line, names),
+        # The step first: where a name is long, it is the name that is cut.
+        f"{line.step} · {pipeline_of(line, names)}" if line.kind == "settle" else said_of(line, names),
         (line.model or "").partition("/")[2],
         used,
         line.price_version or "",
-        exact_credits(line.micros),
-        exact_credits(line.balance_micros),
+        _aligned(line.micros),
+        _aligned(line.balance_micros),
     )
+
+
+def _aligned(micros: int) -> str:
+    return f"{Decimal(micros) / MICROS:,.6f}"
 
 
 def _draw_summary(sheet: _Sheet, owner: Account, found: Statement, period: str) -> None:
