@@ -101,10 +101,11 @@ class _Estimate:
         return quotes
 
     def _of_step(self, step: Step, sizes: dict[str, int], repeats: int) -> dict[str, Three]:
-        upstream = sum(sizes.get(name, 0) for name in self._read(step, sizes))
+        read = self._read(step, sizes)
+        upstream = sum(sizes.get(name, 0) for name in read)
         tries = step.retry.max_attempts
         if isinstance(step, LlmStep):
-            before = sum(self._likely_tokens(name, sizes) for name in self._read(step, sizes))
+            before = sum(self._likely_tokens(name, sizes) for name in read)
             sizes[step.id], cost = self._of_call(step, upstream, before)
             return {step.id: (cost[0], cost[1], cost[2] * repeats)}
         if isinstance(step, PipelineStep):

@@ -73,8 +73,8 @@ def plan_of(runtime: Runtime, statement: str, parameters: Any) -> list[str]:
 def scanned(runtime: Runtime, plan: list[str]) -> list[str]:
     """The tables that a plan reads from end to end. PostgreSQL does so with empty ones: there the filled ones count."""
     if runtime.database.is_sqlite:
-        # "SCAN anon_1" walks a result of the query's own, "SCAN t USING INDEX" an index: else it is a table's whole.
-        return [line for line in plan if re.match(r"SCAN (?!anon_)\w+$", line) and "CONSTANT" not in line]
+        # "SCAN (subquery)" walks a result, and "SCAN t USING INDEX" an index: only the first is a table's whole.
+        return [line for line in plan if re.match(r"SCAN \w+$", line) and "CONSTANT" not in line]
     found = [match[1] for line in plan if (match := re.search(r"Seq Scan on (\w+)", line))]
     return [table for table in found if table in FILLED]
 
