@@ -5,6 +5,7 @@ from pathlib import Path
 from benchmarks import (
     concurrency,
     first_token,
+    ledger,
     lists,
     machine,
     maps,
@@ -27,6 +28,7 @@ def main() -> None:
         *triggers.rows(),
         *first_token.rows(),
         *maps.rows(),
+        *ledger.rows(),
         *workers.rows(),
         *lists.rows(),
         *machine.rows(),

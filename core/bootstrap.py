@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from core.accounts.commands import ensure_operator
+from core.credits.price_books import PriceBooks
 from core.execution.definition_schedules import DefinitionSchedules
 from core.execution.local import LocalDispatcher
 from core.execution.queue import QueueDispatcher, apply_queue_schema
@@ -62,6 +63,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         vault=Vault(keys),
         blobs=FolderBlobs(settings.blobs),
         catalogue=catalogue,
+        prices=PriceBooks(),
         providers=Providers(config, outbound=outbound, demo_pace_seconds=settings.demo_pace_ms / 1000),
         outbound=outbound,
         dispatcher=dispatcher,
@@ -74,9 +76,10 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
 
 
 def prepare(runtime: Runtime) -> None:
-    """Bring the database to the newest schema and make the system's own account. Safe to repeat."""
+    """Bring the database to the newest schema, make the system's own account, keep today's prices. Safe to repeat."""
     migrate(runtime.database)
     ensure_operator(runtime)
+    runtime.prices.current(runtime)
 
 
 def migrate(database: Database) -> None:

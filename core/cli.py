@@ -21,7 +21,9 @@ from core.accounts.queries import find_account, get_operator, list_accounts
 from core.accounts.second_factor import switch_off
 from core.bootstrap import build_runtime, prepare, set_runtime
 from core.credits.commands import change_plan, set_credits
+from core.credits.proof import verify_export
 from core.credits.queries import verify_ledger
+from core.credits.statements import export_lines
 from core.execution import cli_run
 from core.pipelines.commands import validate_source
 from core.pipelines.errors import issue_dict
@@ -31,7 +33,7 @@ from core.platform.jobs.declared import find_job
 from core.platform.logging import configure_logging
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
-from core.shared.errors import AppError
+from core.shared.errors import AppError, InvalidInput
 from core.shared.money import MICROS, micros_from_credits
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="stepIQ")
@@ -185,6 +187,7 @@ def run(
     try:
         definition = cli_run.load(runtime, file, model)
         data = cli_run.read_inputs(runtime, definition, inputs or [], input_file or [])
+        typer.echo(cli_run.quoted(runtime, definition, data), err=True)
         finished = asyncio.run(cli_run.run_here(runtime, definition, data, lambda line: typer.echo(line, err=True)))
     except AppError as error:
         for detail in error.context.get("details", []):
@@ -279,14 +282,46 @@ def api_key_create(
 
 
 @ledger.command("verify")
-def ledger_verify() -> None:
-    """Prove that the ledger's sums hold."""
-    proof = verify_ledger(open_runtime())
+def ledger_verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="An export: checked by itself, without a database. Else the database is.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="A hash that an earlier statement told: one of its movements must have it.")
+    ] = None,
+) -> None:
+    """Prove that the ledger's sums hold and its chains are whole: of the database, or of an export."""
+    if file is None:
+        if head is not None:
+            raise fail("--head goes with an export: stepiq ledger verify FILE --head HASH.", 2)
+        proof = verify_ledger(open_runtime())
+    else:
+        try:
+            proof = verify_export(file.read_text(encoding="utf-8"), head)
+        except OSError as error:
+            raise fail(f"{file}: {error.strerror}", 2) from None
+        except (InvalidInput, UnicodeDecodeError) as error:
+            raise fail(f"{file}: {getattr(error, 'message', 'it is no text.')}", 2) from None
     for problem in proof.problems:
         typer.echo(problem, err=True)
     typer.echo(f"{proof.transactions} transactions of {proof.owners} accounts checked, {len(proof.problems)} problems")
+    if proof.head is not None:
+        typer.echo(f"They end with {proof.head.hex()}.")
     if proof.problems:
         raise typer.Exit(1)
+
+
+@ledger.command("export")
+def ledger_export(email: str, file: Path) -> None:
+    """Write all movements of a person's credits to a file that `ledger verify FILE` proves without a database."""
+    runtime = open_runtime()
+    person = _find(runtime, email)
+    try:
+        with file.open("w", encoding="utf-8") as out:
+            out.writelines(export_lines(runtime, person.id))
+    except OSError as error:
+        raise fail(f"{file}: {error.strerror}", 2) from None
+    typer.echo(f"{file}: all movements up to now. Check it with: stepiq ledger verify {file}")
 
 
 @audit.command("verify")

@@ -3,12 +3,12 @@
 from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
-from core.accounts.plans import PLANS, Plan
+from core.accounts.plans import Plan
 from core.credits.plan_words import Difference, differences, logs_go_before
 from core.shared.errors import LimitExceeded
-from core.shared.money import MICROS, format_credits
+from core.shared.money import format_credits
 
 MARKUP = Decimal("1.25")
 ALERT_PERCENTS = (50, 80, 100)
@@ -40,6 +40,22 @@ class Balance:
     held_micros: int
     spent_micros: int
     unlimited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What a charge was for: a model as price books name it, on a plan, and the tokens of all its calls.
+
+    Cached and cache-written tokens are parts of the input.
+    """
+
+    pipeline_id: str | None
+    plan: str
+    model: str
+    input_tokens: int
+    cached_tokens: int
+    written_tokens: int
+    output_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +111,6 @@ class PlanStanding:
     """When the next month of credits begins; None where nothing is counted, or before the first."""
 
 
-def micros_for(cost_usd: Decimal, plan: str) -> int:
-    """Micro-credits of a vendor cost: cents x 1.25 / the plan's credit value, rounded up once."""
-    credits = cost_usd * 100 * MARKUP / PLANS[plan].credit_value_cents
-    return int((credits * MICROS).to_integral_value(rounding=ROUND_CEILING))
-
-
 def crossed_percent(before: int, after: int, granted: int) -> int | None:
     """The highest share of a month's credits that usage reached by going from `before` to `after`; None for none."""
     reached = (percent for percent in ALERT_PERCENTS if before * 100 < percent * granted <= after * 100)
@@ -130,8 +140,3 @@ def prorated(micros: int, start: datetime, end: datetime, now: datetime) -> int:
     """What is left at `now` of an amount for the time from `start` to `end`, in whole micro-credits, rounded down."""
     left = min(end - start, max(timedelta(), end - now))
     return micros * (left // MICROSECOND) // ((end - start) // MICROSECOND)
-
-
-def charged_cents(cost_usd: Decimal) -> Decimal:
-    """US cents of a vendor cost after the markup."""
-    return cost_usd * 100 * MARKUP

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
@@ -76,7 +77,6 @@ class LedgerTransaction(Base):
 
     __tablename__ = "ledger_transactions"
     __table_args__ = (
-        Index(None, "owner_id", "id"),
         Index(
             "ix_ledger_transactions_settled",
             "owner_id",
@@ -99,6 +99,19 @@ class LedgerTransaction(Base):
     number: Mapped[int] = mapped_column(BigInteger, info=not_personal("order among the person's movements"))
     hash: Mapped[bytes] = mapped_column(LargeBinary, info=not_personal("hash over this movement and the one before"))
     price_version: Mapped[str | None] = mapped_column(String(40), info=not_personal("price book the amount comes from"))
+    balance_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits left and held after a movement", **LEDGER)
+    )
+    spent_micros: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Credits spent by a movement", **LEDGER)
+    )
+    pipeline_id: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id"))
+    plan: Mapped[str | None] = mapped_column(String(20), info=not_personal("plan a charge was priced by"))
+    model: Mapped[str | None] = mapped_column(String(200), info=not_personal("provider and model of a charge"))
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger, info=not_personal("usage the vendor reported"))
+    cached_tokens: Mapped[int | None] = mapped_column(BigInteger, info=not_personal("of the input, read from a cache"))
+    written_tokens: Mapped[int | None] = mapped_column(BigInteger, info=not_personal("of the input, put into a cache"))
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger, info=not_personal("usage the vendor reported"))
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.financial", "billing", "Booked", **LEDGER)
     )
@@ -108,7 +121,6 @@ class LedgerEntry(Base):
     """One side of a movement, in whole micro-credits. The entries of a transaction sum to zero."""
 
     __tablename__ = "ledger_entries"
-    __table_args__ = (Index(None, "owner_id", "account"),)
 
     transaction_id: Mapped[str] = mapped_column(
         ForeignKey("ledger_transactions.id"), primary_key=True, info=not_personal("opaque id")
@@ -159,3 +171,14 @@ class PlannedPlan(Base):
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "billing", "Later plan announced", origin="observed")
     )
+
+
+class PriceBookRow(Base):
+    """The prices of one moment. Rows are only ever added: see `price_books`."""
+
+    __tablename__ = "price_books"
+
+    version: Mapped[str] = mapped_column(String(40), primary_key=True, info=not_personal("day and hash of the content"))
+    digest: Mapped[str] = mapped_column(String(12), unique=True, info=not_personal("hash of the content"))
+    content: Mapped[str] = mapped_column(Text, info=not_personal("prices, markup and plans, as canonical JSON"))
+    taken_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))

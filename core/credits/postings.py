@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from core.accounts.plans import PLANS
 from core.credits.alerts import alert_usage
-from core.credits.booking import Movement, hold_of, lock, post
+from core.credits.booking import CreditState, Movement, lock, lock_with_hold, post
+from core.credits.domain import Metered
 from core.platform.runtime import Runtime
 from core.shared.errors import InvariantViolated
 
@@ -92,8 +93,9 @@ def settle(
     micros: int,
     cause: str,
     price_version: str | None,
+    metered: Metered | None = None,
 ) -> None:
-    """Turn a hold into spending and give back the rest. `micros` is at most `held`.
+    """Turn a hold into spending and give back the rest. `micros` is at most `held`, for what was `metered`.
 
     On a plan with a limit, a share of the month's credits that is reached with it is told by mail.
     """
@@ -101,9 +103,10 @@ def settle(
         return
     if micros > held:
         raise InvariantViolated("OVERCHARGE", "A call cost more than was held for it.")
-    booked = _end_hold(runtime, session, owner_id, "settle", held, micros, cause, price_version)
-    if booked and micros:
-        alert_usage(runtime, session, owner_id, plan, micros)
+    account = _end_hold(runtime, session, owner_id, "settle", held, micros, cause, price_version, metered)
+    if account is not None and micros and account.month_began_micros is not None:
+        used, granted = account.spent_micros - account.month_began_micros + micros, account.month_granted_micros or 0
+        alert_usage(runtime, session, owner_id, plan, spent=micros, used=used, granted=granted)
 
 
 def release(runtime: Runtime, session: Session, owner_id: str, *, held: int, cause: str) -> None:
@@ -131,10 +134,11 @@ def _end_hold(
     micros: int,
     cause: str,
     price_version: str | None,
-) -> bool:
+    metered: Metered | None = None,
+) -> CreditState | None:
+    """The account as it was before; None when the hold had ended already."""
     connection = session.connection()
-    account = lock(connection, owner_id)
-    from_month, month = hold_of(connection, cause)
+    account, from_month, month = lock_with_hold(connection, owner_id, cause)
     back = from_month - min(from_month, micros)  # the month's credits are used first
     amounts = {"held": -held, "spent": micros, "available": held - micros}
     if month == account.month:
@@ -144,4 +148,5 @@ def _end_hold(
         # are one change of the account, so it does not matter that what ends was not given back yet.
         ended = [Movement("expire", f"hold:{cause}", {"available": -back, "expired": back})] if back else []
         movements = [*ended, Movement(kind, cause, amounts)]
-    return post(runtime, connection, account, movements, price_version=price_version)
+    booked = post(runtime, connection, account, movements, price_version=price_version, metered=metered)
+    return account if booked else None

@@ -1,30 +1,20 @@
 """Reading balances, and proving that they are the sums of their entries."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from core.accounts.domain import Account
 from core.accounts.plans import PLANS
-from core.credits.chain import START, Link, hash_link
+from core.credits.booking import ACCOUNTS, STATE
 from core.credits.domain import Balance, MovementView, PlannedChange, PlanStanding
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction, PlanChange, PlannedPlan
 from core.credits.months import due_months
+from core.credits.movements import NEWEST, movements, sums_of
+from core.credits.price_books import all_books
+from core.credits.proof import LedgerProof, Walk
 from core.platform.runtime import Runtime
-from core.shared.clock import iso_z
 from core.shared.pages import Page
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerProof:
-    """What `verify_ledger` found: figures, and a line for each thing wrong."""
-
-    transactions: int
-    owners: int
-    problems: tuple[str, ...]
 
 
 def balance(runtime: Runtime, owner: Account) -> Balance:
@@ -67,9 +57,12 @@ def list_ledger(runtime: Runtime, owner_id: str, limit: int, cursor: str | None 
     """A person's movements, newest first. `cursor` is the id of the last one seen."""
     mine = select(LedgerTransaction).where(LedgerTransaction.owner_id == owner_id)
     if cursor is not None:
-        mine = mine.where(LedgerTransaction.id < cursor)
+        last = select(LedgerTransaction.number).where(
+            LedgerTransaction.id == cursor, LedgerTransaction.owner_id == owner_id
+        )
+        mine = mine.where(LedgerTransaction.number < last.scalar_subquery())
     with runtime.database.read() as session:
-        rows = session.scalars(mine.order_by(LedgerTransaction.id.desc()).limit(limit + 1)).all()
+        rows = session.scalars(mine.order_by(LedgerTransaction.number.desc()).limit(limit + 1)).all()
         shown = rows[:limit]
         entries = session.scalars(
             select(LedgerEntry)
@@ -87,62 +80,24 @@ def list_ledger(runtime: Runtime, owner_id: str, limit: int, cursor: str | None 
 
 def verify_ledger(runtime: Runtime) -> LedgerProof:
     """Check that every transaction sums to zero, every cached balance is the sum of its entries, every chain holds."""
-    with runtime.database.read() as session:
-        sums = session.execute(
-            select(LedgerEntry.transaction_id, func.sum(LedgerEntry.amount_micros)).group_by(LedgerEntry.transaction_id)
-        ).all()
-        problems = [f"transaction {key} sums to {total}" for key, total in sums if total != 0]
-        owners = session.scalars(select(CreditAccount)).all()
-        for owner in owners:
-            problems += _compare(session, owner)
-            problems += _follow(session, owner)
-    return LedgerProof(len(sums), len(owners), tuple(problems))
-
-
-def _compare(session: Session, owner: CreditAccount) -> list[str]:
-    totals = dict(
-        session.execute(
-            select(LedgerEntry.account, func.sum(LedgerEntry.amount_micros))
-            .where(LedgerEntry.owner_id == owner.owner_id)
-            .group_by(LedgerEntry.account)
-        )
-        .tuples()
-        .all()
-    )
-    expected = {
-        "available": owner.available_micros,
-        "held": owner.held_micros,
-        "spent": owner.spent_micros,
-        "granted": -owner.granted_micros,
-        "purchased": -owner.purchased_micros,
-        "expired": owner.expired_micros,
-    }
-    return [
-        f"account {owner.owner_id}: {name} is {value}, its entries sum to {totals.get(name, 0)}"
-        for name, value in expected.items()
-        if totals.get(name, 0) != value
-    ]
-
-
-def _follow(session: Session, owner: CreditAccount) -> list[str]:
-    """Walk a person's chain from its beginning."""
-    mine = select(LedgerTransaction).where(LedgerTransaction.owner_id == owner.owner_id)
-    entries = select(LedgerEntry).where(LedgerEntry.owner_id == owner.owner_id)
-    amounts: dict[str, dict[str, int]] = {}
-    for entry in session.scalars(entries):
-        amounts.setdefault(entry.transaction_id, {})[entry.account] = entry.amount_micros
-    head, count = START, 0
-    for row in session.scalars(mine.order_by(LedgerTransaction.number)):
-        count += 1
-        head = hash_link(head, link_of(row, amounts.get(row.id, {})))
-        if (row.number, row.hash) != (count, head):
-            return [f"account {owner.owner_id}: movement {row.number} does not follow from the one before it"]
-    if (count, head) != (owner.movements, owner.head):
-        return [f"account {owner.owner_id}: its chain should end with movement {owner.movements}, not {count}"]
-    return []
-
-
-def link_of(row: LedgerTransaction, amounts: Mapping[str, int]) -> Link:
-    """What the hash of a movement covers."""
-    at = iso_z(row.created_at)
-    return Link(row.number, row.id, row.kind, row.cause, row.month, row.price_version, at, amounts)
+    problems: list[str] = []
+    count = 0
+    books = all_books(runtime)
+    with runtime.database.connect() as connection:
+        owners = connection.scalars(select(ACCOUNTS.c.owner_id).order_by(ACCOUNTS.c.owner_id)).all()
+    for owner_id in owners:
+        walk = Walk(books)
+        with runtime.database.connect() as connection:  # in this order: others may be booking meanwhile
+            newest = connection.execute(NEWEST, {"b_owner": owner_id}).scalar() or 0
+            account = connection.execute(STATE, {"b_owner": owner_id}).one()
+        for movement in movements(runtime, owner_id, 1, max(newest, account.movements)):
+            walk.follow(movement.link, movement.hash, movement.balance_micros)
+            if movement.spent_micros != movement.link.amounts.get("spent", 0):
+                walk.problems.append(f"movement {movement.link.number} tells another spending than its entries")
+        walk.end(account.movements, account.head, sums_of(account))
+        count += walk.number
+        problems += [
+            problem if problem.startswith("transaction") else f"account {owner_id}: {problem}"
+            for problem in walk.problems
+        ]
+    return LedgerProof(count, len(owners), tuple(problems))

@@ -459,6 +459,7 @@ class ActiveRun:
             credit_micros=result.cost.micros,
             cost_micro_cents=result.cost.micro_cents,
             price_version=result.cost.price_version,
+            metered=result.cost.metered,
             stop_reason=result.stop_reason,
             retry_at=retry_at,
             started=started if fresh else None,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from core.credits.domain import Metered
+from core.credits.prices import Rates
 from core.execution.domain import Selection
 from core.pipelines.definition import Definition
 from core.shared.errors import AppError
@@ -40,6 +42,7 @@ class Attempt:
 class Claim:
     """A run in the hands of one process. `seq` numbers its events; `published` is the newest that is committed.
 
+    `rates` are the prices it began with, whatever they are by now.
     `spent_micros` is what the run was charged so far. `working_since` is when it was last taken up after a wait for a
     person (or at all), `worked_ms` how long it had been under way before. `automatic`: a key or a schedule started it;
     `cap_micros` is what it reserved of that one's cap, if there was one.
@@ -58,6 +61,7 @@ class Claim:
     funding: dict[str, str]
     selection: Selection
     attempts: dict[StepKey, Attempt]
+    rates: Rates
     working_since: datetime
     worked_ms: int = 0
     spent_micros: int = 0
@@ -106,6 +110,7 @@ class StepEnded:
     credit_micros: int = 0
     cost_micro_cents: int = 0
     price_version: str | None = None
+    metered: Metered | None = None
     stop_reason: str | None = None
     retry_at: datetime | None = None
     started: StepStarted | None = None

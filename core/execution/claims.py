@@ -61,6 +61,7 @@ def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
 def claim_group(runtime: Runtime, worker: str, run_ids: Sequence[str]) -> Sequence[Claim | Exception | None]:
     """Take several runs in one transaction. What failed stands in its place."""
     try:
+        runtime.prices.current(runtime)  # so that it is known inside of the transaction
         with runtime.database.write() as session:
             rows = Rows(session)
             found = {run_id: _claim(runtime, session, rows, run_id, worker) for run_id in sorted(run_ids)}
@@ -101,6 +102,7 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
         funding=request["funding"],
         selection=open_selection(request["selection"]),
         attempts={StepKey(step.frame, step.step_id, step.visit): _attempt(runtime, step) for step in steps},
+        rates=runtime.prices.of_run(runtime, row.price_version).rates(row.plan),
         working_since=row.working_since,
         worked_ms=row.worked_ms,
         spent_micros=sum(step.credit_micros for step in steps),

@@ -3,21 +3,28 @@
 import json
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 from core.accounts.queries import get_operator
+from core.execution.attachments import read_inputs as read_files
+from core.execution.called import called_definitions
 from core.execution.commands import run_definition
 from core.execution.deliveries import deliver_run
 from core.execution.delivery_queries import DeliveryView, deliveries_of_run
 from core.execution.domain import RunView
 from core.execution.engine import Engine, run_to_end
+from core.execution.funding import funding_of
 from core.execution.queries import get_run, run_as_dict
+from core.execution.quotes import quote
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, LlmStep, Step, map_steps
-from core.pipelines.inputs import coerce_input
+from core.pipelines.inputs import check_input, coerce_input
 from core.platform.files.commands import store_file
 from core.platform.runtime import Runtime
-from core.shared.errors import InvalidInput
+from core.providers.domain import NO_PRICE
+from core.shared.errors import InvalidInput, ProviderError
+from core.shared.money import MICROS
 from core.shared.types import JsonValue
 
 
@@ -64,6 +71,33 @@ def read_inputs(runtime: Runtime, definition: Definition, pairs: list[str], file
             raise InvalidInput("INVALID_INPUT", f"Write inputs as name=value; {pair!r} has no =.")
         texts[name] = value
     return {**given, **coerce_input(definition, texts)}
+
+
+def quoted(runtime: Runtime, definition: Definition, data: dict[str, JsonValue]) -> str:
+    """What the run may cost, in a line, as its `total_cost_cents` will count it. The operator pays no credits."""
+    operator = get_operator(runtime)
+    checked = check_input(definition, data)
+    called = called_definitions(runtime, operator.id, definition, None)
+    funding = funding_of(runtime, operator, definition, called.values())
+    as_if = {provider: "free" if mode == "free" else "platform" for provider, mode in funding.items()}
+    if set(as_if.values()) <= {"free"}:
+        return "Quoted: 0 cr, at no cost."
+    try:
+        files, values = read_files(runtime, operator.id, definition, checked)
+        found = quote(runtime, operator, definition, values, funding=as_if, files=files, called=called)
+    except ProviderError as unknown:
+        if unknown.code != NO_PRICE:
+            raise
+        return "Quoted: 0 cr (own keys); the cost is unknown, because one of its models has no price here."
+    value = runtime.prices.current(runtime).rates(operator.plan).credit_value_cents
+    low, likely, most = (_cents(each, value) for each in (found.low_micros, found.likely_micros, found.max_micros))
+    return f"Quoted: 0 cr (own keys); cost {low} to {most} US cents, likely {likely}."
+
+
+def _cents(micros: int, value_cents: Decimal) -> str:
+    """Micro-credits as US cents, to a ten-thousandth."""
+    text = f"{Decimal(micros) * value_cents / MICROS:.4f}"
+    return text.rstrip("0").rstrip(".")
 
 
 async def run_here(

@@ -27,6 +27,7 @@ from core.execution.queries import get_run
 from core.execution.quotes import quote
 from core.execution.secrets import check_secrets
 from core.execution.selection import select_steps
+from core.execution.usual import usual_tokens
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, read_definition, to_dict, walk_steps
 from core.pipelines.graph import descendants
@@ -276,7 +277,12 @@ def _create(
     grant_month(runtime, owner)
     selected = selection or Selection()
     files, values = read_inputs(runtime, owner.id, definition, checked)
-    quoted = quote(runtime, owner, definition, values, files=files, funding=funding, called=called, only=selected.steps)
+    book = runtime.prices.current(runtime)
+    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    quoted = quote(
+        runtime, owner, definition, values, files=files, funding=funding, called=called, only=selected.steps,
+        rates=book.rates(owner.plan), usual=usual,
+    )  # fmt: skip
     hashed = runtime.vault.keyed_hash(owner.id, "idempotency")(key.encode()).hex() if key else None
     run_id, now = runtime.ids.new(), runtime.clock.now()
     request: dict[str, JsonValue] = {
@@ -284,6 +290,7 @@ def _create(
         "input": checked,
         "funding": as_json(funding),
         "selection": journal.seal_selection(selected),
+        "quoted": {step_id: [*three] for step_id, three in quoted.steps.items() if three[2]},
     }
     if called:
         request["pipelines"] = {name: to_dict(each) for name, each in called.items()}
@@ -299,6 +306,7 @@ def _create(
         "started_by": starter.id if starter else None,
         "status": "pending",
         "plan": owner.plan,
+        "price_version": book.version,
         "funding_mode": funding_mode(funding),
         "request": runtime.vault.seal_json(owner.id, f"runs.request:{run_id}", request),
         "quote_low": quoted.low_micros,

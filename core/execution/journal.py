@@ -309,6 +309,7 @@ def _end(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: S
             micros=change.credit_micros,
             cause=cause,
             price_version=change.price_version,
+            metered=change.metered,
         )
     else:
         postings.release(runtime, session, claim.owner_id, held=change.held_micros, cause=cause)

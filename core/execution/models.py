@@ -40,6 +40,7 @@ class RunRow(Base):
     )
     status: Mapped[str] = mapped_column(String(10), info=not_personal("state of the machine"))
     plan: Mapped[str] = mapped_column(String(20), info=not_personal("plan it was priced by"))
+    price_version: Mapped[str | None] = mapped_column(String(40), info=not_personal("price book it is priced by"))
     funding_mode: Mapped[str] = mapped_column(String(10), info=not_personal("platform, own_key or free"))
     request: Mapped[bytes] = mapped_column(
         LargeBinary, info=personal("user.content", "service", "Definition and input", **LOG)

@@ -22,6 +22,7 @@ from core.execution.models import StepRunRow
 from core.execution.queries import active_run_id, get_run, list_runs, step_view
 from core.execution.quotes import quote, try_quote
 from core.execution.selection import select_steps
+from core.execution.usual import usual_tokens
 from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, Step, read_definition, resolve_models
 from core.pipelines.graph import order
@@ -50,7 +51,8 @@ def notebook(
     called = _called(runtime, owner, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
     files, values = _inputs(runtime, owner, definition, input_data)
-    whole = try_quote(runtime, owner, definition, values, funding, files, called)
+    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    whole = try_quote(runtime, owner, definition, values, funding, files, called, usual=usual)
     cells, inner = _cells(runtime, owner, pipeline_id, definition, called, files, values, whole)
     if active is not None:
         run = get_run(runtime, owner.id, active)
@@ -66,7 +68,7 @@ def notebook(
         last,
         active,
         len(stale),
-        try_quote(runtime, owner, definition, values, funding, files, called, stale),
+        try_quote(runtime, owner, definition, values, funding, files, called, stale, usual),
         inner,
     )
 
@@ -78,7 +80,8 @@ def quote_pipeline(runtime: Runtime, owner: Account, pipeline_id: str, input_dat
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
     files, values = read_inputs(runtime, owner.id, definition, checked)
-    return quote(runtime, owner, definition, values, funding=funding, files=files, called=called)
+    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    return quote(runtime, owner, definition, values, funding=funding, files=files, called=called, usual=usual)
 
 
 def _inputs(
@@ -167,7 +170,7 @@ class _MarkReader:
         free = dict.fromkeys(runtime.catalogue.providers(), "free")  # who pays is no part of a fingerprint
         self._claim = Claim(
             "", owner.id, None, owner.plan, 0, 0, False, definition, called, {}, free, Selection(), {},
-            runtime.clock.now(),
+            runtime.prices.current(runtime).rates(owner.plan), runtime.clock.now(),
         )  # fmt: skip
 
     def stored(self, session: Session, frame: Frame, step: Step) -> StepRunView | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from core.credits.domain import micros_for
+from core.credits.prices import Rates
 from core.execution.tools import RESULT_BYTES, specs
 from core.pipelines.definition import Definition, LlmStep, TransformStep, with_agent_defaults
 from core.pipelines.kinds.llm import Agent
@@ -44,7 +44,7 @@ def prepare_call(
     scope: dict[str, JsonValue],
     *,
     funding: Mapping[str, str],
-    plan: str,
+    rates: Rates,
     hash_: Hash,
     idempotency_key: str = "",
     images: Callable[[ModelCard], tuple[ImagePart, ...]] = lambda _card: (),
@@ -54,7 +54,7 @@ def prepare_call(
     Raises InvalidInput for a prompt that cannot be made or is too long, ProviderError without key or price.
     """
     step = with_agent_defaults(written, definition)
-    card = card_of(catalogue, step)
+    card = rates.priced(card_of(catalogue, step))
     mode = funding.get(card.provider, "none")
     if mode == "none":
         raise no_key(card.provider, own=False)
@@ -84,7 +84,7 @@ def prepare_call(
     held = 0
     if mode == "platform":
         bound = request_upper_bound(request, card) + FRAME_TOKENS
-        held = most_micros(catalogue, card, plan, bound, max_tokens, repairs=step.wants_json, agent=step.agent)
+        held = most_micros(catalogue, card, rates, bound, max_tokens, repairs=step.wants_json, agent=step.agent)
     identity: list[JsonValue] = [
         "llm", card.id, prompt, system, step.temperature, step.max_tokens, step.output_format, step.output_schema,
     ]  # fmt: skip
@@ -124,7 +124,7 @@ def max_tokens_of(step: LlmStep, card: ModelCard) -> int:
 def most_micros(
     catalogue: Catalogue,
     card: ModelCard,
-    plan: str,
+    rates: Rates,
     input_tokens: int,
     output_tokens: int,
     *,
@@ -140,7 +140,7 @@ def most_micros(
         calls = [input_tokens] + ([2 * input_tokens + output_tokens + REPAIR_TOKENS] if repairs else [])
     else:
         calls = turn_bounds(card, agent, input_tokens, output_tokens, repairs=repairs)
-    return micros_for(sum((worst_usd(catalogue, card, tokens, output_tokens) for tokens in calls), Decimal(0)), plan)
+    return rates.micros(sum((worst_usd(catalogue, card, tokens, output_tokens) for tokens in calls), Decimal(0)))
 
 
 def turn_bounds(card: ModelCard, agent: Agent, input_tokens: int, output_tokens: int, *, repairs: bool) -> list[int]:

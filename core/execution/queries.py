@@ -92,7 +92,7 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         input_data=request["input"],
         output_data=result["output"],
         error=result["error"],
-        quote=Quote(row.quote_low, row.quote_likely, row.quote_max),
+        quote=Quote(row.quote_low, row.quote_likely, row.quote_max, _quoted_steps(request)),
         steps=_steps(runtime, definition, steps, inside, row.status, selected),
         started_at=row.started_at,
         completed_at=row.completed_at,
@@ -100,6 +100,10 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         cancel_requested_at=row.cancel_requested_at,
         over_budget=row.status == "waiting" and row.error_code == "BUDGET_PAUSED",
     )
+
+
+def _quoted_steps(request: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
+    return {step_id: (low, likely, most) for step_id, (low, likely, most) in request.get("quoted", {}).items()}
 
 
 def list_runs(

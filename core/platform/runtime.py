@@ -14,6 +14,7 @@ from core.shared.clock import Clock
 from core.shared.ids import Ids
 
 if TYPE_CHECKING:
+    from core.credits.price_books import PriceBooks
     from core.execution.domain import Dispatcher
     from core.pipelines.following import Follower
     from core.platform.mail.mailer import Mailer
@@ -32,6 +33,7 @@ class Runtime:
     vault: Vault
     blobs: BlobStore
     catalogue: Catalogue
+    prices: PriceBooks
     providers: Providers
     outbound: Outbound
     dispatcher: Dispatcher

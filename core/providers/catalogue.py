@@ -37,6 +37,8 @@ from core.shared.clock import Clock, SystemClock
 from core.shared.errors import InvalidInput
 
 VENDORS = (ANTHROPIC, OPENAI)
+BATCH_SHARE = Decimal("0.5")
+"""Both vendors bill a batch at half of all prices (Anthropic, "Batch processing"; OpenAI, "Batch API")."""
 DEMO_LABEL = "demo model, not a language model"
 
 # Priced by the token, but not text in and text out through the APIs spoken here.
@@ -85,6 +87,29 @@ class Catalogue:
         """Every model that can be listed: the demo, then the vendors', then the partners'."""
         self._refresh()
         return tuple(self._listed.values())
+
+    @property
+    def edition(self) -> object:
+        """What the prices of now are one edition of: it is another one when they may have changed."""
+        self._refresh()
+        return self._priced_for
+
+    def prices(self) -> dict[str, Price]:
+        """The price of everything that is priced, by provider and model: also of what is found without being listed."""
+        now = self._clock.now()
+        found: dict[str, Price] = {}
+        for vendor_id in VENDORS:
+            vendor = find_vendor(vendor_id)
+            for info in vendor.models if vendor else ():
+                card = _vendor_card(vendor_id, info, info.id, now)
+                if card is not None and card.price is not None:
+                    found[card.priced_as] = card.price
+        for partner in self._partners.values():
+            for model in partner.models:
+                card = self._partner_card(partner, model, now)
+                if card.price is not None:
+                    found[card.priced_as] = card.price
+        return found
 
     def default_model(self) -> str:
         """The model of steps that name none: `demo` until a platform key exists."""
@@ -202,6 +227,7 @@ class Catalogue:
             api="chat",
             vendor_model=model,
             vision=sees(partner.name, model),
+            priced_as=f"{partner.name}/{model}",
         )
 
 
@@ -216,7 +242,7 @@ def _bill(price: Price, usage: Usage) -> Decimal:
         + written * at.cache_write_usd_per_mtok
         + usage.output_tokens * at.output_usd_per_mtok
     )
-    return total / ONE_MILLION
+    return total * (BATCH_SHARE if usage.batch else 1) / ONE_MILLION
 
 
 def _vendor_card(vendor: str, info: ModelInfo, model_id: str, now: datetime) -> ModelCard | None:
@@ -245,6 +271,7 @@ def _vendor_card(vendor: str, info: ModelInfo, model_id: str, now: datetime) -> 
         vendor_model=model_id,
         vision=sees(vendor, model_id),
         tools=limits.takes_tools(model_id),
+        priced_as=f"{vendor}/{info.id}",
     )
 
 

@@ -146,13 +146,15 @@ class ModelRequest:
 class Usage:
     """Tokens as the vendor's server reported them.
 
-    `input_tokens` is the whole prompt; the cached and cache-written tokens are parts of it.
+    `input_tokens` is the whole prompt; the cached and cache-written tokens are parts of it. `batch`: the vendor says
+    that it worked the call off as one of a batch, at the price of those.
     """
 
     input_tokens: int
     output_tokens: int
     cached_input_tokens: int = 0
     cache_write_tokens: int = 0
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ class ModelCard:
     `max_output_tokens` is also what is asked of the vendor when a step sets no `max_tokens`, so that a
     quoted maximum is a true one. `vendor_model` is the name sent to the vendor. `vision`: it looks at images.
     `tools`: it can ask for tools; the demo model cannot, and answers at once where an agent would use them.
+    `priced_as` is provider and model as price books name them: a dated id has the price of the model it is one of.
     """
 
     id: str
@@ -251,6 +254,7 @@ class ModelCard:
     vendor_model: str = ""
     vision: bool = False
     tools: bool = True
+    priced_as: str = ""
 
 
 def no_key(provider: str, *, own: bool) -> ProviderError:

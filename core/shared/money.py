@@ -26,3 +26,10 @@ def format_credits(micros: int) -> str:
     if amount == amount.to_integral_value():
         return f"{int(amount):,} cr"
     return f"{amount:,.2f} cr"
+
+
+def exact_credits(micros: int) -> str:
+    """Micro-credits to the last digit, for statements: `-0.037875`, `2,000.00`; at least two decimals."""
+    text = f"{Decimal(micros) / MICROS:,.6f}".rstrip("0")
+    whole, _, rest = text.partition(".")
+    return f"{whole}.{rest:0<2}"

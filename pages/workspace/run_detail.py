@@ -28,6 +28,7 @@ from pages.ui.notices import draw_notices
 from pages.ui.outputs import draw_output
 from pages.ui.pin import pin_dialog
 from pages.ui.prompts import with_code
+from pages.ui.quote_bars import KEY, quote_bars_html, quote_bars_of
 from pages.ui.session import current_session
 from pages.ui.vendor_notice import draw_vendor_notice
 from pages.ui.waterfall import bars_of, draw_waterfall
@@ -133,6 +134,8 @@ def _draw_header(run: RunView) -> None:
                 width="content",
             )
     quoted = f"quoted {credits_range(run.quote.low_micros, run.quote.max_micros)}"
+    if run.quote.max_micros:
+        quoted += f", likely {format_credits(run.quote.likely_micros)}"
     charged = f"charged {format_credits(run.credit_micros)}"
     again, saved = run.reused
     reused = f"{count(again, 'output')} reused ({format_credits(saved)})" if again else None
@@ -201,6 +204,8 @@ def _draw_body(shown: ShownRun) -> None:
     )
     with st.container(border=True, key="run-waterfall"):
         draw_waterfall(bars, created_at=run.created_at, now=get_runtime().clock.now())
+    if run.quote.max_micros:
+        _draw_quotes(run)
     left, right = st.columns([1, 2.9], gap="medium")
     with left:
         current = ' aria-current="true"' if step is None else ""
@@ -212,6 +217,16 @@ def _draw_body(shown: ShownRun) -> None:
             _draw_ends(run)
         else:
             draw_step(shown, step)
+
+
+def _draw_quotes(run: RunView) -> None:
+    """What was quoted beside what was charged: of the run, and on demand of its steps."""
+    whole, *steps = quote_bars_of(run)
+    with st.container(border=True, key="run-quotes"):
+        st.html(quote_bars_html([whole]) + KEY)
+        if len(steps) > 1:
+            with st.expander("Step by step", key="run-quotes-steps"):
+                st.html(quote_bars_html(steps))
 
 
 def _notes(shown: ShownRun) -> dict[str, str]:

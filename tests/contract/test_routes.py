@@ -237,7 +237,9 @@ def test_models_and_health_are_public(client: TestClient) -> None:
     assert len(client.get("/api/models?limit=2").json()["items"]) == 2 < len(models)
 
 
-@pytest.mark.parametrize("path", ["/health", "/models", "/openapi.json", "/schema/pipeline.json"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/models", "/openapi.json", "/schema/pipeline.json", "/price-books/current"]
+)
 def test_the_alias_answers_alike(client: TestClient, path: str) -> None:
     first, second = (client.get(f"{base}{path}") for base in ("/api", "/v1/api"))
     assert first.status_code == second.status_code == 200 and first.json().keys() == second.json().keys()

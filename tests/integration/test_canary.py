@@ -260,7 +260,7 @@ def read_back(played: Played, server: ServerProcess) -> None:
     with httpx.Client(base_url=server.url + "/api", trust_env=False, timeout=60, headers=headers) as client:
         me = Player(played, client)
         for path in ("/runs", "/reviews", "/reviews?status=decided", "/pipelines", "/user/usage", "/user/me",
-                     "/user/secrets", "/models"):  # fmt: skip
+                     "/user/secrets", "/user/statement", "/models"):  # fmt: skip
             me.ask("GET", path)
         for pipeline_id in played.pipelines:
             for rest in ("", "/secrets", "/versions", "/export"):

@@ -57,7 +57,7 @@ def test_run_prints_the_output_and_progress_apart(stepiq, tmp_path: Path) -> Non
     file.write_text(PIPELINE)
     done = stepiq("run", str(file), "--input", "name=Ada", "--input", "times=3")
     assert (done.returncode, done.stdout) == (0, "Hello Ada, 3 times\n"), done.stderr
-    assert "greet: completed" in done.stderr
+    assert done.stderr.index("Quoted: 0 cr, at no cost.") < done.stderr.index("greet: completed")
     shown = json.loads(stepiq("run", str(file), "--input", "name=Ada", "--json").stdout)
     assert shown["status"] == "completed" and shown["input_data"] == {"name": "Ada", "times": 1}
     assert shown["funding_mode"] == "free" and shown["credits_deducted"] == 0

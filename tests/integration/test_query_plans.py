@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import event, text
 
 from core.accounts.domain import Account
+from core.credits.statements import find_stretch, list_lines, spent_in
+from core.credits.statements import statement as statement_of
 from core.execution.commands import start_run
 from core.execution.engine import Engine, run_to_end
 from core.execution.notebook import notebook
 from core.execution.queries import active_run_id, events_after, get_run, list_runs
+from core.execution.usual import usual_tokens
 from core.pipelines.commands import create_pipeline
 from core.pipelines.queries import list_pipelines, list_versions
 from core.platform.runtime import Runtime
@@ -89,6 +92,10 @@ def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dic
         "active": lambda: active_run_id(runtime, owner.id, pipeline_id),
         "a run": lambda: get_run(runtime, owner.id, run_id),
         "its events": lambda: events_after(runtime, run_id, 0),
+        "what its steps used": lambda: usual_tokens(runtime, owner.id, pipeline_id, ["first", "second"]),
+        "movements": lambda: list_lines(runtime, find_stretch(runtime, owner.id, None), limit=50, before=5),
+        "a statement": lambda: statement_of(runtime, owner, None, None),
+        "what credits went to": lambda: spent_in(runtime, find_stretch(runtime, owner.id, None)),
         "the notebook": lambda: notebook(runtime, owner, pipeline_id, text=TEXT, input_data={}),
         "pipelines": lambda: list_pipelines(runtime, owner.id),
         "versions": lambda: list_versions(runtime, owner.id, pipeline_id),

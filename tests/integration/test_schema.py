@@ -1,16 +1,26 @@
 """The migrated schema is the declared one, and every column is annotated for privacy."""
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, MetaData, String, Table
+from sqlalchemy import Column, MetaData, String, Table, func, select, text
 
-from core.bootstrap import MIGRATIONS, newest_revision
+from core.accounts.commands import create_account
+from core.bootstrap import MIGRATIONS, migrate, newest_revision
+from core.credits.commands import set_credits
+from core.credits.queries import balance, verify_ledger
+from core.execution.commands import start_run
+from core.pipelines.commands import create_pipeline
 from core.platform.annotations import NotPersonal, Personal
 from core.platform.database import Base, undeclared_columns
 from core.platform.keystore import KEY_METADATA
 from core.platform.runtime import Runtime
+from core.shared.money import MICROS
+from tests.conftest import PASSWORD
+
+SAY = {"name": "Say", "version": 1, "steps": [{"id": "say", "type": "transform", "template": "x"}]}
 
 
 def test_migrations_make_the_declared_schema(runtime: Runtime) -> None:
@@ -23,6 +33,37 @@ def test_migrations_make_the_declared_schema(runtime: Runtime) -> None:
 def _is_ours(_found: object, name: str | None, *_: object) -> bool:
     # The queue's tables are made and migrated by its own library.
     return not str(name).startswith("procrastinate_")
+
+
+def test_a_database_that_is_full_is_migrated(runtime: Runtime) -> None:
+    """Tables that others refer to are made anew on SQLite, with all that is in them."""
+    owner = create_account(runtime, email="ada@example.org", password=PASSWORD, plan="pro")
+    set_credits(runtime, owner, micros=5 * MICROS)
+    start_run(runtime, owner, create_pipeline(runtime, owner, SAY).id, {})
+    before, credits = _counts(runtime), balance(runtime, owner)
+    assert all(before[name] for name in ("ledger_entries", "runs", "pipeline_versions"))
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = runtime.database.engine
+    command.downgrade(config, "0022_schedule_keys")
+    migrate(runtime.database)
+    after = _counts(runtime)
+    assert {name: count for name, count in before.items() if after[name] != count} == {}
+    assert (
+        verify_ledger(runtime).problems == () and balance(runtime, owner).available_micros == credits.available_micros
+    )
+    if runtime.database.is_sqlite:
+        with runtime.database.connect() as connection:
+            assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def _counts(runtime: Runtime) -> dict[str, int]:
+    with runtime.database.read() as session:
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table)) or 0
+            for table in Base.metadata.sorted_tables
+            if table.name not in ("price_books", "plan_changes", "planned_plans")  # younger than where it goes back to
+        }
 
 
 def test_the_newest_migration_is_known_by_its_file() -> None:

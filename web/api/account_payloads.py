@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -128,6 +128,20 @@ class LedgerItem(BaseModel):
     price_version: str | None
     amounts: dict[str, Number]
     created_at: datetime
+
+
+class PriceBookAnswer(BaseModel):
+    """A version of the prices. `usd_per_mtok`: by provider and model, as texts, so that no digit is lost.
+
+    `content` is the canonical JSON of the rest, whose SHA-256 the version ends with the beginning of.
+    """
+
+    version: str
+    taken_at: datetime
+    markup: str
+    credit_value_cents: dict[str, str]
+    usd_per_mtok: dict[str, dict[str, Any]]
+    content: str
 
 
 class SignedInUser(BaseModel):

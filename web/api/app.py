@@ -19,6 +19,7 @@ from web.api import (
     runs,
     schedules,
     secrets,
+    statements,
     system,
     webhooks,
 )
@@ -58,6 +59,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         system,
         auth,
         accounts,
+        statements,
         api_keys,
         automation,
         pipelines,

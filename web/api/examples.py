@@ -148,9 +148,25 @@ ANSWERS: dict[str, Any] = {
         "id": "01a1f0c6-3e18-7a4c-95b2-08d7f1c6e3a9",
         "kind": "settle",
         "cause": RUN_ID,
-        "price_version": "2026-10-28",
+        "price_version": "2026-10-28.5f1c09ab27de",
         "amounts": {"held": -0.9, "spent": 0.037875, "available": 0.862125},
         "created_at": LATER,
+    },
+    "PriceBookAnswer": {
+        "version": "2026-10-28.5f1c09ab27de",
+        "taken_at": LATER,
+        "markup": "1.25",
+        "credit_value_cents": {"free": "1", "starter": "1", "pro": "0.8", "enterprise": "0.8"},
+        "usd_per_mtok": {
+            "anthropic/claude-haiku-4-5": {
+                "input": "1",
+                "output": "5",
+                "cached_input": "0.1",
+                "cache_write": "1.25",
+                "source": "genai-prices 0.2.3",
+            }
+        },
+        "content": '{"credit_value_cents":{"enterprise":"0.8",…',
     },
     "PipelineAnswer": {**PIPELINE_FACTS, "definition": PIPELINE},
     "PipelineItem": PIPELINE_FACTS,

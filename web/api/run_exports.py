@@ -80,7 +80,7 @@ def csv_lines(pages: Iterator[tuple[RunSummary, ...]]) -> Iterator[str]:
         rows = csv.writer(text)
         for run in page:
             item = run_item(run)
-            rows.writerow([_cell(item[name]) for name in COLUMNS])
+            rows.writerow([csv_cell(item[name]) for name in COLUMNS])
         yield text.getvalue()
 
 
@@ -95,5 +95,6 @@ def ndjson_lines(runtime: Runtime, owner_id: str, pages: Iterator[tuple[RunSumma
             yield json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _cell(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value for a cell of CSV that a spreadsheet does not take for a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -35,7 +35,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from core.credits.domain import micros_for
 from core.execution import tools
 from core.execution.calls import GRACE_SECONDS, mismatch
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
@@ -209,7 +208,7 @@ class _Work:
         catalogue, card = self._context.runtime.catalogue, self._call.card
         used = sum((catalogue.cost_usd(card, usage) or Decimal(0) for usage in self._usages), Decimal(0))
         most = used + worst_usd(catalogue, card, reads, writes)
-        if micros_for(most, self._context.claim.plan) > self._call.held_micros:
+        if self._context.claim.rates.micros(most) > self._call.held_micros:
             raise AgentLimit(
                 f"The next turn could cost more than the {self._call.held_micros / 1e6:g} credits held for the agent. "
                 "Raise max_turns or max_tokens, or ask for less in this step."
@@ -313,7 +312,7 @@ class _Work:
     def _ended(self, output: JsonValue = None, error: AppError | None = None) -> StepResult:
         call, reply = self._call, self._reply
         usages = tuple(self._usages)
-        cost = Cost.of(self._context.runtime.catalogue, call.card, usages, self._context.claim.plan, call.held_micros)
+        cost = Cost.of(self._context.claim, self._context.runtime.catalogue, call.card, usages, call.held_micros)
         return StepResult(
             output=output,
             raw="".join(self._streamed) or (reply.text if reply is not None else None),

@@ -22,7 +22,7 @@ def prepare(context: StepContext) -> Prepared:
         step,
         {**context.scope, "env": agent.shown_secrets(step, context.secrets)},
         funding=claim.funding,
-        plan=claim.plan,
+        rates=claim.rates,
         hash_=context.hash_,
         idempotency_key=context.cause,
         images=lambda card: images_of(context.runtime, card, _seen_files(context, step)),
@@ -58,7 +58,7 @@ def _seen_files(context: StepContext, step: LlmStep) -> list[FileView]:
 
 
 def _result(context: StepContext, call: PreparedCall, result: CallResult) -> StepResult:
-    cost = Cost.of(context.runtime.catalogue, call.card, result.usages, context.claim.plan, call.held_micros)
+    cost = Cost.of(context.claim, context.runtime.catalogue, call.card, result.usages, call.held_micros)
     return StepResult(
         output=result.parsed,
         raw=result.raw,

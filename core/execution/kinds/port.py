@@ -7,7 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from core.accounts.domain import OwnKey
-from core.credits.domain import charged_cents, micros_for
+from core.credits.domain import Metered
 from core.execution.changes import Claim
 from core.pipelines.definition import Definition, Step
 from core.platform.files.domain import FileView
@@ -23,18 +23,29 @@ Scope = dict[str, JsonValue]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a call costs: micro-credits to charge, and its price after markup in millionths of a US cent."""
+    """What a call costs: micro-credits to charge, its price after markup in millionths of a US cent, and what for."""
 
     micros: int = 0
     micro_cents: int = 0
     price_version: str | None = None
+    metered: Metered | None = None
 
     @classmethod
-    def of(cls, catalogue: Catalogue, card: ModelCard, usages: tuple[Usage, ...], plan: str, held: int) -> "Cost":
+    def of(cls, claim: Claim, catalogue: Catalogue, card: ModelCard, usages: tuple[Usage, ...], held: int) -> "Cost":
         """The cost of what a vendor reported. Micro-credits never pass what was held; own keys hold nothing."""
+        rates = claim.rates
         usd = sum((catalogue.cost_usd(card, usage) or Decimal(0) for usage in usages), Decimal(0))
-        cents = int((charged_cents(usd) * 1_000_000).to_integral_value(rounding=ROUND_CEILING))
-        return cls(min(micros_for(usd, plan), held), cents, card.price.as_of if card.price else None)
+        cents = int((rates.cents(usd) * 1_000_000).to_integral_value(rounding=ROUND_CEILING))
+        metered = Metered(
+            claim.pipeline_id,
+            rates.plan,
+            card.priced_as,
+            sum(usage.input_tokens for usage in usages),
+            sum(usage.cached_input_tokens for usage in usages),
+            sum(usage.cache_write_tokens for usage in usages),
+            sum(usage.output_tokens for usage in usages),
+        )
+        return cls(min(rates.micros(usd), held), cents, rates.version, metered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -168,14 +169,20 @@ def _usage(reported: Any) -> Usage:
         tokens(reported.cache_read_input_tokens or 0),
         tokens(reported.cache_creation_input_tokens or 0),
     )
-    return Usage(tokens(reported.input_tokens) + cached + written, tokens(reported.output_tokens), cached, written)
+    batch = getattr(reported, "service_tier", None) == "batch"
+    read = tokens(reported.input_tokens) + cached + written
+    return Usage(read, tokens(reported.output_tokens), cached, written, batch)
 
 
 def _merged(before: Usage | None, reported: Any) -> Usage:
     """The counts of a `message_delta` are cumulative; the input's may be missing."""
     output = tokens(reported.output_tokens)
-    if reported.input_tokens is not None:
-        return _usage(reported)
+    counted = reported.cache_read_input_tokens is not None and reported.cache_creation_input_tokens is not None
+    if reported.input_tokens is not None and (counted or before is None):
+        return replace(_usage(reported), batch=before is not None and before.batch)
     if before is None:
         raise TypeError("no input tokens were reported")
-    return Usage(before.input_tokens, output, before.cached_input_tokens, before.cache_write_tokens)
+    if reported.input_tokens is not None:
+        cached, written = before.cached_input_tokens, before.cache_write_tokens
+        return replace(before, input_tokens=tokens(reported.input_tokens) + cached + written, output_tokens=output)
+    return replace(before, output_tokens=output)

@@ -127,7 +127,7 @@ class OpenAIPort(SdkPort):
         if not isinstance(response, Response):
             malformed()
         if response.usage is not None:
-            progress.usage = _usage(response.usage)
+            progress.usage = _usage(response.usage, response.service_tier)
         if response.status == "failed" or response.error is not None:
             failed(
                 str(response.error.code) if response.error else "",
@@ -189,11 +189,12 @@ def is_strict(schema: Any) -> bool:
     return all(is_strict(part) for part in schema.values())
 
 
-def _usage(reported: Any) -> Usage:
+def _usage(reported: Any, service_tier: str | None) -> Usage:
     details = reported.input_tokens_details
     return Usage(
         tokens(reported.input_tokens),
         tokens(reported.output_tokens),
         tokens(getattr(details, "cached_tokens", None) or 0),
         tokens(getattr(details, "cache_write_tokens", None) or 0),
+        batch=service_tier == "flex",  # billed as a batch ("Flex processing")
     )

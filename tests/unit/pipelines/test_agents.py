@@ -1,10 +1,12 @@
 """Agents in a definition: what is accepted, and what is an error before anything runs."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from core.credits.prices import content_of, read_book
 from core.execution.preparation import most_micros, turn_bounds
 from core.pipelines.definition import Definition, LlmStep
 from core.pipelines.kinds.llm import Agent
@@ -14,6 +16,7 @@ from core.providers.domain import ModelCard, ProviderConfig
 from tests.unit.pipelines.models import check, only_error
 
 CATALOGUE = Catalogue(ProviderConfig("sk", None, "sk"))
+RATES = read_book("now", datetime(2026, 1, 1, tzinfo=UTC), content_of(CATALOGUE.prices())).rates("starter")
 
 
 def source(agent: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -96,9 +99,9 @@ def test_turns_read_what_was_said_before_and_never_more_than_the_model_can() -> 
 def test_what_is_held_grows_with_each_limit() -> None:
     def held(**limits: int) -> int:
         agent = Agent.model_validate({"tools": ["curl"], "max_turns": 3, "max_tool_calls": 2, **limits})
-        return most_micros(CATALOGUE, card(), "starter", 1_000, 500, repairs=False, agent=agent)
+        return most_micros(CATALOGUE, card(), RATES, 1_000, 500, repairs=False, agent=agent)
 
-    plain = most_micros(CATALOGUE, card(), "starter", 1_000, 500, repairs=False)
+    plain = most_micros(CATALOGUE, card(), RATES, 1_000, 500, repairs=False)
     assert plain == held(max_turns=1) < held() < held(max_turns=4)
     assert held() < held(max_tool_calls=3)
 
