@@ -21,6 +21,7 @@ with engine.connect().execution_options(stepiq_write=True) as connection:
             target_metadata=Base.metadata,
             render_as_batch=is_sqlite,
             compare_type=True,
+            transactional_ddl=True,  # on SQLite too, for which Alembic does not expect it
             transaction_per_migration=False,
         )
         with context.begin_transaction():
