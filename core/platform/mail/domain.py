@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "recovery_codes": Kind(frozenset({"left", "when", "security_url"}), timedelta(days=3)),
     "second_factor_off": Kind(frozenset({"when", "security_url"}), timedelta(days=3)),
     "usage_alert": Kind(frozenset({"percent", "used", "granted", "renews", "usage_url"}), timedelta(days=3)),
+    "payment_failed": Kind(frozenset({"plan", "until", "billing_url"}), timedelta(days=3)),
     "privacy_request": Kind(frozenset({"right", "received", "due", "privacy_url"}), timedelta(days=7)),
     "policy_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
     "schedule_capped": Kind(frozenset({"schedule", "reason", "schedules_url"}), timedelta(days=3)),
