@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.accounts.domain import PLANS, ROLES, Account, InvitationView, SessionView
+from core.accounts.domain import ROLES, Account, InvitationView, SessionView
 from core.accounts.invitations import invite, list_invitations, revoke_invitation
 from core.accounts.new_accounts import default_plan
+from core.accounts.plans import PLANS
 from core.accounts.queries import list_accounts
 from core.accounts.roles import set_roles
 from core.bootstrap import get_runtime
@@ -69,7 +70,8 @@ def _draw_invite(confirmed: bool) -> None:
                 "Invite an address", key="invite-email", width=320, placeholder="name@example.org", autocomplete="off",
                 help="Empty: nothing is mailed, and whoever has the link may use it.",
             )  # fmt: skip
-            st.selectbox("Plan", PLANS, index=PLANS.index(default_plan(get_runtime())), key="invite-plan", width=160)
+            names = list(PLANS)
+            st.selectbox("Plan", names, index=names.index(default_plan(get_runtime())), key="invite-plan", width=160)
             st.form_submit_button("Invite", type="primary", on_click=_invite)
         if confirmed:
             st.pills("Roles", ROLES, selection_mode="multi", key="invite-roles", format_func=SAYS.__getitem__)

@@ -2,6 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from core.credits.queries import has_due_months, has_due_plans
+from core.execution.automation import has_unplanned_schedules
+from core.credits.payments.events import has_waiting_events
 from core.execution.reviews import has_due_reviews
 from core.execution.schedules import has_due_schedules
 from core.platform.jobs.domain import Job
@@ -13,13 +16,19 @@ from jobs import (
     job_history,
     key_cleanup,
     mail_outbox,
+    payment_check,
+    payment_events,
+    monthly_grants,
+    plan_changes,
     review_deadlines,
     schedules,
     session_cleanup,
+    unusual_spend,
 )
 
 OFTEN = timedelta(seconds=5)
 MINUTE = timedelta(minutes=1)
+TEN_MINUTES = timedelta(minutes=10)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
@@ -29,10 +38,20 @@ def has_mail(runtime: Runtime, _now: datetime) -> bool:
     return has_due(runtime)
 
 
+def has_plan_work(runtime: Runtime, now: datetime) -> bool:
+    """Whether the day of a plan has come, or schedules are awake that their owner's plan has no more."""
+    return has_due_plans(runtime, now) or has_unplanned_schedules(runtime, now)
+
+
 JOBS = (
     Job("schedules", "Starts the runs that schedules are due for.", OFTEN, schedules.run, has_due_schedules),
     Job("mail_outbox", "Sends the mails whose time has come.", OFTEN, mail_outbox.run, has_mail),
     Job("review_deadlines", "Answers reviews whose time is over.", MINUTE, review_deadlines.run, has_due_reviews),
+    Job("plan_changes", "Changes the plans that were announced for today.", MINUTE, plan_changes.run, has_plan_work),
+    Job("monthly_grants", "Grants the credits of months that begin.", TEN_MINUTES, monthly_grants.run, has_due_months),
+    Job("unusual_spend", "Tells people who spend far more than usual.", HOUR, unusual_spend.run),
+    Job("payment_events", "Works off what Stripe told of and sends refunds.", MINUTE, payment_events.run, has_waiting_events),
+    Job("payment_check", "Compares every subscription with Stripe.", DAY, payment_check.run),
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("file_cleanup", "Deletes files that no run needs any more.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),

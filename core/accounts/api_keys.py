@@ -10,8 +10,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
 
 from core.accounts.audit import record_act
-from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey, check_automation
+from core.accounts.domain import SCOPES, Account, ApiKeyView, KeyHolder, NewApiKey
 from core.accounts.models import AccountRow, ApiKeyRow
+from core.accounts.plans import check_automation
 from core.accounts.postings import lock_person
 from core.accounts.queries import account_view
 from core.platform.idempotency import Once, answer_once
@@ -43,7 +44,7 @@ def create_api_key(
 
     Raises InvalidInput, Forbidden PLAN_LIMIT on the Free plan, LimitExceeded.
     """
-    check_automation(owner)
+    check_automation(owner.plan)
     shown, now = name.strip(), runtime.clock.now()
     if not shown or len(shown) > LONGEST_NAME or not shown.isprintable():
         raise InvalidInput("INVALID_NAME", f"Give the key a name of 1 to {LONGEST_NAME} characters.", field="name")

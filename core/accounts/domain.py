@@ -4,18 +4,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal, get_args
 from unicodedata import category
 
 from email_validator import EmailNotValidError, validate_email
 from zxcvbn import zxcvbn
 
-from core.shared.errors import Forbidden, InvalidInput
+from core.shared.errors import InvalidInput
 from core.shared.masking import MIN_LENGTH
 from core.shared.money import MICROS, micros_from_credits
 
-PLANS = ("free", "starter", "pro", "enterprise")
 ROLES = ("admin", "privacy_admin", "accounting")
 LANGUAGES = ("en", "fr")
+Funding = Literal["own_first", "platform_first", "own_only"]
+FUNDINGS: tuple[Funding, ...] = get_args(Funding)
 SESSION_LIFE = timedelta(days=14)
 LONGEST_SESSION = timedelta(days=90)
 """However often a sign-in is renewed, after this the password is asked for again."""
@@ -45,6 +47,8 @@ class Account:
     is_operator: bool = False
     confirm_above_micros: int = CONFIRM_ABOVE_MICROS
     """A run whose quoted maximum is above this is confirmed before it starts."""
+    funding: Funding = "own_first"
+    """Whose model key runs use: the person's own or the platform's first, or their own only."""
     language: str = "en"
     """Of the mails this person gets."""
     has_second_factor: bool = False
@@ -165,13 +169,6 @@ class AuditProof:
     problems: tuple[str, ...]
 
 
-def check_automation(account: Account) -> None:
-    """Raises Forbidden PLAN_LIMIT where the plan lets nothing but its owner start a run."""
-    if account.plan == "free":
-        message = "The Free plan has no schedules, webhooks and API keys. The Starter plan and those above it have."
-        raise Forbidden("PLAN_LIMIT", message)
-
-
 SCOPES = ("pipelines:read", "pipelines:write", "pipelines:execute", "webhooks:trigger")
 """What an API key may be allowed to do."""
 
@@ -266,6 +263,13 @@ def clean_language(language: str) -> str:
     if language not in LANGUAGES:
         raise InvalidInput("UNKNOWN_LANGUAGE", f"Choose one of {', '.join(LANGUAGES)}.", field="language")
     return language
+
+
+def clean_funding(funding: str) -> Funding:
+    """Whose model keys runs use. Raises InvalidInput."""
+    if funding not in FUNDINGS:
+        raise InvalidInput("UNKNOWN_FUNDING", f"Choose one of {', '.join(FUNDINGS)}.", field="funding")
+    return funding
 
 
 def clean_roles(roles: Iterable[str]) -> tuple[str, ...]:

@@ -9,13 +9,14 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
-from core.accounts.domain import PLANS, Admission, InvitationView, SessionView, clean_email, clean_language, clean_roles
+from core.accounts.domain import Admission, InvitationView, SessionView, clean_email, clean_language, clean_roles
 from core.accounts.models import InvitationRow
 from core.accounts.new_accounts import default_plan
+from core.accounts.plans import check_plan
 from core.accounts.roles import check_admin
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
-from core.shared.errors import Forbidden, InvalidInput, NotFound
+from core.shared.errors import Forbidden, NotFound
 
 INVITATION_LIFE = timedelta(days=7)
 
@@ -35,8 +36,7 @@ def invite(
     """
     check_admin(runtime, by, confirmed=bool(roles))
     wanted = plan or default_plan(runtime)
-    if wanted not in PLANS:
-        raise InvalidInput("UNKNOWN_PLAN", f"Choose one of the plans {', '.join(PLANS)}.", field="plan")
+    check_plan(wanted)
     address = clean_email(email) if email and email.strip() else None
     token, row_id, now = secrets.token_urlsafe(24), runtime.ids.new(), runtime.clock.now()
     row = InvitationRow(

@@ -46,6 +46,9 @@ class AccountRow(Base):
     confirm_above_micros: Mapped[int | None] = mapped_column(
         BigInteger, info=personal("user.account.settings", ACCOUNT, "Cost above which a run asks first")
     )
+    funding: Mapped[str | None] = mapped_column(
+        String(20), info=personal("user.account.settings", "service", "Whose model key runs use first")
+    )
     language: Mapped[str | None] = mapped_column(
         String(2), info=personal("user.account.settings", ACCOUNT, "Language of mails")
     )

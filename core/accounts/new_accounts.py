@@ -3,11 +3,11 @@
 from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
-from core.accounts.domain import PLANS, check_password, clean_email, clean_language, clean_name, clean_roles
+from core.accounts.domain import check_password, clean_email, clean_language, clean_name, clean_roles
 from core.accounts.hashing import hash_password
 from core.accounts.models import AccountRow
+from core.accounts.plans import check_plan
 from core.platform.runtime import Runtime
-from core.shared.errors import InvalidInput
 
 
 def default_plan(runtime: Runtime) -> str:
@@ -29,8 +29,7 @@ def new_account(
     """A row to be added. Hashing takes its time, so it is made outside any transaction. Raises InvalidInput."""
     address, shown = clean_email(email), clean_name(name)
     check_password(password, hints=(address, shown or ""))
-    if plan not in PLANS:
-        raise InvalidInput("UNKNOWN_PLAN", f"Choose one of the plans {', '.join(PLANS)}.", field="plan")
+    check_plan(plan)
     account_id = runtime.ids.new()
     runtime.vault.adopt(account_id)
     return AccountRow(

@@ -1,8 +1,8 @@
-"""What a person may change about themselves at once: name, language of mails, the confirm limit."""
+"""What a person may change about themselves at once: name, language of mails, the confirm limit, whose keys."""
 
 from sqlalchemy import update
 
-from core.accounts.domain import Account, clean_language, clean_name, confirm_limit
+from core.accounts.domain import Account, clean_funding, clean_language, clean_name, confirm_limit
 from core.accounts.models import AccountRow
 from core.accounts.queries import get_account
 from core.platform.runtime import Runtime
@@ -15,6 +15,7 @@ def update_profile(
     name: str | None = None,
     language: str | None = None,
     confirm_above_credits: float | None = None,
+    funding: str | None = None,
 ) -> Account:
     """Change what is given; an empty name takes it away. Raises InvalidInput, and changes nothing then."""
     values: dict[str, object] = {}
@@ -25,6 +26,8 @@ def update_profile(
         values["language"] = clean_language(language)
     if confirm_above_credits is not None:
         values["confirm_above_micros"] = confirm_limit(confirm_above_credits)
+    if funding is not None:
+        values["funding"] = clean_funding(funding)
     if values:
         with runtime.database.write() as session:
             session.execute(update(AccountRow).where(AccountRow.id == owner_id).values(values))

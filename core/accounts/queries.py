@@ -6,7 +6,7 @@ from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Table, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Table, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import (
@@ -19,6 +19,7 @@ from core.accounts.domain import (
     SessionInfo,
     SessionView,
     clean_email,
+    clean_funding,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
 from core.accounts.tokens import read_token
@@ -60,6 +61,7 @@ def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
         created_at=row.created_at,
         is_operator=row.is_operator,
         confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
+        funding=clean_funding(row.funding or "own_first"),
         language=row.language or "en",
         has_second_factor=row.totp_on_at is not None,
         password_changed_at=row.password_changed_at,
@@ -161,6 +163,11 @@ def plans_of(runtime: Runtime, account_ids: Collection[str]) -> dict[str, str]:
     with runtime.database.read() as session:
         rows = session.execute(select(AccountRow.id, AccountRow.plan).where(AccountRow.id.in_(list(account_ids))))
         return dict(rows.tuples().all())
+
+
+def people_on(plans: Collection[str]) -> Select[str]:
+    """The ids of those who have one of some plans, for a condition of another room's query; never the operator."""
+    return select(AccountRow.id).where(AccountRow.plan.in_(plans), AccountRow.is_operator.is_(False))
 
 
 def get_operator(runtime: Runtime) -> Account:

@@ -9,46 +9,51 @@ from typing import cast
 from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
+from core.accounts.plans import PLANS
 from core.accounts.queries import account_of
-from core.credits.booking import is_booked
-from core.credits.domain import PLANS, crossed_percent, month_cause, month_number, month_start
+from core.credits.domain import crossed_percent
 from core.credits.models import CreditAccount
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
-from core.shared.money import MICROS, format_credits
+from core.shared.money import format_credits
 
 USAGE = "/app/usage"
 _account = cast(Table, CreditAccount.__table__)
-USED = select(_account.c.spent_micros - _account.c.month_began_micros).where(
-    _account.c.owner_id == bindparam("b_owner")
-)
+MONTH = select(
+    (_account.c.spent_micros - _account.c.month_began_micros).label("used"),
+    _account.c.month_granted_micros.label("granted"),
+    _account.c.month_ends_at,
+    _account.c.month_plan,
+).where(_account.c.owner_id == bindparam("b_owner"))
 
 
 def alert_usage(runtime: Runtime, session: Session, owner_id: str, plan: str, spent: int) -> None:
-    """Mail the highest threshold that the last `spent` micro-credits crossed; once a threshold, plan and month.
+    """Mail the highest threshold that the last `spent` micro-credits crossed; once a threshold and month.
 
+    The share is of what the month was granted, a raised plan's top-up included; who is raised is told anew.
     Joins the transaction that booked them, after it did.
     """
-    monthly = PLANS[plan].monthly_credits
-    if monthly is None:
+    if PLANS[plan].monthly_credits is None:
         return
-    used = session.connection().execute(USED, {"b_owner": owner_id}).scalar()
-    percent = None if used is None else crossed_percent(used - spent, used, monthly * MICROS)
-    if used is None or percent is None:
+    month = session.connection().execute(MONTH, {"b_owner": owner_id}).one_or_none()
+    if month is None or not month.granted or month.used is None or month.month_ends_at <= runtime.clock.now():
+        return  # of a month that is over nothing is left to look after
+    percent = crossed_percent(month.used - spent, month.used, month.granted)
+    if percent is None:
         return
     account = account_of(runtime, session, owner_id)
-    month = month_number(account.created_at, runtime.clock.now())
-    granted = is_booked(session.connection(), "grant", month_cause(owner_id, plan, month))
-    if not account.email or account.plan != plan or not granted:
-        return  # the run was begun on a plan, or in a month, that is over: nothing is left to look after
+    if not account.email or PLANS[account.plan].monthly_credits is None:
+        return
     values = {
         "percent": str(percent),
-        "used": format_credits(used),
-        "granted": format_credits(monthly * MICROS),
-        "renews": f"{month_start(account.created_at, month + 1):%Y-%m-%d}",
+        "used": format_credits(month.used),
+        "granted": format_credits(month.granted),
+        "renews": f"{month.month_ends_at:%Y-%m-%d}",
         "usage_url": runtime.settings.public_url + USAGE,
     }
+    ends = f"{month.month_ends_at:%Y-%m-%d}"
     enqueue_mail(
         runtime, session, kind="usage_alert", to=account.email, values=values,
-        cause=f"usage_alert:{owner_id}:{plan}:{month}:{percent}", account_id=owner_id, language=account.language,
+        cause=f"usage_alert:{owner_id}:{month.month_plan}:{ends}:{percent}", account_id=owner_id,
+        language=account.language,
     )  # fmt: skip

@@ -13,12 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from core.credits.chain import START, Link, hash_link
-from core.credits.domain import InsufficientCredits
+from core.credits.domain import too_few_credits
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
 from core.shared.errors import InvariantViolated
-from core.shared.money import format_credits
 
 COLUMNS = ("available", "held", "spent", "granted", "purchased", "expired")
 GUARDED = ("available", "held", "spent")
@@ -166,8 +165,4 @@ def _key(kind: str, cause: str) -> str:
 def _refuse(needed: int, left: int) -> None:
     if needed <= left:
         raise InvariantViolated("LEDGER_RACE", "The account was changed without its lock.")
-    raise InsufficientCredits(
-        "INSUFFICIENT_CREDITS",
-        f"This needs up to {format_credits(needed)} and {format_credits(left)} are left. "
-        "Lower max_tokens, use the demo model or your own vendor key, or get more credits.",
-    )
+    raise too_few_credits("This", needed, left)

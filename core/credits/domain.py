@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
+from core.accounts.plans import PLANS, Plan
+from core.credits.plan_words import Difference, differences, logs_go_before
 from core.shared.errors import LimitExceeded
-from core.shared.money import MICROS
+from core.shared.money import MICROS, format_credits
 
 MARKUP = Decimal("1.25")
 ALERT_PERCENTS = (50, 80, 100)
@@ -18,26 +20,13 @@ class InsufficientCredits(LimitExceeded):
     """The next call cannot be held from what is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a plan allows. None is unlimited.
-
-    `credit_value_cents`: US cents of usage that a credit buys. `log_days`: how long runs and their files are kept.
-    """
-
-    name: str
-    monthly_credits: int | None
-    runs_a_day: int | None
-    credit_value_cents: Decimal
-    log_days: int
-
-
-PLANS: dict[str, Plan] = {
-    "free": Plan("free", 100, 10, Decimal("1"), 90),
-    "starter": Plan("starter", 2_000, 100, Decimal("1"), 365),
-    "pro": Plan("pro", 8_000, 500, Decimal("0.8"), 365),
-    "enterprise": Plan("enterprise", None, None, Decimal("0.8"), 365),
-}
+def too_few_credits(what: str, needed: int, left: int) -> InsufficientCredits:
+    """The refusal of a call that could cost more than there is, and what helps."""
+    return InsufficientCredits(
+        "INSUFFICIENT_CREDITS",
+        f"{what} needs up to {format_credits(needed)} and {format_credits(left)} are left. Lower max_tokens, use the "
+        "demo model or your own vendor key, wait for the next month’s credits, or choose a larger plan.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +76,12 @@ class PlannedChange:
     @property
     def logs_go_before(self) -> datetime | None:
         """On the day of the change, runs older than this are deleted; None where they are kept as long as now."""
-        days = self.then.log_days
-        return self.at - timedelta(days=days) if days < self.now.log_days else None
+        return logs_go_before(self.now, self.then, self.at)
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """All that changes, in words."""
+        return differences(self.now, self.then)
 
 
 @dataclass(frozen=True, slots=True)

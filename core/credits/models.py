@@ -2,7 +2,17 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -65,7 +75,17 @@ class LedgerTransaction(Base):
     """One movement: its kind, its cause, and a key that makes a repetition impossible."""
 
     __tablename__ = "ledger_transactions"
-    __table_args__ = (Index(None, "owner_id", "id"), UniqueConstraint("owner_id", "number"))
+    __table_args__ = (
+        Index(None, "owner_id", "id"),
+        Index(
+            "ix_ledger_transactions_settled",
+            "owner_id",
+            "created_at",
+            sqlite_where=text("kind = 'settle'"),
+            postgresql_where=text("kind = 'settle'"),
+        ),
+        UniqueConstraint("owner_id", "number"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))

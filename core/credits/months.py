@@ -6,12 +6,14 @@ looking (the installation was down) only the one that goes on is granted: the ot
 
 from datetime import UTC, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.plans import GRANTED, PLANS
+from core.accounts.queries import people_on
 from core.credits import postings
-from core.credits.domain import PLANS, month_cause, month_number, month_start, prorated
+from core.credits.domain import month_cause, month_number, month_start, prorated
 from core.credits.models import CreditAccount
 from core.platform.runtime import Runtime
 from core.shared.money import MICROS
@@ -54,6 +56,14 @@ def top_up_month(runtime: Runtime, session: Session, owner: Account, plan: str, 
         return 0
     _note(session, owner.id, month_plan=plan, month_granted_micros=month.month_granted_micros + micros)
     return micros
+
+
+def due_months(now: datetime) -> Select[str]:
+    """The ids of the people whose month is still to be granted."""
+    people = people_on(GRANTED).subquery()
+    late = or_(CreditAccount.month_ends_at.is_(None), CreditAccount.month_ends_at <= now)
+    joined = people.outerjoin(CreditAccount, CreditAccount.owner_id == people.c.id)
+    return select(people.c.id).select_from(joined).where(late).order_by(people.c.id)
 
 
 def _ends_at(session: Session, owner_id: str) -> datetime:

@@ -12,14 +12,15 @@ from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
+from core.accounts.plans import check_plan
 from core.accounts.postings import change_plan, locked_account
 from core.accounts.queries import account_of
-from core.credits.domain import PLANS
 from core.credits.models import PlanChange, PlannedPlan
 from core.credits.months import begin_due_month, top_up_month
+from core.credits.plan_mails import tell_announced, tell_changed
 from core.credits.postings import lock_account
 from core.platform.runtime import Runtime
-from core.shared.errors import InvalidInput, NotFound
+from core.shared.errors import NotFound
 
 
 def set_plan(
@@ -29,8 +30,8 @@ def set_plan(
 
     Raised: the month's credits are topped up by the difference, prorated by what is left of the month.
     Lowered: only the limits change now; the month's credits stay until it ends.
-    What was announced before is forgotten: this was decided later. Raises NotFound for who has no account (any more),
-    InvalidInput for a plan there is not.
+    What was announced before is forgotten: this was decided later. The person is told by mail.
+    Raises NotFound for who has no account (any more), InvalidInput for a plan there is not.
     """
     owner = _locked(runtime, session, owner_id, plan)
     same = (PlanChange.owner_id == owner_id, PlanChange.cause == cause)
@@ -40,10 +41,9 @@ def set_plan(
     top_up_month(runtime, session, owner, plan, cause=f"raised:{owner_id}:{cause}")
     change_plan(session, owner_id, plan)
     begin_due_month(runtime, session, replace(owner, plan=plan))  # where the plan before counted nothing
-    now = runtime.clock.now()
-    session.add(
-        PlanChange(id=runtime.ids.new(), owner_id=owner_id, before=owner.plan, plan=plan, cause=cause, created_at=now)
-    )
+    change_id, now = runtime.ids.new(), runtime.clock.now()
+    session.add(PlanChange(id=change_id, owner_id=owner_id, before=owner.plan, plan=plan, cause=cause, created_at=now))
+    tell_changed(runtime, session, owner, plan, change_id)
     session.execute(delete(PlannedPlan).where(PlannedPlan.owner_id == owner_id))
     record_act(
         runtime, session, "plan.changed", actor_id=actor_id, subject_id=owner_id, before=owner.plan, plan=plan
@@ -54,7 +54,8 @@ def set_plan(
 def plan_at(runtime: Runtime, session: Session, owner_id: str, plan: str, *, at: datetime, cause: str) -> None:
     """Announce a plan from a later time (the end of a paid period). A newer announcement replaces an older one.
 
-    The plan that the person has already is no announcement: it takes one back. Raises as `set_plan` does.
+    The plan that the person has already is no announcement: it takes one back. The person is told by mail what will
+    change. Raises as `set_plan` does.
     """
     owner = _locked(runtime, session, owner_id, plan)
     if owner.plan == plan:
@@ -65,9 +66,22 @@ def plan_at(runtime: Runtime, session: Session, owner_id: str, plan: str, *, at:
         return
     now = runtime.clock.now()
     session.merge(PlannedPlan(owner_id=owner_id, plan=plan, at=at, cause=cause, created_at=now))
+    tell_announced(runtime, session, owner, plan, at)
     record_act(
         runtime, session, "plan.announced", actor_id=None, subject_id=owner_id, plan=plan, day=f"{at:%Y-%m-%d}"
     )  # fmt: skip
+
+
+def apply_planned(runtime: Runtime, session: Session, owner_id: str) -> bool:
+    """Change to the announced plan whose day has come; False where that was done, or taken back, meanwhile."""
+    lock_account(session, owner_id)
+    mine = select(PlannedPlan).where(PlannedPlan.owner_id == owner_id, PlannedPlan.at <= runtime.clock.now())
+    planned = session.scalar(mine.execution_options(populate_existing=True))
+    if planned is None:
+        return False
+    plan, cause = planned.plan, f"announced:{planned.at.isoformat()}:{planned.cause}"[:200]
+    session.delete(planned)
+    return set_plan(runtime, session, owner_id, plan, cause=cause)
 
 
 def cancel_planned(runtime: Runtime, session: Session, owner_id: str) -> bool:
@@ -82,8 +96,7 @@ def cancel_planned(runtime: Runtime, session: Session, owner_id: str) -> bool:
 
 def _locked(runtime: Runtime, session: Session, owner_id: str, plan: str) -> Account:
     """The person, to be changed by nobody else until the transaction ends."""
-    if plan not in PLANS:
-        raise InvalidInput("UNKNOWN_PLAN", f"Choose one of the plans {', '.join(PLANS)}.", field="plan")
+    check_plan(plan)
     account_of(runtime, session, owner_id)  # no credit account is opened for who is not there
     lock_account(session, owner_id)
     owner = locked_account(runtime, session, owner_id)

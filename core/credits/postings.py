@@ -7,9 +7,9 @@ how much of it came from there; what it gives back after its month is over has e
 
 from sqlalchemy.orm import Session
 
+from core.accounts.plans import PLANS
 from core.credits.alerts import alert_usage
 from core.credits.booking import Movement, hold_of, lock, post
-from core.credits.domain import PLANS
 from core.platform.runtime import Runtime
 from core.shared.errors import InvariantViolated
 

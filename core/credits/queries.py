@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS
 from core.credits.chain import START, Link, hash_link
-from core.credits.domain import PLANS, Balance, MovementView, PlannedChange, PlanStanding
+from core.credits.domain import Balance, MovementView, PlannedChange, PlanStanding
 from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction, PlanChange, PlannedPlan
+from core.credits.months import due_months
 from core.platform.runtime import Runtime
 from core.shared.clock import iso_z
 from core.shared.pages import Page
@@ -44,6 +47,18 @@ def plan_standing(runtime: Runtime, owner: Account) -> PlanStanding:
         planned = session.get(PlannedPlan, owner.id)
     then = None if planned is None else PlannedChange(planned.plan, planned.at, PLANS[owner.plan], PLANS[planned.plan])
     return PlanStanding(owner.plan, since or owner.created_at, then)
+
+
+def has_due_months(runtime: Runtime, now: datetime) -> bool:
+    """Whether somebody's month of credits is to be granted."""
+    with runtime.database.read() as session:
+        return session.scalar(due_months(now).limit(1)) is not None
+
+
+def has_due_plans(runtime: Runtime, now: datetime) -> bool:
+    """Whether the day of some announced plan has come."""
+    with runtime.database.read() as session:
+        return session.scalar(select(PlannedPlan.owner_id).where(PlannedPlan.at <= now).limit(1)) is not None
 
 
 def list_ledger(runtime: Runtime, owner_id: str, limit: int, cursor: str | None = None) -> Page[MovementView]:

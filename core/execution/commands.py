@@ -10,9 +10,10 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS, check_runs, check_steps
 from core.accounts.postings import note_secrets_used
 from core.credits.commands import grant_month
-from core.credits.domain import PLANS, InsufficientCredits
+from core.credits.domain import too_few_credits
 from core.credits.models import CreditAccount
 from core.credits.postings import lock_account
 from core.execution import errors, journal, leases
@@ -27,14 +28,13 @@ from core.execution.quotes import quote
 from core.execution.secrets import check_secrets
 from core.execution.selection import select_steps
 from core.pipelines.commands import accept
-from core.pipelines.definition import Definition, read_definition, to_dict
+from core.pipelines.definition import Definition, read_definition, to_dict, walk_steps
 from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
 from core.pipelines.queries import get_pipeline, runnable_version
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, Conflict, InvalidInput
-from core.shared.money import format_credits
 from core.shared.types import JsonValue
 
 ADD_RUN = insert(journal.RUNS)
@@ -268,6 +268,9 @@ def _create(
 ) -> str:
     checked = check_input(definition, input_data)
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
+    if not owner.is_operator:
+        for each in (definition, *called.values()):  # saved on a larger plan
+            check_steps(owner.plan, sum(1 for _ in walk_steps(each.steps)))
     secret_names = check_secrets(runtime, owner, pipeline_id, (definition, *called.values()))
     funding = funding_of(runtime, owner, definition, called.values())
     grant_month(runtime, owner)
@@ -337,13 +340,11 @@ def _create(
 
 
 def _check_day(session: Session, owner: Account, now: datetime) -> None:
-    limit = PLANS[owner.plan].runs_a_day
-    if limit is None or owner.is_operator:
+    if owner.is_operator:
         return
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     today = (RunRow.owner_id == owner.id, RunRow.created_at >= midnight)
-    if (session.scalar(select(func.count()).where(*today)) or 0) >= limit:
-        raise errors.too_many_runs(owner.plan, limit)
+    check_runs(owner.plan, session.scalar(select(func.count()).where(*today)) or 0)
 
 
 def _check_first_step(session: Session, owner: Account, needed: int) -> None:
@@ -352,11 +353,7 @@ def _check_first_step(session: Session, owner: Account, needed: int) -> None:
         return
     left = session.scalar(select(CreditAccount.available_micros).where(CreditAccount.owner_id == owner.id)) or 0
     if left < needed:
-        raise InsufficientCredits(
-            "INSUFFICIENT_CREDITS",
-            f"The first step needs up to {format_credits(needed)} and {format_credits(left)} are left. "
-            "Lower max_tokens, use the demo model or your own vendor key, or get more credits.",
-        )
+        raise too_few_credits("The first step", needed, left)
 
 
 def _keep_outputs(runtime: Runtime, session: Session, run: RunRow, source_id: str, step_ids: list[str]) -> None:

@@ -11,13 +11,13 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from core.accounts.plans import PLANS
 from core.accounts.postings import lock_person
 from core.execution.caps import check_within, lock_caller_cap, set_cap
 from core.execution.models import ScheduleRow
 from core.pipelines.cron import next_times
 from core.pipelines.definition import Schedule
 from core.pipelines.following import NewestVersion
-from core.pipelines.plan_limits import limits_of
 from core.platform.runtime import Runtime
 from core.shared.types import JsonValue
 
@@ -46,7 +46,7 @@ class DefinitionSchedules:
         with session.no_autoflush:
             cap = lock_caller_cap(session, owner.id, newest.key_id)
         before = (row.enabled, row.cron_expression, row.timezone)
-        _write(row, wanted, now, allowed=limits_of(owner.plan).schedules)
+        _write(row, wanted, now, allowed=PLANS[owner.plan].automation)
         if made and cap is not None:
             set_cap(row, cap, newest.key_id, cap)
         elif row.enabled and before != (row.enabled, row.cron_expression, row.timezone):

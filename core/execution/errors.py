@@ -46,9 +46,3 @@ def beyond_key_cap(cap: int, what: str) -> Forbidden:
         "with a key that has no cap."
     )
     return Forbidden("KEY_CAP", text)
-
-
-def too_many_runs(plan: str, limit: int) -> LimitExceeded:
-    """The plan's runs of a day are used up."""
-    text = f"The {plan} plan has {limit} runs a day. The count starts again at midnight UTC; a larger plan has more."
-    return LimitExceeded("PLAN_LIMIT", text, limit="runs_a_day")

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from core.accounts.plans import PLANS
 from core.accounts.queries import plans_of
-from core.credits.domain import PLANS
 from core.platform.files.commands import delete_unused
 from core.platform.files.queries import owners_with_unused
 from core.platform.runtime import Runtime

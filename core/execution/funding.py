@@ -14,6 +14,8 @@ def funding_of(
 ) -> dict[str, str]:
     """Mode by provider: own_key, platform, free, or none where there is no key at all.
 
+    Whose key comes first the person chose. Who chose only their own is never served by the platform's: without a key
+    of theirs such a step fails and says so.
     The operator of the command line uses the environment's keys as own keys: no credits.
     """
     models = set().union(*(models_of(each) for each in (definition, *called)))
@@ -21,15 +23,18 @@ def funding_of(
     own = own_key_providers(runtime, owner.id)
     funding: dict[str, str] = {}
     for card in filter(None, cards):
-        if card.free:
-            funding[card.provider] = "free"
-        elif card.provider in own:
-            funding[card.provider] = "own_key"
-        elif runtime.catalogue.platform_key_available(card.provider):
-            funding[card.provider] = "operator" if owner.is_operator else "platform"
-        else:
-            funding[card.provider] = "none"
+        ours = runtime.catalogue.platform_key_available(card.provider)
+        funding[card.provider] = "free" if card.free else _mode(owner, has_own=card.provider in own, ours=ours)
     return funding
+
+
+def _mode(owner: Account, *, has_own: bool, ours: bool) -> str:
+    platform = "operator" if owner.is_operator else "platform"
+    if owner.funding == "own_only":
+        return "own_key"
+    if ours and (owner.funding == "platform_first" or not has_own):
+        return platform
+    return "own_key" if has_own else "none"
 
 
 def models_of(definition: Definition) -> set[str | None]:

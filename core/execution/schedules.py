@@ -14,7 +14,8 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.accounts.automation import automation_paused_at, paused_accounts
-from core.accounts.domain import Account, check_automation
+from core.accounts.domain import Account
+from core.accounts.plans import check_automation
 from core.accounts.postings import lock_person
 from core.accounts.queries import address_of, get_account
 from core.execution import errors
@@ -74,7 +75,7 @@ def create_schedule(
     Raises InvalidInput, NotFound, Forbidden PLAN_LIMIT and KEY_CAP, LimitExceeded.
     `key_id`: the API key that asks, where no person does. What it makes has its cap or a lower one, and counts for it.
     """
-    check_automation(owner)
+    check_automation(owner.plan)
     now, schedule_id = runtime.clock.now(), runtime.ids.new()
     content = _checked(runtime, owner, pipeline_id, name, cron_expression, timezone, input_data or {})
     row = ScheduleRow(
@@ -132,7 +133,7 @@ def update_schedule(
     use = known.enabled if enabled is None else enabled
     anything = any(given is not None for given in (*written, enabled))
     if anything and use:
-        check_automation(owner)
+        check_automation(owner.plan)
     if not known.from_definition and anything and (use or any(given is not None for given in written)):
         # To let one rest is always possible, also when its pipeline is gone.
         _checked(
@@ -271,7 +272,7 @@ def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
     for time in chosen:
         moved |= {"last_at": time, "last_error_code": None}
         try:
-            check_automation(owner)
+            check_automation(owner.plan)
             key = f"schedule:{row.id}:{time.isoformat()}"
             run = start_run(
                 runtime, owner, row.pipeline_id, view.input_data, trigger="cron", idempotency_key=key,
@@ -370,6 +371,11 @@ def _find(runtime: Runtime, owner_id: str, *more: Any) -> tuple[ScheduleView, ..
 
 def _shown() -> ColumnElement[bool]:
     return or_(ScheduleRow.paused_code.is_(None), ScheduleRow.paused_code != PUT_AWAY)
+
+
+def schedule_name(runtime: Runtime, row: ScheduleRow) -> str:
+    """What its owner calls a schedule."""
+    return str(_open(runtime, row)["name"])
 
 
 def _seal(runtime: Runtime, owner_id: str, schedule_id: str, content: dict[str, JsonValue]) -> bytes:

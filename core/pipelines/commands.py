@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
+from core.accounts.plans import check_pipelines
 from core.accounts.postings import lock_person
 from core.accounts.queries import secret_names
 from core.pipelines import errors
@@ -18,7 +19,6 @@ from core.pipelines.domain import DraftView, PipelineView
 from core.pipelines.dump import to_yaml
 from core.pipelines.following import NewestVersion
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
-from core.pipelines.plan_limits import limits_of
 from core.pipelines.queries import get_pipeline, get_version, open_about, open_version, owned_row
 from core.pipelines.validation import Validated, validate
 from core.platform.idempotency import Once, answer_once
@@ -37,8 +37,7 @@ def validate_source(
     return validate(
         source,
         models=runtime.catalogue,
-        step_limit=limits_of(owner.plan).steps,
-        schedules=limits_of(owner.plan).schedules,
+        plan=owner.plan,
         default_model=runtime.catalogue.default_model(),
         secrets=lambda: os.environ if owner.is_operator else secret_names(runtime, owner.id, pipeline_id),
     )
@@ -71,7 +70,6 @@ def create_pipeline(
     definition, text = accept(runtime, owner, source)
     about = _about({}, definition, name, description, tags)
     pipeline_id, now = runtime.ids.new(), runtime.clock.now()
-    limit = limits_of(owner.plan).pipelines
     row = PipelineRow(
         id=pipeline_id,
         owner_id=owner.id,
@@ -85,8 +83,7 @@ def create_pipeline(
         lock_person(session, owner.id)  # two at once would both be the last that the plan allows
         answer_id = answer_once(runtime, session, owner.id, once, pipeline_id)
         if answer_id == pipeline_id:
-            if limit is not None and _count(session, owner.id) >= limit:
-                raise errors.too_many_pipelines(owner.plan, limit)
+            check_pipelines(owner.plan, _count(session, owner.id))
             session.add(row)
             session.flush()
             _add_version(runtime, session, row, definition, text)
@@ -182,13 +179,11 @@ def unarchive_pipeline(
     runtime: Runtime, owner: Account, pipeline_id: str, *, key_id: str | None = None
 ) -> PipelineView:
     """Bring an archived pipeline back."""
-    limit = limits_of(owner.plan).pipelines
     with runtime.database.write() as session:
         row = owned_row(session, owner.id, pipeline_id, archived=True, lock=True)
         lock_person(session, owner.id)
         if row.status == "archived":
-            if limit is not None and _count(session, owner.id) >= limit:
-                raise errors.too_many_pipelines(owner.plan, limit)
+            check_pipelines(owner.plan, _count(session, owner.id))
             row.status = "active"
             definition, _ = _newest(runtime, session, row)
             name = open_about(runtime, row)["name"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from core.pipelines.parsing import Issue
-from core.shared.errors import InvalidInput, LimitExceeded
+from core.shared.errors import InvalidInput
 
 
 def invalid_definition(issues: Sequence[Issue]) -> InvalidInput:
@@ -19,9 +19,3 @@ def invalid_definition(issues: Sequence[Issue]) -> InvalidInput:
 def issue_dict(issue: Issue) -> dict[str, object]:
     """An issue as clients see it: path, line, column, code, message."""
     return {key: value for key, value in asdict(issue).items() if key != "severity"}
-
-
-def too_many_pipelines(plan: str, limit: int) -> LimitExceeded:
-    """The plan's number of pipelines is reached."""
-    text = f"The {plan} plan has {limit} pipelines. Archive one, or choose a larger plan."
-    return LimitExceeded("PLAN_LIMIT", text, limit="pipelines")

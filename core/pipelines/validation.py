@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from core.accounts.plans import PLANS, check_automation, check_steps
 from core.pipelines.cron import schedule_problems
 from core.pipelines.definition import Definition, LlmStep, Step, TransformStep, map_steps, resolve_models, walk_steps
 from core.pipelines.expressions import check_expression
@@ -28,6 +29,7 @@ from core.pipelines.source import MAX_ISSUES, Issue, Path, SourceMap
 from core.pipelines.structure import suggestion
 from core.pipelines.transforms import expression_problem
 from core.providers.domain import ModelCard
+from core.shared.errors import Forbidden, LimitExceeded
 from core.shared.types import JsonValue
 
 __all__ = ["Issue", "ModelLookup", "Validated", "resolve_models", "validate"]
@@ -61,20 +63,18 @@ def validate(
     source: Source,
     *,
     models: ModelLookup,
-    step_limit: int,
+    plan: str,
     default_model: str,
     secrets: Callable[[], Collection[str]] | None = None,
-    schedules: bool = True,
 ) -> Validated:
-    """Check a definition within a plan's number of steps. Never raises for what the source holds.
+    """Check a definition, within what a plan allows. Never raises for what the source holds.
 
-    `schedules`: whether the plan has them. `secrets` gives the names of those that exist, and is asked only when some
-    are used.
+    `secrets` gives the names of those that exist, and is asked only when some are used.
     """
     parsed = parse(source)
     issues = list(parsed.issues)
     if parsed.partial is not None:
-        check = _Check(parsed, parsed.partial, models, step_limit, default_model, secrets, schedules=schedules)
+        check = _Check(parsed, parsed.partial, models, plan, default_model, secrets)
         issues += check.issues()
     issues.sort(key=lambda issue: (issue.line or 0, issue.column or 0))
     issues = list(dict.fromkeys(issues))
@@ -132,18 +132,15 @@ class _Check:
         parsed: Parsed,
         definition: Definition,
         models: ModelLookup,
-        step_limit: int,
+        plan: str,
         default_model: str,
         secrets: Callable[[], Collection[str]] | None,
-        *,
-        schedules: bool,
     ) -> None:
         self.secrets = secrets
-        self.schedules = schedules
         self.definition = definition
         self.places: SourceMap = parsed.source_map
         self.models = models
-        self.step_limit = step_limit
+        self.plan = plan
         self.default_model = default_model
         self.references = ReferenceCheck(definition, _written_ids(parsed))
 
@@ -155,10 +152,10 @@ class _Check:
 
     def _limits(self) -> Iterator[Issue]:
         places = [path for path, _ in walk_steps(self.definition.steps)]
-        if len(places) > self.step_limit:
-            allowed = f"Your plan allows {self.step_limit} steps"
-            message = f"{allowed}; this has {len(places)}. Merge steps, or choose a plan with more."
-            yield self.places.issue(places[self.step_limit], "STEP_LIMIT", message)
+        try:
+            check_steps(self.plan, len(places))
+        except LimitExceeded as refusal:
+            yield self.places.issue(places[PLANS[self.plan].steps], "STEP_LIMIT", refusal.message)
 
     def _ids(self) -> Iterator[Issue]:
         first: dict[str, int] = {}
@@ -293,9 +290,12 @@ class _Check:
         schedule = self.definition.schedule
         if schedule is None:
             return
-        if schedule.enabled and not self.schedules:
-            message = "Your plan has no schedules: remove it, set `enabled: false`, or choose a plan with schedules."
-            yield self.places.issue(("schedule",), "PLAN_LIMIT", message, key=True)
+        if schedule.enabled:
+            try:
+                check_automation(self.plan)
+            except Forbidden as refusal:
+                message = f"{refusal.message} Remove it, or set `enabled: false`."
+                yield self.places.issue(("schedule",), "PLAN_LIMIT", message, key=True)
         for field, problem in schedule_problems(schedule.cron, schedule.timezone):
             yield self.places.issue(("schedule", field), problem.code, problem.message)
         fields = self.definition.input.fields

@@ -11,7 +11,8 @@ import streamlit as st
 
 from core.accounts.api_keys import create_api_key, delete_api_key, list_api_keys
 from core.accounts.automation import set_key_cap
-from core.accounts.domain import SCOPES, ApiKeyView, check_automation
+from core.accounts.domain import SCOPES, ApiKeyView
+from core.accounts.plans import check_automation
 from core.bootstrap import get_runtime
 from core.execution.caps import taken_this_month
 from core.pipelines.queries import list_pipelines
@@ -49,7 +50,7 @@ def api_keys_page() -> None:
     draw_title(runtime, account, title)
     draw_notices()
     try:
-        check_automation(account)
+        check_automation(account.plan)
     except Forbidden as refusal:
         st.html(f'<div class="sq-empty">{escape(refusal.message)}</div>')
         return

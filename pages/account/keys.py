@@ -25,7 +25,8 @@ def keys_page() -> None:
     st.html(
         '<h1 class="sq-title">Model keys</h1><p class="sq-facts sq-intro">With a key of your own, calls to that '
         "provider cost 0 credits here and are billed to you by the provider. Your key is never replaced by the "
-        "platform's: without it, such a step fails and says so.</p>"
+        "platform's while a run goes on. Whose key comes first, you choose under "
+        '<a class="sq-link" href="/app/preferences" target="_self">Preferences</a>.</p>'
     )
     draw_notices()
     known = {key.provider: key for key in list_own_keys(runtime, session.account.id)}

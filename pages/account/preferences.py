@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.accounts.domain import CONFIRM_LIMIT_MAX
+from core.accounts.domain import CONFIRM_LIMIT_MAX, FUNDINGS, Account
 from core.accounts.profile import update_profile
 from core.bootstrap import get_runtime
 from core.shared.money import credits_number, format_credits, micros_from_credits
-from pages.ui.memory import widget_number
+from pages.ui.memory import widget_number, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
 
 _LIMIT = "preferences-limit"
+_FUNDING = "preferences-funding-choice"
+SAYS = {
+    "own_first": ("My own key first", "Yours where you saved one for a provider, the platform’s for the others."),
+    "platform_first": ("The platform’s key first", "The platform’s where it has one, yours for the others."),
+    "own_only": ("Only my own keys", "Never the platform’s: without a key of yours a step fails and says so."),
+}
 
 
 def preferences_page() -> None:
-    """The confirm limit."""
+    """The confirm limit, and whose keys."""
     session = current_session(get_runtime())
     st.html('<h1 class="sq-title">Preferences</h1>')
     draw_notices()
@@ -37,6 +43,34 @@ def preferences_page() -> None:
             width=260,
             on_change=_save,
         )
+    _draw_funding(session.account)
+
+
+def _draw_funding(account: Account) -> None:
+    with st.container(border=True, key="preferences-funding"):
+        st.html(
+            '<h2 class="sq-id">Whose model keys runs use</h2><p class="sq-facts">On your own key a step costs no '
+            "credits here, and the provider bills you. On the platform’s key it costs credits. The choice holds for "
+            "runs from now on; each run says which it used, and none changes from one to the other under way.</p>"
+        )
+        st.radio(
+            "Whose model keys runs use",
+            FUNDINGS,
+            index=FUNDINGS.index(account.funding),
+            key=_FUNDING,
+            format_func=lambda choice: SAYS[choice][0],
+            captions=[SAYS[choice][1] for choice in FUNDINGS],
+            label_visibility="collapsed",
+            on_change=_save_funding,
+        )
+
+
+@guarded
+def _save_funding() -> None:
+    runtime = get_runtime()
+    owner_id, choice = current_session(runtime).account.id, widget_text(_FUNDING)
+    if attempt(lambda: update_profile(runtime, owner_id, funding=choice)):
+        say(f"Saved: {SAYS[choice][0].lower()}.")
 
 
 @guarded

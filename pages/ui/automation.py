@@ -8,9 +8,9 @@ import streamlit as st
 
 from core.accounts.automation import automation_paused_at, pause_automation, resume_automation
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
 from core.execution.automation import count_automatic_runs, stop_automatic_runs
-from core.pipelines.plan_limits import limits_of
 from pages.ui.memory import ask_dialog
 from pages.ui.notices import attempt, say
 from pages.ui.session import current_session, guarded
@@ -40,7 +40,7 @@ def draw_title(runtime: Runtime, account: Account, html: str) -> None:
     """A page's title, with the switch beside it for those who have automation and did not pause it."""
     with st.container(horizontal=True, vertical_alignment="center", key="automation-title"):
         st.html(html)
-        if limits_of(account.plan).schedules and automation_paused_at(runtime, account.id) is None:
+        if PLANS[account.plan].automation and automation_paused_at(runtime, account.id) is None:
             st.button("Pause everything", key="automation-pause", icon=":material/pause:", on_click=_ask)
 
 

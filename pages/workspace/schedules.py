@@ -14,7 +14,8 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from core.accounts.automation import automation_paused_at
-from core.accounts.domain import Account, check_automation
+from core.accounts.domain import Account
+from core.accounts.plans import check_automation
 from core.bootstrap import get_runtime
 from core.execution.caps import next_month, taken_this_month
 from core.execution.domain import Missed, ScheduleView
@@ -80,7 +81,7 @@ def schedules_page() -> None:
     draw_title(runtime, account, title)
     draw_notices()
     try:
-        check_automation(account)
+        check_automation(account.plan)
     except Forbidden as refusal:
         st.html(f'<div class="sq-empty">{escape(refusal.message)}</div>')
         return

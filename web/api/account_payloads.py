@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from core.accounts.domain import SCOPES
+from core.accounts.domain import SCOPES, Funding
 from web.api.shapes import Cap, Inward, Number
 
 
@@ -57,6 +57,11 @@ class ProfileChange(Inward):
     confirm_above_credits: float | None = Field(
         None, ge=0, le=1_000_000, description="A run whose quoted maximum is above this asks first, in the app."
     )
+    funding: Funding | None = Field(
+        None,
+        description="Whose model keys your runs use: yours where there is one (`own_first`), the platform's where it "
+        "has one (`platform_first`), or yours only (`own_only`; without one a step fails). For runs from now on.",
+    )
 
 
 class SecretRequest(Inward):
@@ -78,6 +83,7 @@ class User(BaseModel):
     plan: str
     roles: list[str]
     language: Literal["en", "fr"]
+    funding: Funding
     confirm_above_credits: Number
     second_factor: bool
     created_at: datetime

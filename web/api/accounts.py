@@ -34,6 +34,7 @@ def user_json(account: Account) -> dict[str, Any]:
         "plan": account.plan,
         "roles": sorted(account.roles),
         "language": account.language,
+        "funding": account.funding,
         "confirm_above_credits": credits_number(account.confirm_above_micros),
         "second_factor": account.has_second_factor,
         "created_at": iso_z(account.created_at),
@@ -48,13 +49,17 @@ def me(account: AccountDep) -> dict[str, Any]:
 
 @router.patch("/user/me", response_model=None, responses=answers(200, User, 400, 401, 413, 422))
 def change_me(body: ProfileChange, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
-    """Change your name, the language of mails, or the cost above which a run asks first. Others stay as they are."""
+    """Change your name, the language of mails, the cost above which a run asks first, or whose model keys runs use.
+
+    What is not given stays as it is.
+    """
     changed = update_profile(
         runtime,
         account.id,
         name=body.name,
         language=body.language,
         confirm_above_credits=body.confirm_above_credits,
+        funding=body.funding,
     )
     return user_json(changed)
 

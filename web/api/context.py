@@ -11,7 +11,8 @@ from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 
 from core.accounts.api_keys import find_key_holder
-from core.accounts.domain import Account, KeyHolder, SessionView, check_automation
+from core.accounts.domain import Account, KeyHolder, SessionView
+from core.accounts.plans import check_automation
 from core.accounts.queries import find_session
 from core.execution.domain import Starter
 from core.platform.idempotency import Once
@@ -95,7 +96,7 @@ def key_holder(runtime: Runtime, key: str, scope: str) -> KeyHolder:
     holder = find_key_holder(runtime, key)
     if holder is None:
         raise Forbidden("UNAUTHENTICATED", "This API key does not exist, or is over. Make one under API keys.")
-    check_automation(holder.account)
+    check_automation(holder.account.plan)
     if scope not in holder.scopes:
         raise Forbidden("SCOPE", f"This API key may not do that: it needs the scope {scope}.", scope=scope)
     return holder

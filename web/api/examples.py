@@ -42,6 +42,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "ProfileChange": {
         "name": {"name": "Ada Lovelace"},
         "limit": {"language": "fr", "confirm_above_credits": 50},
+        "keys": {"funding": "platform_first"},
     },
     "RunRequest": {
         "inputs": {"input_data": INPUTS},
@@ -114,6 +115,7 @@ USER: dict[str, Any] = {
     "plan": "pro",
     "roles": [],
     "language": "en",
+    "funding": "own_first",
     "confirm_above_credits": 25,
     "second_factor": True,
     "created_at": "2026-10-01T09:30:00.000Z",

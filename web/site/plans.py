@@ -2,11 +2,7 @@
 
 from dataclasses import dataclass
 
-from core.credits.domain import PLANS
-from core.pipelines.plan_limits import limits_of
-
-# What a plan costs is fixed by its offer, not by any rule of the code: EUR a month, None where it is agreed.
-PRICES_EUR = {"free": 0, "starter": 19, "pro": 49, "enterprise": None}
+from core.accounts.plans import PLANS, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +20,18 @@ class PlanCard:
     logs: str
 
 
-def _card(name: str, price: int | None) -> PlanCard:
-    plan, limits, free = PLANS[name], limits_of(name), price == 0
+def _card(plan: Plan) -> PlanCard:
     return PlanCard(
-        name=name.capitalize(),
-        price="As agreed" if price is None else f"{price} EUR",
-        per="a month" if price else "",
+        name=plan.title,
+        price="As agreed" if plan.price_eur is None else f"{plan.price_eur} EUR",
+        per="a month" if plan.price_eur else "",
         credits="Credits as agreed" if plan.monthly_credits is None else f"{plan.monthly_credits:,} credits a month",
         runs="Runs as agreed" if plan.runs_a_day is None else f"{plan.runs_a_day} runs a day",
-        pipelines="Unlimited pipelines" if limits.pipelines is None else f"{limits.pipelines} pipelines",
-        steps=f"{limits.steps} steps a pipeline",
-        triggers="No schedules, webhooks or keys" if free else "Schedules, webhooks, API keys",
-        logs="Logs kept 90 days" if free else "Logs kept 1 year",
+        pipelines="Unlimited pipelines" if plan.pipelines is None else f"{plan.pipelines} pipelines",
+        steps=f"{plan.steps} steps a pipeline",
+        triggers="Schedules, webhooks, API keys" if plan.automation else "No schedules, webhooks or keys",
+        logs="Logs kept 1 year" if plan.log_days == 365 else f"Logs kept {plan.log_days} days",
     )
 
 
-PLAN_CARDS = tuple(_card(name, price) for name, price in PRICES_EUR.items())
+PLAN_CARDS = tuple(map(_card, PLANS.values()))

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
 
-from core.credits.domain import PLANS
+from core.accounts.plans import PLANS
 from core.shared.money import MICROS
 
 Interval = Literal["monthly", "yearly"]
 INTERVALS: tuple[Interval, ...] = ("monthly", "yearly")
 CURRENCY = "eur"
-PLAN_EUR = {"starter": 19, "pro": 49}
-"""What a month costs, before tax. Free costs nothing, Enterprise what was agreed."""
+PLAN_EUR = {plan.name: plan.price_eur for plan in PLANS.values() if plan.price_eur}
+"""What a month of the plans that are sold costs, before tax."""
 YEARLY_SHARE = Decimal("0.9")
 PACK_CREDITS = 1_000
 PACK_EUR = 10

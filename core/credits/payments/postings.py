@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from core.accounts.plans import PLANS
 from core.credits.booking import Movement, lock, post
-from core.credits.domain import PLANS
 from core.credits.models import CreditAccount
 from core.credits.payments.domain import Entitlement
 from core.credits.payments.models import CustomerRow

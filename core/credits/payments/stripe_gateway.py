@@ -4,6 +4,7 @@ The address and the key are the operator's (docs/decisions/0004). Requests are m
 made on the event loop. The SDK tells Stripe nothing about this machine beyond its own name and Python's version.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -92,8 +93,9 @@ class StripeGateway:
     def create_customer(self, account_id: str, email: str, language: str) -> str:
         """A customer, the same one for as long as nothing about the person changes."""
         params: Any = {"email": email, "preferred_locales": [language], "metadata": {ACCOUNT: account_id}}
+        about = hashlib.sha256(f"{email}\n{language}".encode()).hexdigest()[:16]
         with _translated():
-            return self._client.v1.customers.create(params).id
+            return self._client.v1.customers.create(params, _once(f"customer:{account_id}:{about}")).id
 
     def delete_customer(self, customer_id: str) -> None:
         """Delete a customer."""

@@ -1,9 +1,13 @@
-"""Any course of grants, months, purchases, holds, settlements, releases, refunds and crashes keeps the ledger whole.
+"""Any course of grants, months, purchases, holds, settlements, releases, refunds, changes of plan and crashes keeps
+the ledger whole.
 
 A model of plain numbers goes along: what the database says must be what the model says, after every step.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,13 +24,20 @@ from hypothesis.stateful import (
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.credits import postings
+from core.credits.commands import grant_month
 from core.credits.domain import InsufficientCredits
 from core.credits.models import CreditAccount
+from core.credits.plan_changes import set_plan
 from core.credits.queries import verify_ledger
 from core.platform.runtime import Runtime
+from core.shared.money import MICROS
 from tests.conftest import PASSWORD
+from tests.support.clock import FixedClock
 
-AMOUNT = st.integers(1, 60)
+AMOUNT = st.one_of(st.integers(1, 60), st.integers(1, 9_000 * MICROS))
+CREDITS = {"free": 100, "starter": 2_000, "pro": 8_000, "enterprise": None}
+JOINED = datetime(2027, 11, 1, 9, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
 
 
 class Crash(Exception):
@@ -51,11 +62,49 @@ class Model:
     expired: int = 0
     granted: int = 0
     purchased: int = 0
+    plan: str = "free"
+    month_plan: str | None = None
+    month_began: datetime | None = None
+    month_ends: datetime | None = None
     holds: dict[str, Hold] = field(default_factory=dict)
 
     @property
     def held(self) -> int:
         return sum(hold.micros for hold in self.holds.values())
+
+    def begin_month(self, micros: int) -> None:
+        self.available += micros - self.monthly
+        self.expired += self.monthly
+        self.monthly, self.month = micros, self.month + 1
+        self.granted += micros
+
+    def raise_month(self, micros: int) -> None:
+        self.available += micros
+        self.monthly += micros
+        self.granted += micros
+
+    def begin_due(self, joined: datetime, now: datetime) -> None:
+        """The month of the plan that the person has, where it is not begun."""
+        credits = CREDITS[self.plan]
+        if credits is None or (self.month_ends is not None and now < self.month_ends):
+            return
+        # Everybody joined on the first of a month here.
+        self.month_began = max(joined.replace(hour=0), now.replace(day=1, hour=0))
+        self.month_ends = (self.month_began.replace(day=1) + timedelta(days=32)).replace(day=1)
+        self.month_plan = self.plan
+        self.begin_month(credits * MICROS)
+
+    def change(self, plan: str, joined: datetime, now: datetime) -> None:
+        self.begin_due(joined, now)
+        credits = CREDITS[plan]
+        if credits is not None and self.month_plan and self.month_began and self.month_ends and now < self.month_ends:
+            more = credits - (CREDITS[self.month_plan] or 0)
+            if more > 0:
+                share = Fraction((self.month_ends - now) // SECOND, (self.month_ends - self.month_began) // SECOND)
+                self.raise_month(int(more * MICROS * share))
+                self.month_plan = plan
+        self.plan = plan
+        self.begin_due(joined, now)
 
     def end(self, cause: str, cost: int) -> None:
         hold = self.holds.pop(cause)
@@ -71,9 +120,11 @@ class Model:
 
 class Course(RuleBasedStateMachine):
     runtime: Runtime
+    clock: FixedClock
 
     @initialize()
     def begin(self) -> None:
+        self.clock.moment = JOINED
         email = f"p{self.runtime.ids.new()}@example.org"
         self.person: Account = create_account(self.runtime, email=email, password=PASSWORD, plan="free")
         self.model, self.count, self.ended = Model(), 0, ["run:none"]
@@ -99,19 +150,37 @@ class Course(RuleBasedStateMachine):
             with self.runtime.database.write() as session:
                 booked = postings.begin_month(self.runtime, session, self.person.id, micros=micros, cause=cause)
             assert booked is not again
-        model = self.model
-        model.available += micros - model.monthly
-        model.expired += model.monthly
-        model.monthly, model.month = micros, model.month + 1
-        model.granted += micros
+        self.model.begin_month(micros)
 
     @rule(micros=AMOUNT)
     def raise_month(self, micros: int) -> None:
         with self.runtime.database.write() as session:
             postings.raise_month(self.runtime, session, self.person.id, micros=micros, cause=self.cause())
-        self.model.available += micros
-        self.model.monthly += micros
-        self.model.granted += micros
+        self.model.raise_month(micros)
+
+    @rule(hours=st.integers(1, 24 * 40))
+    def time_passes(self, hours: int) -> None:
+        self.clock.advance(hours=hours)
+
+    @rule(plan=st.sampled_from(sorted(CREDITS)), crash=st.booleans())
+    def change_plan(self, plan: str, crash: bool) -> None:
+        cause, model = self.cause(), self.model
+        try:
+            for again in (False, True):
+                with self.runtime.database.write() as session:
+                    changed = set_plan(self.runtime, session, self.person.id, plan, cause=cause)
+                    if crash:
+                        raise Crash
+                assert changed is (plan != model.plan and not again)
+        except Crash:
+            return
+        if plan != model.plan:
+            model.change(plan, self.person.created_at, self.clock.now())
+
+    @rule()
+    def look_for_months(self) -> None:
+        grant_month(self.runtime, replace(self.person, plan=self.model.plan))
+        self.model.begin_due(self.person.created_at, self.clock.now())
 
     @rule(micros=AMOUNT, crash=st.booleans())
     def hold(self, micros: int, crash: bool) -> None:
@@ -210,11 +279,14 @@ class Course(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("steps", [30])
-def test_any_course_keeps_the_ledger_whole(runtime: Runtime, steps: int) -> None:
+def test_any_course_keeps_the_ledger_whole(
+    runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock, steps: int
+) -> None:
     class Here(Course):
         pass
 
-    Here.runtime = runtime
+    runtime = Here.runtime = runtime_with(clock=clock, **database_settings)
+    Here.clock = clock
     examples = 25 if runtime.database.is_sqlite else 12
     health = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
     bounds = settings(

@@ -11,12 +11,12 @@ from sqlalchemy import event, select
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
-from core.accounts.models import AccountRow
 from core.accounts.profile import update_profile
 from core.accounts.queries import get_operator
 from core.credits import postings
 from core.credits.commands import grant_month, set_credits
 from core.credits.domain import crossed_percent, month_number, month_start
+from core.credits.plan_changes import set_plan
 from core.credits.queries import verify_ledger
 from core.execution.commands import start_run
 from core.execution.engine import Engine, run_to_end
@@ -152,12 +152,25 @@ def test_plans_without_a_limit_are_not_asked_about(runtime: Runtime) -> None:
         assert session.scalars(select(MailRow.kind)).all() == []
 
 
-def test_a_run_of_a_plan_that_the_person_left_tells_nothing(runtime: Runtime, person: Account) -> None:
+def test_who_counts_nothing_any_more_is_told_nothing(runtime: Runtime, person: Account) -> None:
     _hold(runtime, person, 60, "a")
     with runtime.database.write() as session:
-        session.get_one(AccountRow, person.id).plan = "pro"
+        set_plan(runtime, session, person.id, "enterprise", cause="agreed")
     _settle(runtime, person, 60, "a", plan="free")
     assert _alerts(runtime) == []
+
+
+def test_the_share_is_of_what_a_raised_month_was_granted(runtime: Runtime, person: Account, clock: FixedClock) -> None:
+    clock.moment = datetime(2027, 3, 25, 12, 0, tzinfo=UTC)  # 15.5 of 31 days are left
+    _spend(runtime, person, 60, "a")
+    with runtime.database.write() as session:
+        set_plan(runtime, session, person.id, "starter", cause="bought")
+    _spend(runtime, person, 40, "b")
+    assert _alerts(runtime) == ["50 % of your credits are used"]
+    _hold(runtime, person, 440, "c")
+    _settle(runtime, person, 440, "c", plan="free")  # a run that began before the raise
+    assert _alerts(runtime) == ["50 % of your credits are used"] * 2
+    assert "Used: 540 cr" in last_letter(runtime, ADA).text and "Granted: 1,050 cr" in last_letter(runtime, ADA).text
 
 
 async def test_a_run_tells_when_it_took_the_credits(

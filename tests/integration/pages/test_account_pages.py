@@ -67,6 +67,17 @@ def test_the_confirm_limit_is_the_persons_own(person: Person) -> None:
     assert app.number_input(key="preferences-limit").value == 2.5
 
 
+def test_whose_keys_runs_use_is_the_persons_choice(person: Person) -> None:
+    app = page_test("pages.account.preferences", "preferences_page")
+    assert app.radio(key="preferences-funding-choice").value == "own_first"
+    app.radio(key="preferences-funding-choice").set_value("own_only").run()
+    assert not app.exception and "only my own keys" in "".join(each.value for each in [*app.success, *app.toast])
+    found = find_account(person.runtime, "ada@example.org")
+    assert found is not None and found.funding == "own_only"
+    app = page_test("pages.account.preferences", "preferences_page")
+    assert app.radio(key="preferences-funding-choice").value == "own_only"
+
+
 def test_usage_shows_the_plan_and_what_is_left(person: Person) -> None:
     app = page_test("pages.account.usage", "usage_page")
     assert "Enterprise plan" in text_of(app)

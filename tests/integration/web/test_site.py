@@ -5,8 +5,7 @@ import tomllib
 
 from starlette.testclient import TestClient
 
-from core.credits.domain import PLANS
-from core.pipelines.plan_limits import limits_of
+from core.accounts.plans import PLANS
 from web.site.plans import PLAN_CARDS
 from web.site.routes import STATIC
 
@@ -23,12 +22,12 @@ def test_the_landing_page_says_what_it_is_and_what_it_costs(client: TestClient) 
 
 def test_the_prices_are_those_of_the_plans() -> None:
     for card in PLAN_CARDS:
-        plan, limits = PLANS[card.name.lower()], limits_of(card.name.lower())
+        plan = PLANS[card.name.lower()]
         if plan.monthly_credits is not None:
             assert card.credits == f"{plan.monthly_credits:,} credits a month"
             assert card.runs == f"{plan.runs_a_day} runs a day"
-        assert card.steps == f"{limits.steps} steps a pipeline"
-        assert card.pipelines == (f"{limits.pipelines} pipelines" if limits.pipelines else "Unlimited pipelines")
+        assert card.steps == f"{plan.steps} steps a pipeline"
+        assert card.pipelines == (f"{plan.pipelines} pipelines" if plan.pipelines else "Unlimited pipelines")
 
 
 def test_the_privacy_page_claims_no_evidence_and_sets_no_cookie(client: TestClient) -> None:

@@ -14,13 +14,13 @@ class KnownModels:
         return "claude-sonnet-5" if model_id.startswith("claude") else None
 
 
-def check(source: str | bytes | dict[str, object], step_limit: int = 20) -> Validated:
+def check(source: str | bytes | dict[str, object], plan: str = "pro") -> Validated:
     """Validate with those models."""
-    return validate(source, models=KnownModels(), step_limit=step_limit, default_model="demo")
+    return validate(source, models=KnownModels(), plan=plan, default_model="demo")
 
 
-def only_error(source: str | bytes | dict[str, object], step_limit: int = 20) -> Issue:
+def only_error(source: str | bytes | dict[str, object], plan: str = "pro") -> Issue:
     """The one error of a source."""
-    errors = check(source, step_limit).errors
+    errors = check(source, plan).errors
     assert len(errors) == 1, errors
     return errors[0]

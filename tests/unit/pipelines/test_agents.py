@@ -56,13 +56,13 @@ def test_a_secret_of_an_agent_that_acts_outside_needs_hosts(agent: dict[str, Any
     ],
 )
 def test_a_model_that_cannot_use_tools_is_an_error(more: dict[str, Any], path: str) -> None:
-    checked = validate(source({"tools": ["curl"]}, **more), models=CATALOGUE, step_limit=5, default_model="demo")
+    checked = validate(source({"tools": ["curl"]}, **more), models=CATALOGUE, plan="free", default_model="demo")
     (error,) = checked.errors
     assert (error.code, error.path) == ("NO_TOOLS", path)
 
 
 def test_the_demo_model_is_a_warning_also_as_the_default() -> None:
-    checked = validate(source({"tools": ["curl"]}), models=CATALOGUE, step_limit=5, default_model="demo")
+    checked = validate(source({"tools": ["curl"]}), models=CATALOGUE, plan="free", default_model="demo")
     assert checked.errors == ()
     (warning,) = checked.warnings
     assert (warning.code, warning.path) == ("NO_TOOLS", "steps[0].agent")

@@ -23,7 +23,7 @@ def test_there_are_examples():
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_an_example_is_valid_and_needs_no_key(file):
-    checked = check(file.read_text(), step_limit=5)
+    checked = check(file.read_text(), plan="free")
     assert checked.errors == () and checked.warnings == ()
     assert checked.definition is not None
     models = {step.model for step in checked.definition.llm_steps}

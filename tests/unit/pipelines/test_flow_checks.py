@@ -114,6 +114,8 @@ def test_the_item_of_a_map_is_seen_inside_it() -> None:
 
 
 def test_steps_inside_count_towards_the_plan() -> None:
-    both = {"id": "both", "type": "parallel", "steps": [text("a"), text("b")]}
-    assert check(source(both), step_limit=3).valid
-    assert only_error(source(both), step_limit=2).code == "STEP_LIMIT"
+    def together(*ids: str) -> dict[str, Any]:
+        return source({"id": "all", "type": "parallel", "steps": [text(step_id) for step_id in ids]})
+
+    assert check(together(*"abcd"), "free").valid
+    assert only_error(together(*"abcde"), "free").code == "STEP_LIMIT"

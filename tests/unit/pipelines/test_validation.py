@@ -53,7 +53,7 @@ steps:
     template: "{{steps.1.output}} {{steps.99.output}}"
 output: {from: nope}
 """
-    checked = check(text, step_limit=5)
+    checked = check(text, plan="free")
     assert checked.definition is None
     assert [(issue.line, issue.column, issue.code) for issue in checked.errors] == [
         (5, 36, "INVALID_DEFAULT"),
@@ -178,9 +178,9 @@ def test_models_are_suggested():
 
 
 def test_step_limit_names_both_numbers():
-    error = only_error(steps(*["prompt: p"] * 4), 3)
-    assert (error.line, error.column, error.code) == (12, 5, "STEP_LIMIT")
-    assert "3" in error.message and "4" in error.message
+    error = only_error(steps(*["prompt: p"] * 6), "free")
+    assert (error.line, error.column, error.code) == (16, 5, "STEP_LIMIT")
+    assert "Free plan allows 5 steps" in error.message and "this has 6" in error.message
 
 
 @pytest.mark.parametrize(

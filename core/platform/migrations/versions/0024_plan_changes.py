@@ -39,10 +39,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("month_plan", sa.String(length=20), nullable=True))
         batch_op.add_column(sa.Column("month_granted_micros", sa.BigInteger(), nullable=True))
         batch_op.create_index(op.f("ix_credit_accounts_month_ends_at"), ["month_ends_at"])
+    settled = sa.text("kind = 'settle'")
+    op.create_index(
+        "ix_ledger_transactions_settled", "ledger_transactions", ["owner_id", "created_at"],
+        sqlite_where=settled, postgresql_where=settled,
+    )  # fmt: skip
     _note_months(op.get_bind())
 
 
 def downgrade() -> None:
+    op.drop_index("ix_ledger_transactions_settled", table_name="ledger_transactions")
     with op.batch_alter_table("credit_accounts", schema=None) as batch_op:
         batch_op.drop_index(op.f("ix_credit_accounts_month_ends_at"))
         for name in ("month_granted_micros", "month_plan", "month_ends_at"):

@@ -5,8 +5,8 @@ from alembic import op
 
 from core.platform.database import UtcDateTime
 
-revision = "0025_payments"
-down_revision = "0024_plan_changes"
+revision = "0026_payments"
+down_revision = "0025_funding_choice"
 
 
 def upgrade() -> None:
