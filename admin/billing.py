@@ -50,7 +50,7 @@ def billing_page() -> None:
     """Figures, then what needs somebody, then the rest."""
     runtime = get_runtime()
     session = require_role(runtime, *ROLES)
-    st.html('<h1 class="sq-title">Billing</h1>')
+    st.html('<h1 class="sq-title">Payments</h1>')
     draw_notices()
     subscriptions, events = list_subscriptions(runtime), list_events(runtime)
     if runtime.payments is None:

@@ -88,7 +88,9 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         ]
     if session.account.roles & {"admin", "accounting"}:
         pages.setdefault("Admin", []).append(
-            st.Page(_ADMIN / "billing.py", title="Billing", icon=":material/account_balance:", url_path="admin-billing")
+            st.Page(
+                _ADMIN / "billing.py", title="Payments", icon=":material/account_balance:", url_path="admin-billing"
+            )
         )
     return pages
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, cast
@@ -14,12 +15,12 @@ from core.bootstrap import get_runtime
 from core.credits.payments.checkouts import Order, open_checkout, open_portal
 from core.credits.payments.domain import (
     PACK_CREDITS,
-    PACK_EUR,
-    PLAN_EUR,
+    PACK_KEY,
     Interval,
+    Price,
     Subscription,
     format_money,
-    plan_cents,
+    offer_key,
     withdrawal_end,
 )
 from core.credits.payments.queries import BillingView, billing_of, list_purchases
@@ -33,7 +34,7 @@ from core.credits.payments.refunds import (
 from core.credits.queries import plan_standing
 from core.shared.errors import AppError
 from pages.ui.badges import text_badge
-from pages.ui.billing import draw_leaving, invoices_of, leave_for
+from pages.ui.billing import draw_leaving, invoices_of, leave_for, prices_of
 from pages.ui.memory import ask_dialog, forget_widgets, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
@@ -59,10 +60,17 @@ def billing_page() -> None:
     if runtime.payments is None:
         _draw_unsold(account)
         return
-    _draw_plans(account, view)
-    _draw_credits()
+    prices = prices_of(runtime)
+    if prices is None:
+        st.html(
+            '<div class="sq-blank"><b>Our payment service does not answer right now.</b> Your plan goes on; come back '
+            "in a minute to change it.</div>"
+        )
+    else:
+        _draw_plans(account, view, prices)
+        _draw_credits(prices)
     if view.is_customer:
-        _draw_invoices(runtime, account)
+        _draw_invoices(runtime, account, view)
         _draw_withdrawal(runtime, session, view)
     dialog, details = take_dialog()
     if dialog == "withdraw":
@@ -73,13 +81,13 @@ def _draw_title(runtime: Runtime, account: Account, view: BillingView) -> None:
     planned = plan_standing(runtime, account).planned
     mine = view.subscription
     facts = [f"{PLANS[account.plan].title} plan"]
-    if mine is not None and view.price_cents is not None and mine.interval is not None:
-        facts.append(f"{mine.interval}, {format_money(view.price_cents, 'eur')} before tax and discounts")
+    if mine is not None and mine.interval is not None:
+        facts.append(f"{mine.interval}, {format_money(mine.cents, mine.currency)} before tax and discounts")
         if mine.ends_at is None and mine.grace_end is None:
             facts.append(f"next payment on {_day(mine.period_end)}")
     if planned is not None:
         facts.append(f"{PLANS[planned.plan].title} from {_day(planned.at)}")
-    with st.container(horizontal=True, vertical_alignment="center", key="head-billing"):
+    with st.container(horizontal=True, vertical_alignment="center", key="billing-head"):
         st.html(f'<h1 class="sq-title">Billing</h1><p class="sq-facts">{escape(joined(*facts))}</p>')
         if view.is_customer and runtime.payments is not None:
             st.button(
@@ -123,7 +131,7 @@ def _draw_unsold(account: Account) -> None:
     st.html(f'<h2 class="sq-id">What {plan.title} gives</h2><ul class="sq-plain-list">{lines}</ul>')
 
 
-def _draw_plans(account: Account, view: BillingView) -> None:
+def _draw_plans(account: Account, view: BillingView, prices: Mapping[str, Price]) -> None:
     mine = view.subscription
     with st.container(horizontal=True, vertical_alignment="bottom", key="billing-choice"):
         st.segmented_control(
@@ -136,7 +144,7 @@ def _draw_plans(account: Account, view: BillingView) -> None:
     with st.container(key="plans"):
         for place, plan in zip(st.columns(len(PLANS)), PLANS.values(), strict=True):
             with place, st.container(border=True, key=f"plan-{plan.name}", height="stretch"):
-                _draw_plan(account, mine, plan, interval)
+                _draw_plan(account, mine, plan, interval, prices)
     st.html(
         '<p class="sq-facts">Prices are before tax, which Checkout adds where it is due. A larger plan counts at once '
         "and you pay the difference for the rest of the period; a smaller one counts from its end. You may withdraw "
@@ -144,18 +152,27 @@ def _draw_plans(account: Account, view: BillingView) -> None:
     )
 
 
-def _draw_plan(account: Account, mine: Subscription | None, plan: Plan, interval: Interval) -> None:
+def _draw_plan(
+    account: Account, mine: Subscription | None, plan: Plan, interval: Interval, prices: Mapping[str, Price]
+) -> None:
     here = text_badge("yours", "green") if account.plan == plan.name else ""
-    cents = plan_cents(plan.name, interval) if plan.name in PLAN_EUR else 0
-    price = "as agreed" if plan.price_eur is None else "0 EUR" if not cents else format_money(cents, "eur")
-    per = ("a year" if interval == "yearly" else "a month") if cents else ""
+    offered = prices.get(offer_key(plan.name, interval))
+    price = "as agreed" if plan.price_eur is None else "0 EUR" if plan.price_eur == 0 else "not on sale"
+    if offered is not None:
+        price = format_money(offered.cents, offered.currency)
+    per = ("a year" if interval == "yearly" else "a month") if offered else ""
     lines = "".join(f"<li>{escape(line)}</li>" for line in _gives(plan))
     st.html(
         f'<div class="sq-row"><h2 class="sq-id">{plan.title}</h2>{here}</div>'
         f'<div class="sq-price"><b>{price}</b> <span class="sq-facts">{per}</span></div>'
         f'<ul class="sq-plain-list">{lines}</ul>'
     )
-    if plan.name not in PLAN_EUR or account.plan == "enterprise":
+    if plan.name == "free" and mine is not None and mine.ends_at is None:
+        st.button(
+            "Cancel", key="choose-free", width="stretch", on_click=_portal,
+            help="On Stripe's page. Your plan goes on to the end of what you paid.",
+        )  # fmt: skip
+    if offered is None or account.plan == "enterprise":
         return
     same = mine is not None and (mine.plan, mine.interval) == (plan.name, interval)
     if same and mine is not None and mine.ends_at is None and mine.next_plan is None:
@@ -179,7 +196,10 @@ def _gives(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _draw_credits() -> None:
+def _draw_credits(prices: Mapping[str, Price]) -> None:
+    offered = prices.get(PACK_KEY)
+    if offered is None:
+        return
     with st.container(border=True, key="billing-credits"):
         st.html(
             '<h2 class="sq-id">Buy credits</h2><p class="sq-facts">They are used after the month’s own, and do not end '
@@ -187,7 +207,7 @@ def _draw_credits() -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom"):
             packs = st.selectbox("Credits", PACKS, key=PACK, width=180, format_func=_pack_words)
-            label = f"Buy for {format_money(packs * PACK_EUR * 100, 'eur')}"
+            label = f"Buy for {format_money(packs * offered.cents, offered.currency)}"
             st.button(label, key="buy-credits", icon=":material/add:", on_click=_buy)
 
 
@@ -195,8 +215,8 @@ def _pack_words(packs: int) -> str:
     return f"{packs * PACK_CREDITS:,} credits"
 
 
-def _draw_invoices(runtime: Runtime, account: Account) -> None:
-    invoices, trouble = invoices_of(runtime, account.id)
+def _draw_invoices(runtime: Runtime, account: Account, view: BillingView) -> None:
+    invoices, trouble = invoices_of(runtime, account.id, view)
     st.html('<h2 class="sq-id">Invoices</h2>')
     if trouble:
         st.html(f'<p class="sq-facts">{escape(trouble)}</p>')

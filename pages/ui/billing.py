@@ -9,8 +9,8 @@ import streamlit as st
 
 from core.accounts.domain import Account
 from core.accounts.plans import PLANS
-from core.credits.payments.domain import Invoice, Subscription
-from core.credits.payments.queries import billing_of, list_invoices
+from core.credits.payments.domain import Invoice, Price, Subscription
+from core.credits.payments.queries import BillingView, billing_of, list_invoices, listed_prices
 from core.shared.errors import AppError
 from pages.ui.memory import keep, take
 from pages.ui.theme import asset
@@ -63,13 +63,29 @@ def dunning_words(subscription: Subscription) -> str:
 
 
 @st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
-def _invoices(_runtime: Runtime, installation: str, owner_id: str) -> tuple[tuple[Invoice, ...], str]:
+def _invoices(_runtime: Runtime, installation: str, owner_id: str, standing: str) -> tuple[tuple[Invoice, ...], str]:
     try:
         return list_invoices(_runtime, owner_id), ""
     except AppError as error:
         return (), error.message
 
 
-def invoices_of(runtime: Runtime, owner_id: str) -> tuple[tuple[Invoice, ...], str]:
-    """A person's invoices as of at most a minute ago, and why there are none where Stripe does not answer."""
-    return _invoices(runtime, str(runtime.settings.data_dir), owner_id)
+@st.cache_data(ttl=KEPT_SECONDS, show_spinner=False)
+def _prices(_runtime: Runtime, installation: str) -> dict[str, Price] | None:
+    try:
+        return listed_prices(_runtime)
+    except AppError:
+        return None
+
+
+def prices_of(runtime: Runtime) -> dict[str, Price] | None:
+    """What is sold, by lookup key, as it cost at Stripe at most a minute ago; None where Stripe does not answer."""
+    return _prices(runtime, str(runtime.settings.data_dir) + runtime.settings.stripe_api_base)
+
+
+def invoices_of(runtime: Runtime, owner_id: str, view: BillingView) -> tuple[tuple[Invoice, ...], str]:
+    """A person's invoices, and why there are none where Stripe does not answer.
+
+    Asked anew once how they stand has changed, else once a minute.
+    """
+    return _invoices(runtime, str(runtime.settings.data_dir), owner_id, repr(view))

@@ -85,6 +85,9 @@ class Subscription:
     ended_at: datetime | None = None
     next_plan: str | None = None
     next_at: datetime | None = None
+    cents: int = 0
+    """What it costs each time, before tax and discounts, in the smallest unit of `currency`."""
+    currency: str = CURRENCY
 
     @property
     def is_open(self) -> bool:

@@ -80,6 +80,10 @@ class SubscriptionRow(Base):
     )
     next_plan: Mapped[str | None] = mapped_column(String(20), info=not_personal("plan after a change that waits"))
     next_at: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("when that change is made"))
+    cents: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "billing", "Price of your subscription, in cents", **BOOKS)
+    )
+    currency: Mapped[str] = mapped_column(String(3), info=not_personal("ISO 4217"))
 
 
 class SubjectRow(Base):

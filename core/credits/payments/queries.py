@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.accounts.queries import account_of
-from core.credits.payments.domain import OPEN, OVERDUE, Interval, Invoice, Subscription, plan_cents
+from core.credits.payments.domain import OPEN, OVERDUE, Interval, Invoice, Price, Subscription
 from core.credits.payments.errors import not_configured
 from core.credits.payments.gateway import Gateway
 from core.credits.payments.models import (
@@ -38,12 +38,6 @@ class BillingView:
     subscription: Subscription | None
     is_waiting: bool
     refunds: tuple["RefundView", ...]
-
-    @property
-    def price_cents(self) -> int | None:
-        """What the subscription costs each time, as it is listed; None without one."""
-        mine = self.subscription
-        return plan_cents(mine.plan, mine.interval) if mine and mine.plan and mine.interval else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +151,11 @@ def open_subscription(runtime: Runtime, owner_id: str) -> Subscription | None:
     return subscription_view(row) if row else None
 
 
+def listed_prices(runtime: Runtime) -> dict[str, Price]:
+    """What is sold here, as it costs at Stripe now, by lookup key. Raises PaymentFailed."""
+    return gateway_of(runtime).find_prices()
+
+
 def list_invoices(runtime: Runtime, owner_id: str, limit: int = 24) -> tuple[Invoice, ...]:
     """A person's invoices, as Stripe has them now. Raises PaymentFailed."""
     customer_id = customer_id_of(runtime, owner_id)
@@ -230,6 +229,8 @@ def subscription_view(row: SubscriptionRow) -> Subscription:
         ended_at=row.ended_at,
         next_plan=row.next_plan,
         next_at=row.next_at,
+        cents=row.cents,
+        currency=row.currency,
     )
 
 

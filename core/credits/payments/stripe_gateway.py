@@ -266,7 +266,6 @@ class StripeGateway:
             params: Any = {
                 "payment_intent": payment_id,
                 "amount": amount,
-                "reason": "requested_by_customer",
                 "metadata": {REFUND: refund_id},
             }
             return self._client.v1.refunds.create(params, _once(f"refund:{refund_id}")).id
@@ -372,6 +371,8 @@ def _subscription(told: StripeObject) -> Subscription:
         ended_at=_maybe_at(found.get("ended_at")),
         next_plan=next_plan if next_plan != _plan_of(price) else None,
         next_at=next_at if next_plan != _plan_of(price) else None,
+        cents=int(price.get("unit_amount") or 0),
+        currency=str(price.get("currency") or CURRENCY),
     )
 
 

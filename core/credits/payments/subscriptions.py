@@ -121,6 +121,8 @@ def _row(owner_id: str, found: Subscription) -> SubscriptionRow:
         ended_at=found.ended_at,
         next_plan=found.next_plan,
         next_at=found.next_at,
+        cents=found.cents,
+        currency=found.currency,
     )
 
 

@@ -141,8 +141,9 @@ def test_a_payment_that_failed_is_on_every_page_with_its_day(ada: Person, stub: 
     assert "payment failed" in text and "back to Free" in text
 
 
-def test_withdrawing_asks_first_and_gives_back(ada: Person, stub: StripeStub) -> None:
+def test_withdrawing_asks_first_and_gives_back(ada: Person, stub: StripeStub, clock: FixedClock) -> None:
     subscription = subscribe(ada, stub)
+    clock.advance(minutes=11)
     assert "Confirm your password" in text_of(page_test(*MINE))
     confirm(ada)
     app = page_test(*MINE)

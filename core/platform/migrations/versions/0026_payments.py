@@ -82,6 +82,8 @@ def upgrade() -> None:
         sa.Column("ended_at", UtcDateTime(timezone=True), nullable=True),
         sa.Column("next_plan", sa.String(length=20), nullable=True),
         sa.Column("next_at", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("cents", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_billing_subscriptions")),
     )
     with op.batch_alter_table("billing_subscriptions", schema=None) as batch_op:
