@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, select
+from typer.testing import CliRunner
 
+from core import cli
 from core.accounts.models import AccountRow
 from core.accounts.queries import get_account
 from core.credits.payments.checkouts import Order, open_checkout, open_portal
@@ -200,9 +202,12 @@ def test_credits_are_bought_once_and_stay(shop: Shop) -> None:
     shop.stub.arrive(session_id)
     events = list(shop.stub.events)
     shop.deliver()
+    paid_at = shop.clock.now()
+    shop.clock.advance(days=1)
     shop.deliver(events)
     assert shop.credits(ada) == 3100
     (bought,) = list_purchases(shop.runtime, ada.id)
+    assert bought.paid_at == paid_at, "a repetition makes no new time to withdraw in"
     assert (bought.credits, bought.amount, bought.currency) == (3000, 3000, "eur")
     assert verify_ledger(shop.runtime).problems == ()
 
@@ -332,3 +337,27 @@ def test_a_message_of_another_time_is_refused(shop: Shop, late: timedelta) -> No
     body, signature = shop.stub.signed(event, at=shop.clock.now() - late)
     with pytest.raises(InvalidInput):
         receive_event(shop.runtime, body, signature)
+
+
+def test_the_command_that_sets_up_what_is_sold(shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "open_runtime", lambda: runtime)
+    shop.stub.things["price"].clear()
+    shop.stub._answers.clear()
+    told = CliRunner().invoke(cli.app, ["billing", "setup"])
+    assert told.exit_code == 0 and "pro_yearly: 529.20 EUR before tax (made now)" in told.output
+    assert "set APP_URL to a public https one" in told.output and shop.stub.all("webhook_endpoint") == []
+    runtime.settings.__dict__["app_url"] = "https://stepiq.example.org"
+    told = CliRunner().invoke(cli.app, ["billing", "setup"])
+    assert "STRIPE_WEBHOOK_SECRET=whsec_made" in told.output and "made now" not in told.output
+    endpoint = shop.stub.only("webhook_endpoint")
+    assert endpoint["url"] == "https://stepiq.example.org/api/billing/stripe/webhook"
+    told = CliRunner().invoke(cli.app, ["billing", "setup"])
+    assert "whsec" not in told.output and len(shop.stub.all("webhook_endpoint")) == 1
+
+
+def test_without_a_key_the_command_says_what_is_missing(
+    sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "open_runtime", lambda: sqlite_runtime)
+    told = CliRunner().invoke(cli.app, ["billing", "setup"])
+    assert told.exit_code == 1 and "Nothing is sold" in told.output
