@@ -205,6 +205,7 @@ def test_credits_are_bought_once_and_stay(shop: Shop) -> None:
     paid_at = shop.clock.now()
     shop.clock.advance(days=1)
     shop.deliver(events)
+    shop.deliver([dict(event, id=event["id"] + "_again") for event in events])
     assert shop.credits(ada) == 3100
     (bought,) = list_purchases(shop.runtime, ada.id)
     assert bought.paid_at == paid_at, "a repetition makes no new time to withdraw in"
