@@ -83,7 +83,7 @@ def _draw_figures(subscriptions: tuple[OwnedSubscription, ...], waiting: int) ->
     figures = (
         ("Subscriptions", len(subscriptions)),
         ("Not paid", len(overdue)),
-        ("Cancelled, still running", len(ending)),
+        ("Cancelled", len(ending)),
         ("Messages that wait", waiting),
     )
     for place, (label, number) in zip(places, figures, strict=True):
