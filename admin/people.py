@@ -11,9 +11,11 @@ from core.accounts.domain import ROLES, Account, InvitationView, SessionView
 from core.accounts.invitations import invite, list_invitations, revoke_invitation
 from core.accounts.new_accounts import default_plan
 from core.accounts.plans import PLANS
-from core.accounts.queries import list_accounts
+from core.accounts.queries import get_account, list_accounts
 from core.accounts.roles import set_roles
 from core.bootstrap import get_runtime
+from core.credits.commands import change_plan
+from core.credits.plan_words import differences
 from pages.ui.badges import text_badge
 from pages.ui.memory import keep, recall, widget_text
 from pages.ui.notices import attempt, draw_notices, say
@@ -39,13 +41,14 @@ def people_page() -> None:
     people = list_accounts(runtime)
     st.html(
         f'<h1 class="sq-title">People</h1><p class="sq-facts">{len(people)} with an account. '
-        f"{POLICY[runtime.settings.signup]} <code class='sq-ref'>STEPIQ_SIGNUP</code> says so.</p>"
+        f"{POLICY[runtime.settings.signup]} <code class='sq-ref'>STEPIQ_SIGNUP</code> says so. "
+        f"{_plans_are(runtime)}</p>"
     )
     draw_notices()
     confirmed = session.is_confirmed(runtime.clock.now())
     if not confirmed:
         st.html(
-            '<div class="sq-empty">Roles are changed within 10 minutes after your password. '
+            '<div class="sq-empty">Roles and plans are changed within 10 minutes after your password. '
             '<a class="sq-link" href="/auth/confirm?then=people" target="_self">Confirm it</a>.</div>'
         )
     if runtime.settings.signup != "closed":
@@ -55,6 +58,12 @@ def people_page() -> None:
     st.html('<h2 class="sq-id">Accounts</h2>')
     for account in people:
         _draw_person(runtime, account, session, confirmed)
+
+
+def _plans_are(runtime: Runtime) -> str:
+    if runtime.settings.stripe_secret_key:
+        return "Plans are bought: what is paid for decides."
+    return "No payment is set up here, so plans are set on this page."
 
 
 def _draw_invite(confirmed: bool) -> None:
@@ -101,6 +110,8 @@ def _draw_person(runtime: Runtime, account: Account, session: SessionView, confi
             f'<div class="sq-row"><span class="sq-id">{escape(account.email)}</span>{you}{badges}'
             f'<span class="sq-facts">{facts}</span></div>'
         )
+        if confirmed and not runtime.settings.stripe_secret_key:
+            _draw_plan(account)
         if confirmed:
             with st.popover("Roles", icon=":material/badge:", key=f"roles-{account.id}"):
                 st.pills(
@@ -108,6 +119,37 @@ def _draw_person(runtime: Runtime, account: Account, session: SessionView, confi
                     default=[role for role in ROLES if role in account.roles], format_func=SAYS.__getitem__,
                 )  # fmt: skip
                 st.button("Save", key=f"roles-save-{account.id}", type="primary", on_click=_save, args=(account.id,))
+
+
+def _draw_plan(account: Account) -> None:
+    key = f"plan-of-{account.id}"
+    with st.popover("Plan", icon=":material/sell:", key=f"plan-{account.id}"):
+        names = list(PLANS)
+        place = names.index(account.plan)
+        st.radio("Plan", names, index=place, key=key, format_func=str.capitalize)
+        chosen = PLANS.get(widget_text(key), PLANS[account.plan])
+        lines = "".join(
+            f"<li>{each.what}: {each.before} → {each.after}</li>" for each in differences(PLANS[account.plan], chosen)
+        )
+        st.html(
+            f'<ul class="sq-plain-list">{lines}</ul><p class="sq-facts">From now on; the person is told by mail. A '
+            "better plan tops up the month’s credits; a smaller one takes none away before the month ends.</p>"
+            if lines
+            else '<p class="sq-facts">The plan this person has.</p>'
+        )
+        st.button(
+            "Set plan", key=f"plan-save-{account.id}", type="primary", disabled=not lines, on_click=_save_plan,
+            args=(account.id,),
+        )  # fmt: skip
+
+
+@guarded
+def _save_plan(account_id: str) -> None:
+    runtime = get_runtime()
+    session = require_role(runtime, "admin")
+    plan = widget_text(f"plan-of-{account_id}")
+    if attempt(lambda: change_plan(runtime, get_account(runtime, account_id), plan, by=session)):
+        say(f"The plan is {PLANS[plan].title} now.")
 
 
 @guarded

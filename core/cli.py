@@ -16,10 +16,11 @@ from core.accounts.api_keys import create_api_key
 from core.accounts.audit import verify_audit
 from core.accounts.domain import ROLES, SCOPES, Account
 from core.accounts.passwords import set_password
+from core.accounts.plans import PLANS
 from core.accounts.queries import find_account, get_operator, list_accounts
 from core.accounts.second_factor import switch_off
 from core.bootstrap import build_runtime, prepare, set_runtime
-from core.credits.commands import set_credits
+from core.credits.commands import change_plan, set_credits
 from core.credits.payments.domain import format_money
 from core.credits.payments.setup import set_up_billing
 from core.credits.queries import verify_ledger
@@ -255,6 +256,16 @@ def user_credits(
     runtime = open_runtime()
     set_credits(runtime, _find(runtime, email), micros=_micros(credits))
     typer.echo(f"{credits} credits are available.")
+
+
+@user.command("plan")
+def user_plan(email: str, plan: Annotated[str, typer.Option("--set", help=f"{', '.join(PLANS)}.")]) -> None:
+    """Give a person a plan from now on; a better one tops up the month's credits."""
+    runtime = open_runtime()
+    if change_plan(runtime, _find(runtime, email), plan):
+        typer.echo(f"The plan is {plan} now. The person is told by mail.")
+    else:
+        typer.echo(f"The plan is {plan} already.")
 
 
 @api_keys.command("create")

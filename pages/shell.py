@@ -13,6 +13,7 @@ from core.execution.review_queries import count_open_reviews
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
 from pages.account.keys import keys_page
+from pages.account.plan import plan_page
 from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
 from pages.account.secrets import secrets_page
@@ -70,6 +71,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         ],
         "Account": [
             st.Page(usage_page, title="Usage", icon=":material/payments:", url_path="usage"),
+            st.Page(plan_page, title="Plan", icon=":material/sell:", url_path="plan"),
             st.Page(billing_page, title="Billing", icon=":material/receipt_long:", url_path="billing"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),

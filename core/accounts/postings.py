@@ -55,6 +55,6 @@ def locked_account(runtime: Runtime, session: Session, account_id: str) -> Accou
     return account_view(runtime, row)
 
 
-def change_plan(session: Session, account_id: str, plan: str) -> None:
+def write_plan(session: Session, account_id: str, plan: str) -> None:
     """Write a person's plan, in the caller's transaction; what a change means for credits, `core.credits` knows."""
     session.execute(update(AccountRow).where(AccountRow.id == account_id).values(plan=plan))

@@ -91,6 +91,8 @@ class PlanStanding:
     plan: str
     since: datetime
     planned: PlannedChange | None
+    renews_at: datetime | None = None
+    """When the next month of credits begins; None where nothing is counted, or before the first."""
 
 
 def micros_for(cost_usd: Decimal, plan: str) -> int:

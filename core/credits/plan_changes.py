@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from core.accounts.audit import record_act
 from core.accounts.domain import Account
 from core.accounts.plans import check_plan
-from core.accounts.postings import change_plan, locked_account
+from core.accounts.postings import locked_account, write_plan
 from core.accounts.queries import account_of
 from core.credits.models import PlanChange, PlannedPlan
 from core.credits.months import begin_due_month, top_up_month
@@ -39,7 +39,7 @@ def set_plan(
         return False
     begin_due_month(runtime, session, owner)  # of the plan before: what is added is only what is more
     top_up_month(runtime, session, owner, plan, cause=f"raised:{owner_id}:{cause}")
-    change_plan(session, owner_id, plan)
+    write_plan(session, owner_id, plan)
     begin_due_month(runtime, session, replace(owner, plan=plan))  # where the plan before counted nothing
     change_id, now = runtime.ids.new(), runtime.clock.now()
     session.add(PlanChange(id=change_id, owner_id=owner_id, before=owner.plan, plan=plan, cause=cause, created_at=now))

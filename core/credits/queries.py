@@ -45,8 +45,10 @@ def plan_standing(runtime: Runtime, owner: Account) -> PlanStanding:
     with runtime.database.read() as session:
         since = session.scalar(changed.order_by(PlanChange.id.desc()).limit(1))
         planned = session.get(PlannedPlan, owner.id)
+        ends_at = session.scalar(select(CreditAccount.month_ends_at).where(CreditAccount.owner_id == owner.id))
     then = None if planned is None else PlannedChange(planned.plan, planned.at, PLANS[owner.plan], PLANS[planned.plan])
-    return PlanStanding(owner.plan, since or owner.created_at, then)
+    counts = PLANS[owner.plan].monthly_credits is not None
+    return PlanStanding(owner.plan, since or owner.created_at, then, ends_at if counts else None)
 
 
 def has_due_months(runtime: Runtime, now: datetime) -> bool:

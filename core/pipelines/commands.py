@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -19,7 +19,7 @@ from core.pipelines.domain import DraftView, PipelineView
 from core.pipelines.dump import to_yaml
 from core.pipelines.following import NewestVersion
 from core.pipelines.models import DraftRow, PipelineRow, VersionRow
-from core.pipelines.queries import get_pipeline, get_version, open_about, open_version, owned_row
+from core.pipelines.queries import count_active, get_pipeline, get_version, open_about, open_version, owned_row
 from core.pipelines.validation import Validated, validate
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
@@ -83,7 +83,7 @@ def create_pipeline(
         lock_person(session, owner.id)  # two at once would both be the last that the plan allows
         answer_id = answer_once(runtime, session, owner.id, once, pipeline_id)
         if answer_id == pipeline_id:
-            check_pipelines(owner.plan, _count(session, owner.id))
+            check_pipelines(owner.plan, count_active(session, owner.id))
             session.add(row)
             session.flush()
             _add_version(runtime, session, row, definition, text)
@@ -183,7 +183,7 @@ def unarchive_pipeline(
         row = owned_row(session, owner.id, pipeline_id, archived=True, lock=True)
         lock_person(session, owner.id)
         if row.status == "archived":
-            check_pipelines(owner.plan, _count(session, owner.id))
+            check_pipelines(owner.plan, count_active(session, owner.id))
             row.status = "active"
             definition, _ = _newest(runtime, session, row)
             name = open_about(runtime, row)["name"]
@@ -198,11 +198,6 @@ def ensure_example(runtime: Runtime, owner: Account) -> str:
     with runtime.database.read() as session:
         found = session.scalar(newest.order_by(PipelineRow.updated_at.desc()).limit(1))
     return found or create_pipeline(runtime, owner, EXAMPLE.read_text()).id
-
-
-def _count(session: Session, owner_id: str) -> int:
-    owned = (PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
-    return session.scalar(select(func.count()).where(*owned)) or 0
 
 
 def _newest(runtime: Runtime, session: Session, row: PipelineRow) -> tuple[Definition, str]:

@@ -66,6 +66,18 @@ def list_pipelines(
     return Page(items, items[-1].id if len(rows) > limit else None)
 
 
+def count_pipelines(runtime: Runtime, owner_id: str) -> int:
+    """How many pipelines a person has, archived ones not counted: what the plan's limit is about."""
+    with runtime.database.read() as session:
+        return count_active(session, owner_id)
+
+
+def count_active(session: Session, owner_id: str) -> int:
+    """The same in the caller's transaction."""
+    owned = (PipelineRow.owner_id == owner_id, PipelineRow.status == "active")
+    return session.scalar(select(func.count()).select_from(PipelineRow).where(*owned)) or 0
+
+
 def list_versions(runtime: Runtime, owner_id: str, pipeline_id: str) -> tuple[VersionView, ...]:
     """Every version, newest first."""
     with runtime.database.read() as session:

@@ -159,6 +159,11 @@ def test_people_are_made_and_listed(stepiq) -> None:  # type: ignore[no-untyped-
     assert again.returncode == 1 and "already" in again.stderr
     assert "ada@example.org  pro  user" in stepiq("user", "list").stdout
     assert stepiq("user", "credits", "ada@example.org", "--set", "5.5").returncode == 0
+    assert "is starter now" in stepiq("user", "plan", "ada@example.org", "--set", "starter").stdout
+    assert "is starter already" in stepiq("user", "plan", "ada@example.org", "--set", "starter").stdout
+    refused = stepiq("user", "plan", "ada@example.org", "--set", "gold")
+    assert refused.returncode == 1 and "free, starter, pro, enterprise" in refused.stderr
+    assert "ada@example.org  starter  user" in stepiq("user", "list").stdout
     proof = stepiq("ledger", "verify")
     assert proof.returncode == 0 and " 0 problems" in proof.stdout
     assert "exists already" in stepiq("owner-link").stderr

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -13,11 +15,12 @@ from sqlalchemy import select
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.accounts.queries import get_account
+from core.bootstrap import MIGRATIONS
 from core.credits.commands import grant_due_months, grant_month
 from core.credits.domain import month_number, month_start
 from core.credits.models import LedgerTransaction
 from core.credits.plan_changes import set_plan
-from core.credits.queries import balance, has_due_months, verify_ledger
+from core.credits.queries import balance, has_due_months, plan_standing, verify_ledger
 from core.platform.jobs.commands import run_job
 from core.platform.jobs.queries import find_due
 from core.platform.runtime import Runtime
@@ -108,6 +111,25 @@ def test_the_job_is_due_where_a_month_is(runtime: Runtime, clock: FixedClock) ->
     clock.advance(hours=1)
     assert find_due(runtime, [job]) == ()
     assert balance(runtime, get_account(runtime, person.id)).available_micros == 100 * MICROS
+
+
+def test_months_granted_before_they_were_noted_are_not_granted_again(runtime: Runtime, clock: FixedClock) -> None:
+    """As an installation that goes from the version before to this one."""
+    person, other = _person(runtime, "free"), _person(runtime, "pro")
+    grant_month(runtime, person)
+    clock.advance(days=31)
+    grant_month(runtime, person)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = runtime.database.engine
+    command.downgrade(config, "0023_ledger_chain")
+    command.upgrade(config, "head")
+    assert grant_due_months(runtime) == 1, "the other's"
+    assert _grants(runtime, person) == BEGINNINGS[:2] and len(_grants(runtime, other)) == 1
+    assert plan_standing(runtime, person).renews_at == datetime(2028, 2, 29, tzinfo=UTC)
+    clock.advance(days=35)
+    assert grant_due_months(runtime) == 2
+    assert verify_ledger(runtime).problems == ()
 
 
 @given(

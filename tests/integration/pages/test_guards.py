@@ -32,6 +32,7 @@ PLACES = {
     "reviews": "pages.workspace.reviews.reviews_page",
     "schedules": "pages.workspace.schedules.schedules_page",
     "usage": "pages.account.usage.usage_page",
+    "plan": "pages.account.plan.plan_page",
     "billing": "pages.account.billing.billing_page",
     "keys": "pages.account.keys.keys_page",
     "api-keys": "pages.account.api_keys.api_keys_page",
@@ -44,7 +45,7 @@ PLACES = {
     "audit": "admin.audit.audit_page",
     "admin-billing": "admin.billing.billing_page",
 }
-WITHOUT_WIDGETS = {"usage", "admin", "billing"}  # they tell, and do nothing
+WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
 
 

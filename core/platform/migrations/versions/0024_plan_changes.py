@@ -66,7 +66,7 @@ def _note_months(connection: sa.Connection) -> None:
             "JOIN ledger_transactions t ON t.owner_id = a.id AND t.kind = 'grant' "
             "JOIN ledger_entries e ON e.transaction_id = t.id AND e.account = 'available' "
             "ORDER BY t.owner_id, t.number"
-        ).columns(created_at=sa.DateTime(timezone=True))
+        ).columns(created_at=UtcDateTime())
     ).all()
     newest = {}
     for row in grants:
