@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -29,6 +30,9 @@ from core.providers.router import Providers
 from core.shared.clock import Clock, SystemClock
 from core.shared.errors import InvariantViolated
 from core.shared.ids import Ids, Uuid7Ids
+
+if TYPE_CHECKING:
+    from core.credits.payments.gateway import Gateway
 
 MIGRATIONS = Path(__file__).parent / "platform" / "migrations"
 
@@ -69,10 +73,19 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         dispatcher=dispatcher,
         follower=DefinitionSchedules(),
         mail=build_mailer(settings),
+        payments=_build_gateway(settings),
     )
     keys.prepare()
     dispatcher.bind(runtime)
     return runtime
+
+
+def _build_gateway(settings: Settings) -> Gateway | None:
+    if not settings.stripe_secret_key:
+        return None
+    from core.credits.payments.stripe_gateway import StripeGateway  # the SDK takes half a second to load
+
+    return StripeGateway(settings.stripe_secret_key, settings.stripe_webhook_secret, settings.stripe_api_base)
 
 
 def prepare(runtime: Runtime) -> None:

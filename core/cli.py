@@ -21,6 +21,8 @@ from core.accounts.queries import find_account, get_operator, list_accounts
 from core.accounts.second_factor import switch_off
 from core.bootstrap import build_runtime, prepare, set_runtime
 from core.credits.commands import change_plan, set_credits
+from core.credits.payments.domain import format_money
+from core.credits.payments.setup import set_up_billing
 from core.credits.proof import verify_export
 from core.credits.queries import verify_ledger
 from core.credits.statements import export_lines
@@ -47,6 +49,8 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 jobs = typer.Typer(no_args_is_help=True, help="What the installation does by itself.")
 app.add_typer(jobs, name="jobs")
+billing = typer.Typer(no_args_is_help=True, help="What is sold, and where it is paid.")
+app.add_typer(billing, name="billing")
 
 MOST_CREDITS = 10**12
 KEY_NAME = "Made by stepiq api-key create"
@@ -324,6 +328,27 @@ def ledger_export(email: str, file: Path) -> None:
     typer.echo(f"{file}: all movements up to now. Check it with: stepiq ledger verify {file}")
 
 
+@billing.command("setup")
+def billing_setup() -> None:
+    """Make at Stripe what is missing there: prices, the Portal's configuration, the endpoint of the webhook."""
+    try:
+        found = set_up_billing(open_runtime())
+    except AppError as error:
+        raise fail(error.message) from None
+    for price in found.prices:
+        note = " (made now)" if price.key in found.made else ""
+        typer.echo(f"{price.key}: {format_money(price.cents, price.currency)} before tax{note}")
+    if found.webhook_secret:
+        typer.echo(f"STRIPE_WEBHOOK_SECRET={found.webhook_secret}")
+        typer.echo("Put this line into .env now: it is shown once.", err=True)
+    elif found.endpoint:
+        typer.echo(f"Messages go to {found.endpoint}.", err=True)
+    else:
+        typer.echo(
+            "Stripe cannot reach this address: set APP_URL to a public https one, or use `stripe listen`.", err=True
+        )
+
+
 @audit.command("verify")
 def audit_verify() -> None:
     """Prove that the audit log is whole: nothing altered, taken out or moved."""
@@ -337,6 +362,7 @@ def audit_verify() -> None:
 
 @api_keys.callback()
 @jobs.callback()
+@billing.callback()
 def _group() -> None:
     # Of a group with one command Typer would make that command: `stepiq jobs NAME`.
     pass

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from core.credits.payments.events import has_waiting_events
 from core.credits.queries import has_due_months, has_due_plans
 from core.execution.automation import has_unplanned_schedules
 from core.execution.reviews import has_due_reviews
@@ -16,6 +17,8 @@ from jobs import (
     key_cleanup,
     mail_outbox,
     monthly_grants,
+    payment_check,
+    payment_events,
     plan_changes,
     review_deadlines,
     schedules,
@@ -47,6 +50,8 @@ JOBS = (
     Job("plan_changes", "Changes the plans that were announced for today.", MINUTE, plan_changes.run, has_plan_work),
     Job("monthly_grants", "Grants the credits of months that begin.", TEN_MINUTES, monthly_grants.run, has_due_months),
     Job("unusual_spend", "Tells people who spend far more than usual.", HOUR, unusual_spend.run),
+    Job("payment_events", "Finishes payments and refunds.", MINUTE, payment_events.run, has_waiting_events),
+    Job("payment_check", "Compares every subscription with Stripe.", DAY, payment_check.run),
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("file_cleanup", "Deletes files that no run needs any more.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),

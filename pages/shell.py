@@ -11,6 +11,7 @@ from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
 from core.execution.review_queries import count_open_reviews
 from pages.account.api_keys import api_keys_page
+from pages.account.billing import billing_page
 from pages.account.keys import keys_page
 from pages.account.plan import plan_page
 from pages.account.preferences import preferences_page
@@ -18,6 +19,7 @@ from pages.account.profile import profile_page
 from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
 from pages.ui.automation import draw_banner
+from pages.ui.billing import draw_dunning
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
@@ -48,6 +50,7 @@ def main() -> None:
         _go(target, page, [known for group in pages.values() for known in group])
     with error_boundary():
         draw_banner(get_runtime(), session.account)
+        draw_dunning(get_runtime(), session.account)
         page.run()
     with st.sidebar:
         _draw_sidebar(session)
@@ -69,6 +72,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         "Account": [
             st.Page(usage_page, title="Usage", icon=":material/payments:", url_path="usage"),
             st.Page(plan_page, title="Plan", icon=":material/sell:", url_path="plan"),
+            st.Page(billing_page, title="Billing", icon=":material/receipt_long:", url_path="billing"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
             st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),
@@ -84,6 +88,12 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
         ]
+    if session.account.roles & {"admin", "accounting"}:
+        pages.setdefault("Admin", []).append(
+            st.Page(
+                _ADMIN / "billing.py", title="Payments", icon=":material/account_balance:", url_path="admin-billing"
+            )
+        )
     return pages
 
 

@@ -53,6 +53,9 @@ ACTS = {
     "plan.changed": "Plan changed",
     "plan.announced": "Plan announced from a later day",
     "plan.announcement_withdrawn": "Announced plan taken back",
+    "payment.refunded": "Money given back",
+    "discount.made": "Discount code made",
+    "discount.ended": "Discount code taken back",
     "job.started_by_hand": "Job started by hand",
 }
 """Every act there is, in words."""

@@ -77,6 +77,17 @@ def _answer(row: IdempotencyKey, sent: bytes) -> str:
     return row.answer_id
 
 
+def find_answer(runtime: Runtime, owner_id: str, once: Once | None) -> str | None:
+    """What an earlier request under this key made in the last 24 hours, whatever was sent with it; None for nothing."""
+    if once is None:
+        return None
+    key = runtime.vault.keyed_hash(owner_id, "idempotency")(f"{once.route}\n{once.key}".encode())
+    mine = (IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key)
+    made = select(IdempotencyKey.answer_id).where(*mine, IdempotencyKey.created_at > runtime.clock.now() - KEPT)
+    with runtime.database.read() as session:
+        return session.scalar(made)
+
+
 def forget_old_keys(runtime: Runtime) -> int:
     """Delete the keys that are older than a day; returns how many."""
     with runtime.database.write() as session:

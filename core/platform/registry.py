@@ -10,6 +10,7 @@ MODELS = (
     "core.accounts.models",
     "core.pipelines.models",
     "core.credits.models",
+    "core.credits.payments.models",
     "core.execution.models",
     "core.privacy.models",
 )

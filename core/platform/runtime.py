@@ -14,6 +14,7 @@ from core.shared.clock import Clock
 from core.shared.ids import Ids
 
 if TYPE_CHECKING:
+    from core.credits.payments.gateway import Gateway
     from core.credits.price_books import PriceBooks
     from core.execution.domain import Dispatcher
     from core.pipelines.following import Follower
@@ -39,3 +40,5 @@ class Runtime:
     dispatcher: Dispatcher
     follower: Follower
     mail: Mailer
+    payments: Gateway | None = None
+    """Where people pay; None where payment is not configured, and an admin sets plans."""

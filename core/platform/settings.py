@@ -13,6 +13,8 @@ from core.platform.mail.domain import parse_sender, parse_smtp_url
 from core.platform.outbound import parse_allowlist
 from core.shared.errors import InvalidInput
 
+STRIPE_API = "https://api.stripe.com"
+
 
 class PartnerSettings(BaseModel):
     """An OpenAI-compatible host of Meta Llama models."""
@@ -114,7 +116,19 @@ class Settings(BaseSettings):
         "", alias="MAIL_FROM", description="sender, as stepIQ <name@host>; empty: no-reply@ the host of APP_URL"
     )
     stripe_secret_key: str = Field(
-        "", repr=False, alias="STRIPE_SECRET_KEY", description="set where payment is configured"
+        "",
+        repr=False,
+        alias="STRIPE_SECRET_KEY",
+        description="sk_… or rk_…; empty: nothing is sold, and an admin sets plans",
+    )
+    stripe_webhook_secret: str = Field(
+        "",
+        repr=False,
+        alias="STRIPE_WEBHOOK_SECRET",
+        description="whsec_… of the endpoint APP_URL/api/billing/stripe/webhook; without it nothing is sold",
+    )
+    stripe_api_base: str = Field(
+        "", alias="STRIPE_API_BASE", description="another address of the Stripe API, in development only"
     )
 
     @field_validator("roles")
@@ -193,6 +207,22 @@ class Settings(BaseSettings):
             raise ValueError("must look like https://host")
         return value.rstrip("/")
 
+    @field_validator("stripe_secret_key", "stripe_webhook_secret")
+    @classmethod
+    def _is_one_word(cls, value: str) -> str:
+        if not value.isascii() or any(not c.isprintable() or c == " " for c in value):
+            raise ValueError("must be copied whole and alone: letters, digits and _, without spaces")
+        return value
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _is_an_api(cls, value: str) -> str:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.hostname and not parts.username
+        if value and (not whole or parts.path not in ("", "/") or parts.query or parts.fragment):
+            raise ValueError("must look like http://127.0.0.1:12111, without a path")
+        return value.rstrip("/")
+
     @field_validator("smtp_url")
     @classmethod
     def _is_smtp(cls, value: str) -> str:
@@ -219,6 +249,8 @@ class Settings(BaseSettings):
                 problems.append("STEPIQ_MASTER_KEY: required in production")
             if not self.public_url.startswith("https://"):
                 problems.append("APP_URL: must be https in production")
+            if self.stripe_api_base not in ("", STRIPE_API):
+                problems.append(f"STRIPE_API_BASE: must be {STRIPE_API} or empty in production")
             if self.bcrypt_cost < 12:
                 problems.append("STEPIQ_BCRYPT_COST: must be at least 12 in production")
         if problems:

@@ -35,10 +35,10 @@ def current_session(runtime: Runtime) -> SessionView:
     return session
 
 
-def require_role(runtime: Runtime, role: str) -> SessionView:
-    """As `current_session`; a person without the role sees what they would see if the page were not there."""
+def require_role(runtime: Runtime, *roles: str) -> SessionView:
+    """As `current_session`; who has none of the roles sees what they would see if the page were not there."""
     session = current_session(runtime)
-    if role not in session.account.roles:
+    if not session.account.roles & set(roles):
         st.error("There is no such page, or it is not open to you.", icon=":material/block:")
         st.stop()
     return session

@@ -1,6 +1,6 @@
 """The table of routes as it stands: statuses, the names of fields, and what is promised of answers in general.
 
-Not there yet: `privacy/*`, `billing/*`, `metrics`.
+Not there yet: `privacy/*`, `metrics`. `billing/*` is in tests/integration/payments/test_billing_api.py.
 """
 
 import re

@@ -13,6 +13,7 @@ from web.api import (
     api_keys,
     auth,
     automation,
+    billing,
     files,
     pipelines,
     run_exports,
@@ -62,6 +63,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         statements,
         api_keys,
         automation,
+        billing,
         pipelines,
         run_exports,  # `runs/export` stands before `runs/{run_id}`, which would take its name for an id
         runs,

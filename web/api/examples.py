@@ -75,6 +75,15 @@ BODIES: dict[str, dict[str, Any]] = {
         }
     },
     "ScheduleChange": {"time": {"cron_expression": "30 7 * * 1-5"}, "rest": {"enabled": False}},
+    "CheckoutRequest": {
+        "plan": {"plan": "pro", "interval": "yearly"},
+        "discount": {"plan": "starter", "discount_code": "HALF-YEAR"},
+        "credits": {"credits": 2000},
+    },
+    "CodeRequest": {
+        "half a year": {"code": "HALF-YEAR", "percent": 50, "cycles": 6, "max_redemptions": 200},
+        "for two people": {"code": "THANKS", "percent": 100, "addresses": [EMAIL, "grace@example.org"]},
+    },
     "PauseRequest": {"runs go on": {}, "stop them": {"stop_runs": True}},
 }
 
@@ -138,6 +147,21 @@ ANSWERS: dict[str, Any] = {
     "User": USER,
     "SignedInUser": {"user": USER, "token": "eyJhbGciOiJIUzI1NiJ9.…"},
     "Token": {"token": "eyJhbGciOiJIUzI1NiJ9.…"},
+    "PageAnswer": {"url": "https://checkout.stripe.com/c/pay/cs_live_a1b2c3"},
+    "EventAnswer": {"received": True, "state": "done"},
+    "CodeItem": {
+        "id": "01a1f0c7-2b66-7d15-a9e0-5c3f8b7d1e42",
+        "code": "HALF-YEAR",
+        "percent": 50,
+        "cycles": 6,
+        "plan": None,
+        "max_redemptions": 200,
+        "redemptions": 17,
+        "limited_to_addresses": False,
+        "expires_at": None,
+        "created_at": AT,
+        "ended_at": None,
+    },
     "UsageAnswer": {
         "credits_used": 1204.5,
         "credits_remaining": 6795.5,
@@ -309,6 +333,10 @@ _PROBLEMS: dict[str, dict[str, Any]] = {
         ],
     },
     "429": {"error": "You ask faster than this installation allows. Wait, then go on.", "code": "RATE_LIMITED"},
+    "502": {
+        "error": "Our payment service does not answer right now. Nothing was changed. Try again in a minute.",
+        "code": "PAYMENT_UNAVAILABLE",
+    },
     "503": {"error": "The database does not answer.", "code": "NOT_READY"},
 }
 

@@ -33,6 +33,8 @@ THEN = {
     "second-factor": "/auth/second-factor",
     "delete": f"{PROFILE}?delete=1",
     "people": "/app/people",
+    "billing": "/app/billing",
+    "admin-billing": "/app/admin-billing",
 }
 BACK = (PROFILE, "Back to your profile")
 

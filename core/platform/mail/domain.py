@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "recovery_codes": Kind(frozenset({"left", "when", "security_url"}), timedelta(days=3)),
     "second_factor_off": Kind(frozenset({"when", "security_url"}), timedelta(days=3)),
     "usage_alert": Kind(frozenset({"percent", "used", "granted", "renews", "usage_url"}), timedelta(days=3)),
+    "payment_failed": Kind(frozenset({"plan", "until", "billing_url"}), timedelta(days=3)),
     "unusual_spend": Kind(frozenset({"spent", "usual", "times", "day", "usage_url"}), timedelta(days=1)),
     "plan_announced": Kind(frozenset({"before", "plan", "day", "changes", "plan_url"}), timedelta(days=7)),
     "plan_changed": Kind(frozenset({"before", "plan", "day", "changes", "plan_url"}), timedelta(days=7)),

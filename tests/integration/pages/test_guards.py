@@ -33,6 +33,7 @@ PLACES = {
     "schedules": "pages.workspace.schedules.schedules_page",
     "usage": "pages.account.usage.usage_page",
     "plan": "pages.account.plan.plan_page",
+    "billing": "pages.account.billing.billing_page",
     "keys": "pages.account.keys.keys_page",
     "api-keys": "pages.account.api_keys.api_keys_page",
     "profile": "pages.account.profile.profile_page",
@@ -42,8 +43,9 @@ PLACES = {
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
+    "admin-billing": "admin.billing.billing_page",
 }
-WITHOUT_WIDGETS = {"usage", "plan", "admin"}  # they tell, and do nothing
+WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
 
 
@@ -119,8 +121,15 @@ def test_without_a_session_a_page_is_empty(root: Person, path: str) -> None:
     assert not widgets_of(app) and not app.dataframe and not app.exception
 
 
-@pytest.mark.parametrize("path", ADMIN)
-@pytest.mark.parametrize("roles", [(), ("privacy_admin",), ("accounting",)])
+OTHERS: list[tuple[str, tuple[str, ...]]] = [
+    (path, roles)
+    for path in ADMIN
+    for roles in ((), ("privacy_admin",), ("accounting",))
+    if (path, roles) != ("admin-billing", ("accounting",))
+]
+
+
+@pytest.mark.parametrize(("path", "roles"), OTHERS)
 def test_an_admin_page_is_nothing_for_others(
     sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch, path: str, roles: tuple[str, ...]
 ) -> None:

@@ -28,6 +28,7 @@ from web.routes import build_routes
 
 PUBLIC = "public"
 SESSION = "session"  # a person's own token; no key may do it
+ROLE = "role"  # the token of an admin, or of who does the accounts
 READ, WRITE, EXECUTE, TRIGGER = SCOPES
 
 API: dict[tuple[str, str], str] = {
@@ -59,6 +60,12 @@ API: dict[tuple[str, str], str] = {
     ("GET", "/user/automation"): SESSION,
     ("POST", "/user/automation/pause"): SESSION,
     ("POST", "/user/automation/resume"): SESSION,
+    ("POST", "/billing/checkout"): SESSION,
+    ("POST", "/billing/portal"): SESSION,
+    ("POST", "/billing/stripe/webhook"): PUBLIC,  # for who can sign as Stripe
+    ("GET", "/billing/discount-codes"): ROLE,
+    ("POST", "/billing/discount-codes"): ROLE,
+    ("DELETE", "/billing/discount-codes/{code_id}"): ROLE,
     ("GET", "/user/secrets"): SESSION,
     ("POST", "/user/secrets"): SESSION,
     ("DELETE", "/user/secrets/{name}"): SESSION,
@@ -151,6 +158,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/user/api-keys"): {"name": "One more", "scopes": [READ]},
     ("POST", "/user/password"): {"current_password": PASSWORD, "password": "seven purple submarines"},
     ("PATCH", "/user/me"): {"name": "Changed"},
+    ("POST", "/billing/checkout"): {"plan": "pro"},
+    ("POST", "/billing/discount-codes"): {"code": "EVIL", "percent": 100},
     ("PATCH", "/user/api-keys/{key_id}"): {"max_credits_per_month": 5},
 }
 
@@ -213,6 +222,7 @@ class People:
             "version": "current",
             "name": "MINE",
             "key_id": keys[READ].view.id,
+            "code_id": "01a1f0c5-0000-7d6a-8c17-e3b5a0f7d941",
             "session_id": next(item["id"] for item in sessions if not item["current"]),
         }
 
@@ -263,8 +273,8 @@ def test_what_is_somebody_elses_does_not_exist(people: People, who: str) -> None
     assert account is not None
     key = create_api_key(people.runtime, account, "Theirs", [TRIGGER]).key
     asked = 0
-    for method, path in API:
-        if "{" not in path or API[method, path] == PUBLIC:
+    for (method, path), needed in API.items():
+        if "{" not in path or needed in (PUBLIC, ROLE):
             continue
         if path == "/webhooks/{pipeline_id}":
             answer = people.ask(method, path, **{"X-API-Key": key})
@@ -292,13 +302,22 @@ def test_no_list_holds_what_is_somebody_elses(people: People, who: str) -> None:
 
 
 def test_the_owner_may(people: People) -> None:
-    for method, path in (op for op, who in API.items() if who not in (PUBLIC, TRIGGER)):
+    for method, path in (op for op, who in API.items() if who not in (PUBLIC, TRIGGER, ROLE)):
         if path.endswith("/stream"):
             people.as_person("ada", "POST", "/runs/{run_id}/cancel")  # a run that waits streams for ever
         answer = people.as_person("ada", method, path)
         assert answer.status_code not in (401, 403, 404, 500), (method, path, answer.text)
         if method != "GET":
             people.renew()
+
+
+def test_what_needs_a_role_needs_it(people: People) -> None:
+    for method, path in (op for op, who in API.items() if who == ROLE):
+        for who in ("ada", "eve"):
+            answer = people.as_person(who, method, path)
+            assert answer.status_code == 403 and answer.json()["code"] == "NOT_ACCOUNTING", (method, path)
+        answer = people.as_person("root", method, path)
+        assert answer.status_code not in (401, 403, 500), (method, path, answer.text)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -309,7 +328,7 @@ def test_a_key_may_what_its_scope_says_and_nothing_else(people: People, scope: s
         if path.endswith("/stream"):
             people.as_person("ada", "POST", "/runs/{run_id}/cancel")
         answer = people.ask(method, path, **{"X-API-Key": people.keys[scope]})
-        if needed == SESSION:
+        if needed in (SESSION, ROLE):
             assert answer.status_code == 401, (method, path, answer.text)
         elif scope == needed:
             assert answer.status_code not in (401, 403, 404, 500), (method, path, answer.text)
