@@ -30,7 +30,7 @@ from core.credits.payments.domain import (
 from core.credits.payments.models import CheckoutRow, RefundRow, SubscriptionRow
 from core.credits.payments.postings import end_month, give_plan, lock_customer
 from core.credits.payments.queries import gateway_of, open_subscription, subscription_view
-from core.credits.payments.subscriptions import refresh_subscription
+from core.credits.payments.subscriptions import is_withdrawn, refresh_subscription
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, Conflict, NotFound
@@ -192,7 +192,8 @@ def _claim_subscription(
     with runtime.database.write() as session:
         customer = lock_customer(session, owner_id)
         row = session.get(SubscriptionRow, subscription_id)
-        if customer is None or row is None or not subscription_view(row).is_open:
+        gone = row is None or not subscription_view(row).is_open or is_withdrawn(session, subscription_id)
+        if customer is None or row is None or gone:
             raise NotFound("NO_SUBSCRIPTION", "There is no subscription that goes on.")
         current = subscription_view(row)
         if own:

@@ -29,7 +29,9 @@ def refresh_subscription(runtime: Runtime, subscription_id: str) -> bool:
     gateway = gateway_of(runtime)
     number = take_number(runtime, subscription_id)
     found = gateway.get_subscription(subscription_id)
-    if found is not None and found.is_open and _is_withdrawn(runtime, subscription_id):
+    with runtime.database.read() as session:
+        withdrawn = is_withdrawn(session, subscription_id)
+    if found is not None and found.is_open and withdrawn:
         gateway.cancel_subscription(subscription_id)
         found = gateway.get_subscription(subscription_id)
     if found is None:
@@ -67,6 +69,8 @@ def _write(runtime: Runtime, found: Subscription, number: int) -> bool:
         customer = _customer_of(runtime, session, found)
         if customer is None:
             return False
+        if found.is_open and is_withdrawn(session, found.id):
+            return True  # withdrawn since Stripe was asked: whoever did that ends it there, and asks again
         if not is_newest(session, found.id, number):
             return True
         session.merge(_row(customer.owner_id, found))
@@ -126,10 +130,9 @@ def _row(owner_id: str, found: Subscription) -> SubscriptionRow:
     )
 
 
-def _is_withdrawn(runtime: Runtime, subscription_id: str) -> bool:
+def is_withdrawn(session: Session, subscription_id: str) -> bool:
     """Whether money for it was given back: then it must not go on, whatever stopped us from ending it."""
-    with runtime.database.read() as session:
-        return session.scalar(select(RefundRow.id).where(RefundRow.cause == subscription_id).limit(1)) is not None
+    return session.scalar(select(RefundRow.id).where(RefundRow.cause == subscription_id).limit(1)) is not None
 
 
 def _end(gateway: Gateway, found: Subscription) -> None:

@@ -10,17 +10,19 @@ from core.accounts.domain import Account
 from core.accounts.queries import get_account
 from core.credits import postings
 from core.credits.payments import refunds as refunds_module
+from core.credits.payments import subscriptions as subscriptions_module
 from core.credits.payments.events import has_waiting_events, reconcile, work_off
-from core.credits.payments.queries import billing_of, list_purchases, list_refunds
+from core.credits.payments.queries import billing_of, gateway_of, list_purchases, list_refunds
 from core.credits.payments.refunds import (
     purchase_offers,
     subscription_offer,
     withdraw_purchase,
     withdraw_subscription,
 )
+from core.credits.payments.subscriptions import take_number
 from core.credits.queries import verify_ledger
 from core.platform.runtime import Runtime
-from core.shared.errors import AppError, Conflict, Forbidden
+from core.shared.errors import AppError, Conflict, Forbidden, NotFound
 from core.shared.money import MICROS
 from tests.integration.payments.conftest import Shop
 from tests.support.together import together
@@ -209,6 +211,31 @@ def test_a_crash_gives_nothing_twice_and_the_subscription_ends_all_the_same(
     shop.deliver()
     assert refunded(shop) == [760]
     assert shop.stub.things["subscription"][subscription]["status"] == "canceled" and shop.plan(ada) == "free"
+
+
+def test_what_stripe_said_before_a_withdrawal_does_not_give_the_plan_back(
+    shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, session = shop.person(), shop.session()
+    subscription = shop.subscribe(ada)
+    claim, asked = refunds_module._claim_subscription, []
+
+    def claim_late(*args: Any, **options: Any) -> int:
+        # A second click: it has its number and Stripe's answer, and is about to write it.
+        asked.append((take_number(runtime, subscription), gateway_of(runtime).get_subscription(subscription)))
+        return claim(*args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(refunds_module, "_claim_subscription", claim_late)
+        patched.setattr(refunds_module, "send_refunds", lambda *_: 0)
+        withdraw_subscription(runtime, session)
+    ((number, found),) = asked
+    assert found is not None and found.is_open
+    assert subscriptions_module._write(runtime, found, number) and shop.plan(ada) == "free"
+    with pytest.raises(NotFound):
+        claim(runtime, session, ada.id, subscription, (), own=True)
+    work_off(runtime)
+    assert refunded(shop) == [1900] and shop.plan(ada) == "free"
 
 
 class TestRaces:
