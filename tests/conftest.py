@@ -3,7 +3,7 @@
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,20 @@ def _connect_to_loopback(self: socket.socket, address: Any) -> None:
 
 
 socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """What a module makes once, such as a server, is made once: its tests stay in one of the parallel processes.
+
+    Before the others: pytest-xdist reads the groups in the same hook.
+    """
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("xdist_group") is None:
+            fixtures = item._fixtureinfo.name2fixturedefs.values()
+            if any(made.scope == "module" for each in fixtures for made in each):
+                item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    yield
 
 
 @pytest.fixture

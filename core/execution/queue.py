@@ -32,7 +32,8 @@ LEAST_PRIORITY = -100
 BUSY_SECONDS = 1.0
 STALLED_SECONDS = 15.0
 HEARTBEAT_SECONDS = 5.0
-STOP_SECONDS = 5.0
+POOL_SECONDS = 5.0
+"""How long a connection is waited for before the work is begun anew."""
 
 DEFER = text(
     "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(:queue, :task, CAST(:priority AS integer), NULL, NULL, "
@@ -78,7 +79,7 @@ class QueueDispatcher(LocalDispatcher):
 
     async def _work(self, runtime: Runtime, engine: Engine) -> None:
         """Take jobs until cancelled, or until the database is away."""
-        connector = PsycopgConnector(conninfo=_conninfo(runtime), min_size=1, max_size=4)
+        connector = PsycopgConnector(conninfo=_conninfo(runtime), min_size=1, max_size=4, timeout=POOL_SECONDS)
         app = procrastinate.App(connector=connector)
 
         @app.task(name=TASK, queue=QUEUE)

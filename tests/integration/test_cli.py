@@ -22,6 +22,7 @@ from core.platform.runtime import Runtime
 from core.platform.settings import Settings
 from core.platform.signatures import verify
 from tests.support.http_peer import peer_in_thread
+from tests.support.warm_cli import run_cli
 
 ALL_ROLES = ",".join(sorted(ROLES))
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,12 +45,18 @@ def stepiq(tmp_path: Path) -> object:
     environment = {"PATH": os.environ["PATH"], "STEPIQ_DATA_DIR": str(tmp_path / "data"), "STEPIQ_BCRYPT_COST": "4"}
 
     def run(*arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "core.cli", *arguments],
-            cwd=ROOT, env=environment | more, input=stdin, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        return run_cli(arguments, environment | more, stdin)
 
     return run
+
+
+def test_the_program_itself_starts(tmp_path: Path) -> None:
+    file = tmp_path / "greet.yaml"
+    file.write_text(PIPELINE)
+    done = subprocess.run(
+        [sys.executable, "-m", "core.cli", "validate", str(file)], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (0, f"{file}: valid\n"), done.stderr
 
 
 def test_run_prints_the_output_and_progress_apart(stepiq, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

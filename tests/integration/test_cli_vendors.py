@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.support.warm_cli import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "summarise.yaml"
@@ -42,10 +43,7 @@ def environment(tmp_path: Path, llmock: Any) -> dict[str, str]:
 
 
 def run_example(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "core.cli", "run", str(EXAMPLE), "--input-file", str(TEXT), *options]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
-    )
+    return run_cli(["run", str(EXAMPLE), "--input-file", str(TEXT), *options], environment)
 
 
 def reported_usage(llmock: Any, request: Any) -> tuple[int, int]:

@@ -12,7 +12,14 @@ from typing import Any
 
 import schemathesis
 from schemathesis.checks import load_all_checks
-from schemathesis.config import GenerationConfig, ProjectConfig, ProjectsConfig, SchemathesisConfig
+from schemathesis.config import (
+    CoveragePhaseConfig,
+    GenerationConfig,
+    PhasesConfig,
+    ProjectConfig,
+    ProjectsConfig,
+    SchemathesisConfig,
+)
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.generation.feedback import FeedbackSources
@@ -85,7 +92,7 @@ class Visitor:
         self.found: dict[tuple[str, str, int], str] = {}
         self.key = create_api_key(runtime, self.account, "All", list(SCOPES)).key
         self._asked = 0
-        self._things: dict[str, Any] = {"step_id": "look", "number": 1, "automation": "on"}
+        self._things: dict[str, Any] = {"step_id": "look", "number": 1, "automation": "on", "code_id": "none"}
 
     def check(self, case: Any) -> None:
         """Send a request, and keep what is wrong with its answer: the first of each kind."""
@@ -186,6 +193,9 @@ class Visitor:
     def _make_run_id(self) -> str:
         return self._run(SAID, "completed")
 
+    def _make_version(self) -> str:
+        return self.runtime.prices.current(self.runtime).version
+
     def _make_waiting(self) -> str:
         return self._run(ASKED, "waiting")
 
@@ -213,14 +223,17 @@ def visited(runtime: Runtime, kind: str) -> Iterator[tuple[Visitor, Any]]:
             asgi.shutdown_lifespans()
 
 
-def checks_of(visitor: Visitor, app: Any, *, examples: int, seed: int) -> Iterator[Callable[[], None]]:
-    """A check of each operation: requests with the examples of its description, requests at the edges of what it
-    allows and just beyond, and `examples` requests by chance. The same seed makes the same requests.
+def checks_of(
+    visitor: Visitor, app: Any, *, examples: int, seed: int, edges: bool = True
+) -> Iterator[Callable[[], None]]:
+    """A check of each operation: requests with the examples of its description, with `edges` requests at the edges of
+    what it allows and just beyond, and `examples` requests by chance. The same seed makes the same requests.
     """
     generation = GenerationConfig(
         max_examples=examples, no_shrink=True, with_security_parameters=visitor.kind == "anonymous"
     )
-    project = ProjectConfig(generation=generation)
+    phases = PhasesConfig(coverage=CoveragePhaseConfig(enabled=edges))
+    project = ProjectConfig(generation=generation, phases=phases)
     config = SchemathesisConfig(seed=seed, projects=ProjectsConfig(default=project))
     load_all_checks()
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", app, config=config)

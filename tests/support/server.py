@@ -13,6 +13,8 @@ from time import monotonic, sleep
 
 import httpx
 
+from tests.support.warm_cli import run_cli
+
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60.0
 
@@ -93,10 +95,7 @@ class ServerProcess:
 
     def command(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run `stepiq` beside the server."""
-        return subprocess.run(
-            [self._python, "-m", "core.cli", *arguments],
-            cwd=self._root, env=self.environment, input=stdin, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+        return run_cli(arguments, self.environment, stdin)
 
     def sign_in(self, email: str, password: str) -> str:
         """Sign in through the form; the session as the text of a Cookie header."""

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
 from itertools import islice
+from re import fullmatch
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
+from pydantic import BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from core.credits.statements import Line, Statement, all_lines, export_lines, statement
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
 router = APIRouter(tags=["account"])
+
+
+def _written_out(value: object) -> object:
+    # A number would be read as seconds since 1970.
+    if isinstance(value, str) and not fullmatch(r"\d{4}-\d\d-\d\d", value):
+        raise ValueError("Write a day as 2026-12-31.")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out)]
 TYPES = {"json": "application/json", "csv": "text/csv", "pdf": "application/pdf"}
 PDF_LINES = 5_000
 COLUMNS = (
@@ -50,10 +62,10 @@ def user_statement(
         Query(description="`json` is what `stepiq ledger verify FILE` proves; `csv` is for a spreadsheet."),
     ] = "json",
     since: Annotated[
-        date | None, Query(alias="from", description="The first day (UTC); from the first movement where not given.")
+        Day | None, Query(alias="from", description="The first day (UTC); from the first movement where not given.")
     ] = None,
     until: Annotated[
-        date | None, Query(alias="to", description="The last day (UTC); up to now where not given.")
+        Day | None, Query(alias="to", description="The last day (UTC); up to now where not given.")
     ] = None,
 ) -> Response:
     """Your statement of credits as a file: with names of pipelines and ids of steps, and nothing that was said."""

@@ -270,12 +270,12 @@ def test_a_plan_that_is_full_says_what_to_do(sqlite_runtime: Runtime, monkeypatc
     create_pipeline(person.runtime, person.account, GREETING)
     app = open_page(view="archived")
     app.button(key=f"pipeline-restore-{ids[0]}").click().run()
-    assert "Archive one, or choose a larger plan" in app.error[0].value
+    assert "Archive one; Starter allows 10 pipelines." in app.error[0].value
     assert [each.id for each in listed(person, archived=True)] == [ids[0]]
     app = importing(GREETING.replace("Greeting", "Another"))
     app.session_state["dialog"] = ("import", {})
     app.button(key="import-go").click().run()
-    assert any("larger plan" in error.value for error in again(app).error)
+    assert any("Starter allows 10" in error.value for error in again(app).error)
     assert app.text_area(key="import-text").value, "the text stays"
     set_runtime(None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,8 +36,7 @@ def paths(reader: Visitor) -> dict[str, dict[str, Any]]:
 
 
 def address(reader: Visitor, path: str) -> str:
-    names = ("pipeline_id", "run_id", "schedule_id", "key_id", "file_id", "session_id", "step_id", "number", "name")
-    return path.format(**{name: reader.thing(name) for name in names})
+    return path.format(**{name: reader.thing(name) for name in re.findall(r"\{(\w+)\}", path)})
 
 
 @pytest.mark.parametrize("base", ["/api", "/v1/api"])
@@ -93,6 +93,8 @@ def test_malformed_json_is_400_wherever_json_is_taken(
     for path, operations in paths.items():
         for method, operation in operations.items():
             if JSON in operation.get("requestBody", {}).get("content", {}):
+                if path == "/billing/stripe/webhook":
+                    continue  # its body is bytes until its signature is known to fit
                 headers = {**reader.credentials(), "Content-Type": JSON}
                 if path.startswith("/webhooks"):
                     headers["X-API-Key"] = reader.key

@@ -87,7 +87,7 @@ def test_whole_runs_a_line(api: TestClient, history: tuple[str, str], web_runtim
     assert answer.headers["content-type"].startswith("application/x-ndjson") and history[1] not in answer.text
 
 
-@pytest.mark.parametrize("form", ["csv", "ndjson"])
+@pytest.mark.parametrize("form", ["csv", pytest.param("ndjson", marks=pytest.mark.slow)])
 def test_memory_stays_flat(web_runtime: Runtime, person: Account, history: tuple[str, str], form: str) -> None:
     def pages() -> Iterator[Any]:
         cursor: str | None = None
