@@ -95,6 +95,7 @@ def test_a_wrong_ending_changes_nothing() -> None:
         (b"PAR1" + b"\x00" * 50 + b"PAR1", "FILE_INVALID"),
         (b"PAR1" + b"\x00" * 50, "FILE_TYPE_UNSUPPORTED"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "bytes",  # some are other bytes each time
 )
 def test_what_is_refused(content: bytes, code: str) -> None:
     assert refusal(content) == code
