@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.accounts.plans import PLANS
 from core.accounts.queries import installation_overview
 from core.bootstrap import get_runtime
 from core.platform.jobs.declared import declared_jobs
@@ -34,7 +35,7 @@ def overview_page() -> None:
     plans = overview.by_plan.items()
     if plans:
         rows = "".join(
-            f'<tr><td>{plan.capitalize()}</td><td class="sq-num">{number:,}</td></tr>' for plan, number in plans
+            f'<tr><td>{PLANS[plan].title}</td><td class="sq-num">{number:,}</td></tr>' for plan, number in plans
         )
         st.html(
             '<table class="sq-table sq-slim"><thead><tr><th>Plan</th><th class="sq-num">People</th></tr></thead>'

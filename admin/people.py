@@ -90,7 +90,7 @@ def _draw_invitation(runtime: Runtime, invitation: InvitationView) -> None:
     now = runtime.clock.now()
     who = escape(invitation.email) if invitation.email else "Whoever has the link"
     roles = ", ".join(SAYS[role] for role in ROLES if role in invitation.roles)
-    facts = joined(invitation.plan.capitalize(), escape(roles), f"ends {until(invitation.expires_at, now)}")
+    facts = joined(PLANS[invitation.plan].title, escape(roles), f"ends {until(invitation.expires_at, now)}")
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"invitation-{invitation.id}"):
         st.html(
             f'<div class="sq-row"><span class="sq-id">{who}</span>{text_badge("invited", "violet")}'
@@ -104,7 +104,7 @@ def _draw_person(runtime: Runtime, account: Account, session: SessionView, confi
     you = text_badge("you", "green") if account.id == session.account.id else ""
     badges = "".join(text_badge(SAYS[role].lower()) for role in ROLES if role in account.roles)
     factor = "second factor on" if account.has_second_factor else ""
-    facts = joined(account.plan.capitalize(), f"since {time_html(account.created_at, now)}", factor)
+    facts = joined(PLANS[account.plan].title, f"since {time_html(account.created_at, now)}", factor)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"person-{account.id}"):
         st.html(
             f'<div class="sq-row"><span class="sq-id">{escape(account.email)}</span>{you}{badges}'

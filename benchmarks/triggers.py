@@ -5,7 +5,6 @@ Each run is one step that does no I/O; the engine takes it up meanwhile, in the 
 
 import asyncio
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,10 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import aiohttp
-import httpx
 
 from benchmarks.table import Row
-from tests.support.server import ROOT, ServerProcess, free_port, poll_until
+from tests.support.server import ServerProcess, free_port, listening
 
 EMAIL, PASSWORD = "bench@example.org", "a long benchmark password"
 LOADS = (1, 10, 50, 100)
@@ -31,21 +29,8 @@ LIMITS = {"p50": 15.0, "p95": 20.0}
 def _bare(folder: Path) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.bare_route", str(port), str(folder)]
-    process = subprocess.Popen(command, cwd=ROOT)
-    url = f"http://127.0.0.1:{port}"
-
-    def listens() -> bool:
-        try:
-            return httpx.get(f"{url}/openapi.json", trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    try:
-        poll_until(listens, 30, "the bare route did not start")
+    with listening(f"http://127.0.0.1:{port}", command) as url:
         yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def _load(client: aiohttp.ClientSession, path: str, at_once: int) -> tuple[list[float], float]:

@@ -79,6 +79,30 @@ def changes_text(before: Plan, after: Plan, at: datetime, language: str) -> str:
     return "\n".join([*lines, *([words["go"].format(day=f"{oldest:%Y-%m-%d}")] if oldest else [])])
 
 
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a plan allows, a sentence each, as its price list says it."""
+
+    credits: str
+    runs: str
+    pipelines: str
+    steps: str
+    triggers: str
+    logs: str
+
+
+def allowed(plan: Plan) -> Allowed:
+    """The sentences of a plan."""
+    return Allowed(
+        credits="Credits as agreed" if plan.monthly_credits is None else f"{plan.monthly_credits:,} credits a month",
+        runs="Runs as agreed" if plan.runs_a_day is None else f"{plan.runs_a_day} runs a day",
+        pipelines="Unlimited pipelines" if plan.pipelines is None else f"{plan.pipelines} pipelines",
+        steps=f"{plan.steps} steps a pipeline",
+        triggers="Schedules, webhooks, API keys" if plan.automation else "No schedules, webhooks or keys",
+        logs="Logs kept 1 year" if plan.log_days == 365 else f"Logs kept {plan.log_days} days",
+    )
+
+
 def _said(value: int | bool | None, words: dict[str, str]) -> str:
     if value is None:
         return words["unlimited"]

@@ -13,7 +13,7 @@ from sqlalchemy import case, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from core.accounts.queries import account_of
-from core.credits.models import LedgerEntry, LedgerTransaction
+from core.credits.models import LedgerTransaction
 from core.platform.logging import get_logger
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
@@ -28,7 +28,6 @@ USAGE = "/app/usage"
 
 # Written out, not bound: only then the index over settlements serves.
 SETTLED = LedgerTransaction.kind == literal_column("'settle'")
-SPENT = (LedgerEntry.transaction_id == LedgerTransaction.id) & (LedgerEntry.account == "spent")
 
 log = get_logger("credits")
 
@@ -62,8 +61,8 @@ def tell_unusual_spend(runtime: Runtime) -> int:
 
 
 def _spent_since(session: Session, today: datetime) -> dict[str, int]:
-    spent = func.sum(LedgerEntry.amount_micros)
-    found = select(LedgerTransaction.owner_id, spent).join(LedgerEntry, SPENT)
+    spent = func.sum(LedgerTransaction.spent_micros)
+    found = select(LedgerTransaction.owner_id, spent)
     found = found.where(SETTLED, LedgerTransaction.created_at >= today).group_by(LedgerTransaction.owner_id)
     return {owner_id: int(micros) for owner_id, micros in session.execute(found.having(spent >= LEAST_MICROS)).tuples()}
 
@@ -73,10 +72,10 @@ def _days_before(session: Session, owner_id: str, today: datetime) -> list[int]:
     at = LedgerTransaction.created_at
     days = [today - timedelta(days=back) for back in range(DAYS, 0, -1)]
     day = case(*((at < start + timedelta(days=1), number) for number, start in enumerate(days))).label("day")
-    each = select(day, LedgerEntry.amount_micros).join(LedgerEntry, SPENT)
+    each = select(day, LedgerTransaction.spent_micros)
     each = each.where(SETTLED, LedgerTransaction.owner_id == owner_id, at >= days[0], at < today)
     found = each.subquery()
-    sums = select(func.sum(found.c.amount_micros)).group_by(found.c.day)
+    sums = select(func.sum(found.c.spent_micros)).group_by(found.c.day)
     return [int(micros) for micros in session.scalars(sums)]
 
 

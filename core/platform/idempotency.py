@@ -48,9 +48,10 @@ def answer_once(runtime: Runtime, session: Session, owner_id: str, once: Once | 
 
 
 def answered_before(runtime: Runtime, session: Session, owner_id: str, once: Once | None) -> str | None:
-    """What answered an earlier request under this key, for acts on a thing that is there: its row is locked by then.
+    """What answered an earlier request under this key in the last 24 hours, for who must know before anything is made.
 
-    None for the first request, which notes its answer with `answer_once`. Raises Conflict as that does.
+    None for the first request, which notes its answer with `answer_once`: of two at the same time only that tells which
+    is first, unless what they act on is locked by then. Raises Conflict as that does.
     """
     if once is None:
         return None
@@ -75,17 +76,6 @@ def _answer(row: IdempotencyKey, sent: bytes) -> str:
             "Send a new key with a new request, or exactly what was sent before to get its answer.",
         )
     return row.answer_id
-
-
-def find_answer(runtime: Runtime, owner_id: str, once: Once | None) -> str | None:
-    """What an earlier request under this key made in the last 24 hours, whatever was sent with it; None for nothing."""
-    if once is None:
-        return None
-    key = runtime.vault.keyed_hash(owner_id, "idempotency")(f"{once.route}\n{once.key}".encode())
-    mine = (IdempotencyKey.owner_id == owner_id, IdempotencyKey.key == key)
-    made = select(IdempotencyKey.answer_id).where(*mine, IdempotencyKey.created_at > runtime.clock.now() - KEPT)
-    with runtime.database.read() as session:
-        return session.scalar(made)
 
 
 def forget_old_keys(runtime: Runtime) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING, cast
@@ -31,6 +32,7 @@ from core.credits.payments.refunds import (
     withdraw_purchase,
     withdraw_subscription,
 )
+from core.credits.plan_words import allowed
 from core.credits.queries import plan_standing
 from core.shared.errors import AppError
 from pages.ui.badges import text_badge
@@ -38,7 +40,7 @@ from pages.ui.billing import draw_leaving, invoices_of, leave_for, prices_of
 from pages.ui.memory import ask_dialog, forget_widgets, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
-from pages.ui.words import count, joined, time_html
+from pages.ui.words import joined, time_html
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -127,8 +129,7 @@ def _draw_unsold(account: Account) -> None:
         '<div class="sq-blank"><b>Nothing is sold on this installation.</b> An admin sets the plans: ask yours if you '
         "need another one.</div>"
     )
-    lines = "".join(f"<li>{escape(line)}</li>" for line in _gives(plan))
-    st.html(f'<h2 class="sq-id">What {plan.title} gives</h2><ul class="sq-plain-list">{lines}</ul>')
+    st.html(f'<h2 class="sq-id">What {plan.title} gives</h2>{_gives(plan)}')
 
 
 def _draw_plans(account: Account, view: BillingView, prices: Mapping[str, Price]) -> None:
@@ -161,11 +162,10 @@ def _draw_plan(
     if offered is not None:
         price = format_money(offered.cents, offered.currency)
     per = ("a year" if interval == "yearly" else "a month") if offered else ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in _gives(plan))
     st.html(
         f'<div class="sq-row"><h2 class="sq-id">{plan.title}</h2>{here}</div>'
         f'<div class="sq-price"><b>{price}</b> <span class="sq-facts">{per}</span></div>'
-        f'<ul class="sq-plain-list">{lines}</ul>'
+        f"{_gives(plan)}"
     )
     if plan.name == "free" and mine is not None and mine.ends_at is None:
         st.button(
@@ -184,16 +184,10 @@ def _draw_plan(
     )  # fmt: skip
 
 
-def _gives(plan: Plan) -> tuple[str, ...]:
-    """What a plan allows, a line each."""
-    return (
-        "credits as agreed" if plan.monthly_credits is None else f"{plan.monthly_credits:,} credits a month",
-        "runs a day as agreed" if plan.runs_a_day is None else f"{plan.runs_a_day} runs a day",
-        "unlimited pipelines" if plan.pipelines is None else count(plan.pipelines, "pipeline"),
-        f"{plan.steps} steps a pipeline",
-        "schedules, webhooks, API keys" if plan.automation else "no schedules, webhooks, API keys",
-        "runs kept for a year" if plan.log_days == 365 else f"runs kept for {plan.log_days} days",
-    )
+def _gives(plan: Plan) -> str:
+    """What a plan allows, as a list."""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in astuple(allowed(plan)))
+    return f'<ul class="sq-plain-list">{lines}</ul>'
 
 
 def _draw_credits(prices: Mapping[str, Price]) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from core.accounts.domain import Account
+from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
 from core.credits.domain import Balance
 from core.credits.queries import balance
@@ -36,7 +37,7 @@ def usage_page() -> None:
     shown = statement(runtime, account, _midnight(first), _midnight(last + timedelta(days=1)))
     credits, pace = balance(runtime, account), forecast_month(runtime, account)
     with st.container(horizontal=True, vertical_alignment="center", key="usage-header"):
-        st.html(f'<h1 class="sq-title">Usage</h1><p class="sq-facts">{account.plan.capitalize()} plan</p>')
+        st.html(f'<h1 class="sq-title">Usage</h1><p class="sq-facts">{PLANS[account.plan].title} plan</p>')
         _draw_period(today)
         with st.popover("Download", icon=":material/download:", key="usage-download"):
             _draw_downloads(first, last)

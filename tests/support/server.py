@@ -119,14 +119,12 @@ def poll_until(condition: object, seconds: float, otherwise: str) -> None:
 
 
 @contextmanager
-def vendor_process(delay_ms: int) -> Iterator[str]:
-    """The vendor stand-in as a process of its own; gives its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.support.vendor_stub", "--port", str(port), "--delay-ms", str(delay_ms)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
+def listening(url: str, command: list[str], **environment: str) -> Iterator[str]:
+    """A server as a process of its own, from when its address answers anything; gives the address."""
+    own = {**os.environ, **environment}
+    process = subprocess.Popen(command, cwd=ROOT, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def listens() -> bool:
+    def answers() -> bool:
         try:
             httpx.get(url, trust_env=False)
         except httpx.HTTPError:
@@ -134,8 +132,17 @@ def vendor_process(delay_ms: int) -> Iterator[str]:
         return True
 
     try:
-        poll_until(listens, 30, "the vendor stand-in did not start")
+        poll_until(answers, 30, f"nothing answers at {url}: {' '.join(command)}")
         yield url
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def vendor_process(delay_ms: int) -> Iterator[str]:
+    """The vendor stand-in as a process of its own; gives its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.support.vendor_stub", "--port", str(port), "--delay-ms", str(delay_ms)]
+    with listening(f"http://127.0.0.1:{port}", command) as url:
+        yield url

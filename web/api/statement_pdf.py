@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.accounts.plans import PLANS
 from core.credits.statements import TITLES, Line, Statement
 from core.shared.money import MICROS, exact_credits
 
@@ -127,7 +128,7 @@ def _aligned(micros: int) -> str:
 def _draw_summary(sheet: _Sheet, owner: Account, found: Statement, period: str) -> None:
     sheet.write("Statement of credits", font=BOLD, size=16, height=24)
     sheet.write(period, size=11, height=20)
-    sheet.write(f"{owner.name or owner.email}  ·  {owner.email}  ·  {owner.plan.capitalize()} plan", colour=MUTED)
+    sheet.write(f"{owner.name or owner.email}  ·  {owner.email}  ·  {PLANS[owner.plan].title} plan", colour=MUTED)
     sheet.write(f"Account {owner.id}", colour=MUTED, height=22)
     for title, micros in totals_of(found):
         is_end = title in ("Opening balance", "Closing balance")

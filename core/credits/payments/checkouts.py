@@ -35,7 +35,7 @@ from core.credits.payments.notices import BILLING
 from core.credits.payments.postings import lock_customer
 from core.credits.payments.queries import account_exists, customer_id_of, gateway_of, open_subscription
 from core.credits.payments.subscriptions import add_customer, refresh_subscription
-from core.platform.idempotency import Once, answer_once, find_answer
+from core.platform.idempotency import Once, answer_once, answered_before
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, InvalidInput, NotFound
 from core.shared.money import MICROS
@@ -189,10 +189,10 @@ def _price(gateway: Gateway, key: str) -> Price:
 
 def _close_earlier(runtime: Runtime, gateway: Gateway, owner: Account, once: Once | None) -> None:
     """End what the person left open, so that nothing can be paid twice; of what was paid meanwhile, learn it."""
-    if find_answer(runtime, owner.id, once) is not None:
-        return  # this request comes again, and what is open is its own
     mine = (CheckoutRow.owner_id == owner.id, CheckoutRow.state == "open", CheckoutRow.session_id.is_not(None))
     with runtime.database.read() as session:
+        if answered_before(runtime, session, owner.id, once) is not None:
+            return  # this request comes again, and what is open is its own
         opened = session.scalars(select(CheckoutRow.session_id).where(*mine)).all()
     for session_id in filter(None, opened):
         gateway.expire_checkout(session_id)

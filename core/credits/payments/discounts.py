@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import Account, SessionView, clean_email
+from core.accounts.plans import PLANS
 from core.credits.payments.domain import PLAN_EUR, Interval, clean_code
 from core.credits.payments.errors import CodeRefused
 from core.credits.payments.gateway import Coupon
@@ -122,7 +123,7 @@ def reserve(
     if row.expires_at is not None and row.expires_at <= now:
         raise CodeRefused("CODE_EXPIRED", f"This code ended on {row.expires_at:%Y-%m-%d}.", field="discount_code")
     if row.plan is not None and row.plan != plan:
-        message = f"This code counts for the {row.plan.capitalize()} plan."
+        message = f"This code counts for the {PLANS[row.plan].title} plan."
         raise CodeRefused("CODE_OTHER_PLAN", message, field="discount_code")
     mine = session.get(RedemptionRow, (row.id, owner.id))
     if mine is not None and mine.state == "redeemed":
@@ -158,7 +159,6 @@ def coupon_for(code: DiscountCodeRow, interval: Interval) -> Coupon:
         months=None if is_once else months,
         is_forever=code.cycles is None,
         max_redemptions=code.max_redemptions,
-        redeem_by=None,
     )
 
 

@@ -51,7 +51,7 @@ def plan_cents(plan: str, interval: Interval) -> int:
 def offers() -> tuple[Offer, ...]:
     """All that is sold."""
     plans = (
-        Offer(offer_key(plan, interval), f"stepIQ {plan.capitalize()}", plan_cents(plan, interval), plan, interval)
+        Offer(offer_key(plan, interval), f"stepIQ {PLANS[plan].title}", plan_cents(plan, interval), plan, interval)
         for plan in PLAN_EUR
         for interval in INTERVALS
     )

@@ -52,7 +52,6 @@ class Coupon:
     months: int | None
     is_forever: bool
     max_redemptions: int | None
-    redeem_by: datetime | None
 
 
 class Gateway(Protocol):
@@ -94,8 +93,8 @@ class Gateway(Protocol):
 
     def get_subscription(self, subscription_id: str) -> Subscription | None: ...
 
-    def list_subscriptions(self, customer_id: str) -> tuple[Subscription, ...]:
-        """All of a customer's, ended ones too."""
+    def list_subscriptions(self, customer_id: str) -> tuple[str, ...]:
+        """The ids of all of a customer's, ended ones too."""
 
     def cancel_subscription(self, subscription_id: str) -> None:
         """End it now, without an invoice; nothing where it has ended."""

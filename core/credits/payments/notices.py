@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from core.accounts.plans import PLANS
 from core.accounts.queries import account_of
 from core.credits.payments.domain import Subscription
 from core.platform.mail.postings import enqueue_mail
@@ -16,7 +17,7 @@ def tell_overdue(runtime: Runtime, session: Session, owner_id: str, overdue: Sub
     if not account.email or overdue.grace_end is None or overdue.plan is None:
         return
     values = {
-        "plan": overdue.plan.capitalize(),
+        "plan": PLANS[overdue.plan].title,
         "until": f"{overdue.grace_end:%Y-%m-%d}",
         "billing_url": runtime.settings.public_url + BILLING,
     }

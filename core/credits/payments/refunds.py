@@ -16,7 +16,7 @@ from core.accounts.audit import record_act
 from core.accounts.domain import SessionView
 from core.accounts.sessions import check_confirmed
 from core.credits import postings
-from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
+from core.credits.models import CreditAccount, LedgerTransaction
 from core.credits.payments.discounts import check_billing_role
 from core.credits.payments.domain import (
     Entitlement,
@@ -246,14 +246,8 @@ def _unused(session: Session, owner_id: str, current: Subscription) -> Decimal:
     """Which part of a subscription was not used since it began."""
     if current.plan is None or current.interval is None:
         return Decimal(0)
-    spent = (
-        select(func.coalesce(func.sum(LedgerEntry.amount_micros), 0))
-        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-        .where(
-            LedgerEntry.owner_id == owner_id,
-            LedgerEntry.account == "spent",
-            LedgerTransaction.created_at >= current.started_at,
-        )
+    spent = select(func.coalesce(func.sum(LedgerTransaction.spent_micros), 0)).where(
+        LedgerTransaction.owner_id == owner_id, LedgerTransaction.created_at >= current.started_at
     )
     return unused_share(current.plan, current.interval, int(session.scalar(spent) or 0))
 

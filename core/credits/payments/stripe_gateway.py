@@ -51,6 +51,8 @@ EVENTS = (
     "customer.subscription.deleted",
     "customer.subscription.paused",
     "customer.subscription.resumed",
+    "subscription_schedule.updated",
+    "subscription_schedule.canceled",
     "invoice.paid",
     "invoice.payment_failed",
     "refund.updated",
@@ -172,8 +174,6 @@ class StripeGateway:
             params |= {"duration": "repeating", "duration_in_months": coupon.months}
         if coupon.max_redemptions is not None:
             params["max_redemptions"] = coupon.max_redemptions
-        if coupon.redeem_by is not None:
-            params["redeem_by"] = int(coupon.redeem_by.timestamp())
         if _maybe(lambda: self._client.v1.coupons.retrieve(coupon.id)) is None:
             with _translated():
                 self._client.v1.coupons.create(params, _once(f"coupon:{coupon.id}"))
@@ -234,12 +234,11 @@ class StripeGateway:
         found = _maybe(lambda: self._client.v1.subscriptions.retrieve(subscription_id, expand))
         return _map(_subscription, found)
 
-    def list_subscriptions(self, customer_id: str) -> tuple[Subscription, ...]:
-        """All of a customer's. Lists cannot be expanded as deep as a schedule's prices, so each is asked for."""
+    def list_subscriptions(self, customer_id: str) -> tuple[str, ...]:
+        """The ids of a customer's: a list cannot be expanded as deep as a schedule's prices."""
         params: Any = {"customer": customer_id, "status": "all", "limit": 100}
         found = _maybe(lambda: [each.id for each in self._client.v1.subscriptions.list(params).auto_paging_iter()])
-        each_now = (self.get_subscription(id) for id in found or ())
-        return tuple(each for each in each_now if each is not None)
+        return tuple(found or ())
 
     def cancel_subscription(self, subscription_id: str) -> None:
         """End it now."""

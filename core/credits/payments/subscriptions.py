@@ -45,8 +45,7 @@ def refresh_subscription(runtime: Runtime, subscription_id: str) -> bool:
 
 def refresh_customer(runtime: Runtime, customer_id: str) -> int:
     """The same for all subscriptions of a customer, also those that no event told of; answers how many."""
-    found = gateway_of(runtime).list_subscriptions(customer_id)
-    return sum(refresh_subscription(runtime, each.id) for each in found)
+    return sum(refresh_subscription(runtime, id) for id in gateway_of(runtime).list_subscriptions(customer_id))
 
 
 def take_number(runtime: Runtime, subject_id: str) -> int:

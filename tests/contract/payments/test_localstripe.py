@@ -2,8 +2,6 @@
 others wrote. It has no prices, Checkout, Portal, schedules and API versions: those are tried on our own stand-in.
 """
 
-import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,7 +17,7 @@ from core.credits.payments.gateway import Coupon
 from core.credits.payments.stripe_gateway import StripeGateway
 from core.shared.errors import InvalidInput
 from tests.support.http_peer import HttpPeer, peer_in_thread
-from tests.support.server import free_port, poll_until
+from tests.support.server import free_port, listening, poll_until
 
 KEY, SECRET = "sk_test_key", "whsec_test"
 
@@ -29,23 +27,9 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """localstripe as a process of its own; what it remembers it writes into the temporary folder."""
     port = free_port()
     command = [sys.executable, "-m", "localstripe", "--port", str(port), "--from-scratch"]
-    own = {**os.environ, "TMPDIR": str(tmp_path_factory.mktemp("localstripe"))}
-    server = subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-
-    def listens() -> bool:
-        try:
-            httpx.get(address, trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return True
-
-    try:
-        poll_until(listens, 30, "localstripe did not start")
+    folder = str(tmp_path_factory.mktemp("localstripe"))
+    with listening(f"http://127.0.0.1:{port}", command, TMPDIR=folder) as address:
         yield address
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture
@@ -81,7 +65,7 @@ def test_a_customer_is_made_and_deleted(gateway: StripeGateway, bare: stripe.Str
 
 
 def test_a_coupon_is_made_once(gateway: StripeGateway, bare: stripe.StripeClient) -> None:
-    coupon = Coupon("code-yearly", 50, 36, False, None, None)
+    coupon = Coupon("code-yearly", 50, 36, False, None)
     gateway.ensure_coupon(coupon)
     gateway.ensure_coupon(coupon)
     found = bare.v1.coupons.retrieve("code-yearly")

@@ -1,6 +1,6 @@
 """Prices that are shown and charged: the vendors' dollars times 1.25, and the version that a run began with."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -47,12 +47,6 @@ CHARGED = {
     "meta-llama/Llama-3.3-70B-Instruct-Turbo": 13_970,  # (78 + 49) x 0.88 x 125
 }
 NAMES = ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok", "cache_write_usd_per_mtok")
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[StubServer]:
-    with StubServer() as server:
-        yield server
 
 
 @pytest.fixture

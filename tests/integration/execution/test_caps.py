@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -37,12 +37,6 @@ START = datetime(2026, 3, 26, 12, tzinfo=UTC)
 GOOD = "claude-sonnet-4-5"
 ONE = {"id": "say", "model": GOOD, "prompt": "Say hello", "max_tokens": 50}
 TWO = {"id": "more", "model": GOOD, "prompt": "{{steps.say.output}}", "max_tokens": 50}
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[StubServer]:
-    with StubServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Quotes: likely from what a pipeline used, kept with the run beside what it was charged, and cheap."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,12 +31,6 @@ from tests.support.vendor_stub import StubServer
 MODEL = "claude-haiku-4-5"
 FIRST = {"id": "say", "model": MODEL, "prompt": "Say hello to everyone here. " * 30, "max_tokens": 2_000}
 SECOND = {"id": "more", "model": MODEL, "prompt": "{{steps.say.output}}", "max_tokens": 2_000}
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[StubServer]:
-    with StubServer() as server:
-        yield server
 
 
 @pytest.fixture

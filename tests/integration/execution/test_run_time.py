@@ -1,7 +1,7 @@
 """`timeout_seconds` of a whole run: what counts, what is cut, what is kept and charged."""
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -31,12 +31,6 @@ from tests.support.vendor_stub import StubServer
 MODEL = "claude-sonnet-4-5"
 LIMIT = 30
 LATE = {"on_failure": [{"type": "email", "to": "ada@example.org", "subject": "Late after {{steps.a.output}}"}]}
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[StubServer]:
-    with StubServer() as server:
-        yield server
 
 
 @pytest.fixture

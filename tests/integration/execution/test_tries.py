@@ -1,6 +1,6 @@
 """Attempts, fallbacks and budgets, through a vendor's real SDK against the stand-in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,12 +22,6 @@ from tests.support.clock import FixedClock
 from tests.support.vendor_stub import StubServer
 
 GOOD, BUSY, BROKEN = "claude-sonnet-4-5", "claude-opus-4-1-error-529", "claude-opus-4-1-error-400"
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[StubServer]:
-    with StubServer() as server:
-        yield server
 
 
 @pytest.fixture

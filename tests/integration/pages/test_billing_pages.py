@@ -76,7 +76,7 @@ def gone_to(app: Any) -> list[str]:
 def test_without_stripe_the_page_says_who_sets_plans(person: Person) -> None:
     app = page_test(*MINE)
     assert "Nothing is sold on this installation" in text_of(app) and "An admin sets the plans" in text_of(app)
-    assert "unlimited pipelines" in text_of(app) and not widgets_of(app) and not app.exception
+    assert "Unlimited pipelines" in text_of(app) and not widgets_of(app) and not app.exception
 
 
 def test_choosing_a_plan_leads_to_checkout(ada: Person, stub: StripeStub) -> None:
