@@ -14,21 +14,20 @@ from core.credits.price_books import PriceBooks
 from core.execution.definition_schedules import DefinitionSchedules
 from core.execution.local import LocalDispatcher
 from core.execution.queue import QueueDispatcher, apply_queue_schema
-from core.platform.database import Base, Database, undeclared_columns
+from core.platform.database import Database
 from core.platform.files.blobs import FolderBlobs
 from core.platform.keystore import KeyStore
 from core.platform.mail.mailer import build_mailer
 from core.platform.master_key import master_keys
 from core.platform.outbound import Outbound, parse_allowlist
-from core.platform.registry import load_models
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
 from core.platform.vault import Vault
+from core.privacy.inventory import check_inventory
 from core.providers.catalogue import Catalogue
 from core.providers.domain import PartnerConfig, ProviderConfig
 from core.providers.router import Providers
 from core.shared.clock import Clock, SystemClock
-from core.shared.errors import InvariantViolated
 from core.shared.ids import Ids, Uuid7Ids
 
 if TYPE_CHECKING:
@@ -42,10 +41,7 @@ _lock = Lock()
 
 def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | None = None) -> Runtime:
     """A Runtime over these settings. Nothing is started; `prepare` makes the stores."""
-    load_models()
-    undeclared = undeclared_columns(Base.metadata)
-    if undeclared:
-        raise InvariantViolated("UNDECLARED", f"Columns without a privacy annotation: {', '.join(undeclared)}.")
+    check_inventory()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     (settings.data_dir / "keys").mkdir(mode=0o700, exist_ok=True)
     clock = clock or SystemClock()

@@ -10,6 +10,7 @@ from core.execution.schedules import has_due_schedules
 from core.platform.jobs.domain import Job
 from core.platform.mail.commands import has_due
 from core.platform.runtime import Runtime
+from core.privacy.advance import due_requests
 from jobs import (
     audit_mark,
     file_cleanup,
@@ -20,6 +21,7 @@ from jobs import (
     payment_check,
     payment_events,
     plan_changes,
+    privacy_requests,
     review_deadlines,
     schedules,
     session_cleanup,
@@ -43,9 +45,15 @@ def has_plan_work(runtime: Runtime, now: datetime) -> bool:
     return has_due_plans(runtime, now) or has_unplanned_schedules(runtime, now)
 
 
+def has_requests(runtime: Runtime, _now: datetime) -> bool:
+    """Whether a request of a person's can go on."""
+    return bool(due_requests(runtime, limit=1))
+
+
 JOBS = (
     Job("schedules", "Starts the runs that schedules are due for.", OFTEN, schedules.run, has_due_schedules),
     Job("mail_outbox", "Sends the mails whose time has come.", OFTEN, mail_outbox.run, has_mail),
+    Job("privacy_requests", "Carries out what people asked for by right.", OFTEN, privacy_requests.run, has_requests),
     Job("review_deadlines", "Answers reviews whose time is over.", MINUTE, review_deadlines.run, has_due_reviews),
     Job("plan_changes", "Changes the plans that were announced for today.", MINUTE, plan_changes.run, has_plan_work),
     Job("monthly_grants", "Grants the credits of months that begin.", TEN_MINUTES, monthly_grants.run, has_due_months),

@@ -9,6 +9,8 @@ from core.platform.annotations import not_personal, personal
 from core.platform.database import Base, UtcDateTime
 
 ACCOUNT = "account"
+RIGHTS = "data subject requests"
+ASKED = {"legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 17, 18, 21", "origin": "observed"}
 
 
 class AccountRow(Base):
@@ -76,6 +78,15 @@ class AccountRow(Base):
     )
     automation_paused_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Schedules and keys paused", origin="observed")
+    )
+    restricted_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", RIGHTS, "Use of your data restricted", **ASKED)
+    )
+    objected_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", RIGHTS, "Objected to analytics and news", **ASKED)
+    )
+    closing_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", RIGHTS, "Deletion of the account began", **ASKED)
     )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", ACCOUNT, "Account made", origin="observed")

@@ -13,12 +13,11 @@ from core.accounts.postings import end_sessions, lock_person
 from core.accounts.roles import check_not_last_admin, lock_admins
 from core.accounts.sessions import check_confirmed
 from core.platform.runtime import Runtime
-from core.privacy.domain import OPEN, PrivacyRequestView, due_at
+from core.privacy.domain import OPEN, WITHDRAWABLE, PrivacyRequestView, due_at
 from core.privacy.models import PrivacyRequestRow
 from core.privacy.queries import request_view
+from core.privacy.rights import title_of
 from core.shared.errors import Conflict, NotFound
-
-WORDS = {"en": "Deletion of your account (GDPR Art. 17)", "fr": "Suppression de votre compte (RGPD, art. 17)"}
 
 
 def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
@@ -36,6 +35,7 @@ def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
         status="verified",
         received_at=now,
         due_at=due_at(now),
+        fence=0,
     )
     waiting = (
         PrivacyRequestRow.account_id == account.id,
@@ -56,7 +56,7 @@ def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
         end_sessions(runtime, session, account.id, keep=by.id)
         pause(runtime, session, account.id)  # nothing new is made of what is about to go
         values = {
-            "right": WORDS[account.language],
+            "right": title_of("erasure", account.language),
             "received": f"{now:%Y-%m-%d}",
             "due": f"{row.due_at:%Y-%m-%d}",
             "privacy_url": f"{runtime.settings.public_url}/app/profile",
@@ -71,9 +71,10 @@ def withdraw_erasure(runtime: Runtime, by: SessionView) -> None:
     mine = (
         PrivacyRequestRow.account_id == by.account.id,
         PrivacyRequestRow.right == "erasure",
-        PrivacyRequestRow.status.in_(OPEN),
+        PrivacyRequestRow.status.in_(WITHDRAWABLE),
     )
-    taken_back = update(PrivacyRequestRow).where(*mine).values(status="withdrawn", closed_at=runtime.clock.now())
+    closed = {"status": "closed", "outcome": "withdrawn", "closed_at": runtime.clock.now()}
+    taken_back = update(PrivacyRequestRow).where(*mine).values(closed)
     with runtime.database.write() as session:
         if cast(CursorResult[Any], session.execute(taken_back)).rowcount != 1:
             raise NotFound("REQUEST_NOT_FOUND", "There is nothing to take back.")

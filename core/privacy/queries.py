@@ -1,9 +1,11 @@
 """Reading requests of data subjects."""
 
+from typing import cast
+
 from sqlalchemy import select
 
 from core.platform.runtime import Runtime
-from core.privacy.domain import OPEN, PrivacyRequestView
+from core.privacy.domain import OPEN, Outcome, PrivacyRequestView, Right, Status
 from core.privacy.models import PrivacyRequestRow
 
 
@@ -24,4 +26,14 @@ def open_requests(runtime: Runtime) -> tuple[PrivacyRequestView, ...]:
 
 def request_view(row: PrivacyRequestRow) -> PrivacyRequestView:
     """A frozen view of a row."""
-    return PrivacyRequestView(row.id, row.account_id, row.right, row.status, row.received_at, row.due_at, row.closed_at)
+    return PrivacyRequestView(
+        id=row.id,
+        account_id=row.account_id,
+        right=cast(Right, row.right),
+        status=cast(Status, row.status),
+        received_at=row.received_at,
+        due_at=row.due_at,
+        closed_at=row.closed_at,
+        outcome=cast(Outcome | None, row.outcome),
+        start_at=row.start_at,
+    )
