@@ -11,6 +11,7 @@ from core.platform.jobs.domain import Job
 from core.platform.mail.commands import has_due
 from core.platform.runtime import Runtime
 from core.privacy.advance import due_requests
+from core.privacy.policies.notices import has_notices
 from jobs import (
     audit_mark,
     file_cleanup,
@@ -21,6 +22,7 @@ from jobs import (
     payment_check,
     payment_events,
     plan_changes,
+    policy_notices,
     privacy_requests,
     review_deadlines,
     schedules,
@@ -60,6 +62,7 @@ JOBS = (
     Job("unusual_spend", "Tells people who spend far more than usual.", HOUR, unusual_spend.run),
     Job("payment_events", "Finishes payments and refunds.", MINUTE, payment_events.run, has_waiting_events),
     Job("payment_check", "Compares every subscription with Stripe.", DAY, payment_check.run),
+    Job("policy_notices", "Tells people about changes of policies.", MINUTE, policy_notices.run, has_notices),
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("file_cleanup", "Deletes files that no run needs any more.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),

@@ -56,6 +56,8 @@ ACTS = {
     "payment.refunded": "Money given back",
     "discount.made": "Discount code made",
     "discount.ended": "Discount code taken back",
+    "policy.published": "Policy published",
+    "policy.taken_back": "Policy taken back before it counted",
     "job.started_by_hand": "Job started by hand",
 }
 """Every act there is, in words."""

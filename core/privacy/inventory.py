@@ -28,6 +28,8 @@ NOBODY = {
     "discount_codes": "what is offered, to nobody by name",
     "job_looks": "times of jobs",
     "job_runs": "times and counts of jobs",
+    "policy_drafts": "texts of the installation that are being written",
+    "policy_versions": "public texts of the installation",
     "price_books": "prices",
     "rate_windows": "counts under keyed hashes that end by themselves",
     "setup_tokens": "keyed hash of a link that makes the first account",

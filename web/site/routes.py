@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from web.headers import streamlit_folder
 from web.rendering import message_page, page
 from web.site.plans import PLAN_CARDS
+from web.site.policies import PolicyPages
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -54,6 +55,8 @@ def site_routes(runtime: Runtime) -> list[BaseRoute]:
     return [
         Route("/", partial(landing, start=start)),
         Route("/privacy", privacy),
+        *PolicyPages(runtime, "privacy").routes(),
+        *PolicyPages(runtime, "terms").routes(),
         SiteFiles(),
         Route("/favicon.ico", favicon),
         Route("/robots.txt", robots),

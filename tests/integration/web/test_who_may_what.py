@@ -116,6 +116,9 @@ SITE: dict[tuple[str, str], str] = {
             for path in (
                 "/", "/app", "/privacy", "/favicon.ico", "/robots.txt", "/setup", "/auth/login", "/auth/register",
                 "/auth/forgot", "/auth/reset", "/auth/address/confirm", "/auth/address/undo", "/review/{token}",
+                "/privacy/policy", "/privacy/policy/versions", "/privacy/policy/{version}",
+                "/privacy/policy/{version}/changes", "/terms", "/terms/versions", "/terms/{version}",
+                "/terms/{version}/changes",
             )
         ],
         PUBLIC,
@@ -351,6 +354,8 @@ def test_pages_of_a_person_lead_the_anonymous_to_signing_in(people: People) -> N
 
 def test_public_pages_ask_for_nobody(people: People) -> None:
     for method, path in (op for op, who in SITE.items() if who == PUBLIC and op[1] != "/app"):
-        answer = people.client.request(method, path.format(token="x" * 43), data={} if method == "POST" else None)
+        answer = people.client.request(
+            method, path.format(token="x" * 43, version="2026-02-25"), data={} if method == "POST" else None
+        )
         assert answer.status_code in (200, 303, 307, 403, 404), (method, path)
         assert not answer.headers.get("location", "").startswith(LOGIN + "?"), (method, path)
