@@ -21,6 +21,7 @@ from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
 from pages.ui.automation import draw_banner
 from pages.ui.billing import draw_dunning
+from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
@@ -55,6 +56,7 @@ def main() -> None:
         draw_banner(get_runtime(), session.account)
         draw_dunning(get_runtime(), session.account)
         draw_policy_notice(get_runtime(), session.account)
+        draw_consent_banner(get_runtime(), session.account)
         page.run()
     with st.sidebar:
         _draw_sidebar(session)

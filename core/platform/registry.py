@@ -8,6 +8,7 @@ MODELS = (
     "core.platform.jobs.models",
     "core.platform.mail.models",
     "core.accounts.models",
+    "core.accounts.consent_models",
     "core.pipelines.models",
     "core.credits.models",
     "core.credits.payments.models",

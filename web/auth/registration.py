@@ -93,7 +93,7 @@ class RegistrationPages(FormPages):
         except AppError as error:
             values = self._finish_values(request, email=email, invitation=invitation, name=name)
             return self.draw_error(request, FINISH, error, **values)
-        return self.signed_in(APP_HOME, signed_in.token)
+        return await self.signed_in(request, APP_HOME, signed_in.token)
 
     def _finish_page(self, request: Request, **values: str) -> Response:
         # For another code the address goes back to the first form: its token comes along.

@@ -53,7 +53,7 @@ class SetupPages(FormPages):
             if error.code == "SETUP_LINK_INVALID":
                 return await self._refusal(token) or self.draw_error(request, SETUP, error, **shown)
             return self.draw_error(request, SETUP, error, **shown)
-        return self.signed_in(APP_HOME, session_token)
+        return await self.signed_in(request, APP_HOME, session_token)
 
     async def _refusal(self, token: str) -> Response | None:
         if not await self.call(needs_setup):

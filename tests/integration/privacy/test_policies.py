@@ -1,4 +1,4 @@
-"""A policy's way on both databases: draft, publication, who is told and when, taking it back, and what counts for whom."""
+"""A policy's way on both databases: draft, publication, who is told and when, taking it back, what counts for whom."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
