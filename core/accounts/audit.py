@@ -58,6 +58,7 @@ ACTS = {
     "discount.ended": "Discount code taken back",
     "policy.published": "Policy published",
     "policy.taken_back": "Policy taken back before it counted",
+    "promises.checked": "Promises checked by hand",
     "job.started_by_hand": "Job started by hand",
 }
 """Every act there is, in words."""

@@ -15,6 +15,7 @@ MODELS = (
     "core.execution.models",
     "core.privacy.models",
     "core.privacy.policies.models",
+    "core.privacy.checks.models",
 )
 
 

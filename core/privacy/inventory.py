@@ -31,6 +31,8 @@ NOBODY = {
     "policy_drafts": "texts of the installation that are being written",
     "policy_versions": "public texts of the installation",
     "price_books": "prices",
+    "promise_alarms": "which promises are broken, and since when",
+    "promise_checks": "what checks of the promises found, in numbers",
     "rate_windows": "counts under keyed hashes that end by themselves",
     "setup_tokens": "keyed hash of a link that makes the first account",
     "vendor_turns": "turns of calls to vendors",

@@ -19,6 +19,7 @@ from web.site.choices import ChoicePages
 from web.site.drawing import SitePages
 from web.site.plans import PLAN_CARDS
 from web.site.policies import PolicyPages
+from web.site.promises import PromisePages
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -54,7 +55,7 @@ def site_routes(runtime: Runtime) -> list[BaseRoute]:
     first = FirstPages(runtime)
     return [
         Route("/", first.landing),
-        Route("/privacy", first.privacy),
+        Route("/privacy", PromisePages(runtime).show),
         *ChoicePages(runtime).routes(),
         *PolicyPages(runtime, "privacy").routes(),
         *PolicyPages(runtime, "terms").routes(),
@@ -65,17 +66,13 @@ def site_routes(runtime: Runtime) -> list[BaseRoute]:
 
 
 class FirstPages(SitePages):
-    """The landing page and the overview of privacy."""
+    """The landing page."""
 
     async def landing(self, request: Request) -> Response:
         """What it is, a picture, three proofs, prices, start."""
         start = "/auth/register" if self.runtime.settings.signup == "open" else "/auth/login"
         pictures = notebook_pictures()
         return await self.draw(request, "landing.html", plans=PLAN_CARDS, pictures=pictures, start=start)
-
-    async def privacy(self, request: Request) -> Response:
-        """What is held, where it goes, which cookies there are."""
-        return await self.draw(request, "privacy.html")
 
 
 def favicon(request: Request) -> Response:

@@ -8,46 +8,9 @@ from core.platform.runtime import Runtime
 from core.privacy.inventory import fields
 from core.privacy.regions import SAFEGUARDS, is_european
 from core.privacy.stores import STORES
+from core.privacy.wording import BASES, KEPT, PURPOSES, category_words, in_order
 from core.providers.domain import DEMO_PROVIDER, ModelCard
 
-PURPOSES = {
-    "account": "To have your account and let you sign in",
-    "service": "To run your pipelines and show you what they did",
-    "billing": "To charge what you use and keep the books the law asks for",
-    "security": "To keep your account and the service safe",
-    "transactional mail": "To write to you about your account and your runs",
-    "data subject requests": "To answer your requests under this policy",
-    "policy notices": "To tell you about changes of this policy and prove that we did",
-    "consent": "To keep your choices, and prove them",
-    "analytics": "To count what is used, anonymously",
-}
-"""Purposes in the words of the policy, by the names that columns declare."""
-BASES = {
-    "contract": "contract with you (Art. 6(1)(b) GDPR)",
-    "legal_obligation": "legal obligation (Art. 6(1)(c) GDPR)",
-    "legitimate_interests": "legitimate interest (Art. 6(1)(f) GDPR)",
-    "consent": "your consent (Art. 6(1)(a) GDPR)",
-}
-KEPT = {
-    "account": "as long as you have your account",
-    "plan_logs": "90 days on the Free plan, 1 year on paid plans",
-    "session": "until shortly after the sign-in ends",
-    "short_lived": "until it has served, at most 30 days",
-    "proof_5_years": "5 years, as proof (Code civil, Art. 2224)",
-    "law_10_years": "10 years (Code de commerce, Art. L123-22)",
-}
-CATEGORIES = {
-    "user.account.settings": "settings and state of your account",
-    "user.authorization.credentials": "keys and secrets",
-    "user.authorization.password": "hash of your password",
-    "user.behavior": "what you did and when",
-    "user.contact.email": "e-mail address",
-    "user.content": "content you make",
-    "user.device": "device",
-    "user.financial": "purchases and invoices",
-    "user.name": "name",
-    "user.unique_id": "ids at the payment provider",
-}
 COOKIES = (
     ("stepiq_session", "keeps you signed in", "14 days"),
     ("stepiq_form", "proves that a form you send came from our page", "2 hours"),
@@ -60,7 +23,7 @@ COOKIES = (
 def purposes_table(declared: Sequence[Personal]) -> str:
     """What each purpose uses, and on which legal basis."""
     rows = []
-    for purpose in _ordered({each.purpose for each in declared}):
+    for purpose in in_order({each.purpose for each in declared}):
         for basis in BASES:
             mine = [each for each in declared if (each.purpose, each.legal_basis) == (purpose, basis)]
             if mine:
@@ -71,7 +34,7 @@ def purposes_table(declared: Sequence[Personal]) -> str:
 def retention_table(declared: Sequence[Personal]) -> str:
     """How long what each purpose uses is kept."""
     rows = []
-    for purpose in _ordered({each.purpose for each in declared}):
+    for purpose in in_order({each.purpose for each in declared}):
         for kept, words in KEPT.items():
             mine = [each for each in declared if (each.purpose, each.retention) == (purpose, kept)]
             if mine:
@@ -156,13 +119,7 @@ def cookies_table() -> str:
 
 
 def _data(declared: Iterable[Personal]) -> str:
-    words = {CATEGORIES.get(each.category, each.category.removeprefix("user.").replace(".", " ")) for each in declared}
-    return ", ".join(sorted(words))
-
-
-def _ordered(purposes: set[str]) -> list[str]:
-    known = list(PURPOSES)
-    return sorted(purposes, key=lambda name: (known.index(name) if name in known else len(known), name))
+    return ", ".join(sorted({category_words(each.category) for each in declared}))
 
 
 def _provider_name(provider: str) -> str:
