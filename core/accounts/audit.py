@@ -57,6 +57,9 @@ ACTS = {
     "discount.made": "Discount code made",
     "discount.ended": "Discount code taken back",
     "job.started_by_hand": "Job started by hand",
+    "hold.placed": "Legal hold placed",
+    "hold.lifted": "Legal hold lifted",
+    "hold.lapsed": "Legal hold lapsed",
 }
 """Every act there is, in words."""
 START = b"\0" * 32

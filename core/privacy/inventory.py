@@ -29,6 +29,7 @@ NOBODY = {
     "job_looks": "times of jobs",
     "job_runs": "times and counts of jobs",
     "price_books": "prices",
+    "retention_sweeps": "times and counts of what was deleted",
     "rate_windows": "counts under keyed hashes that end by themselves",
     "setup_tokens": "keyed hash of a link that makes the first account",
     "vendor_turns": "turns of calls to vendors",
