@@ -88,6 +88,10 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
         ]
+    if session.account.roles & {"admin", "privacy_admin"}:
+        pages.setdefault("Admin", []).append(
+            st.Page(_ADMIN / "retention.py", title="Retention", icon=":material/auto_delete:", url_path="retention")
+        )
     if session.account.roles & {"admin", "accounting"}:
         pages.setdefault("Admin", []).append(
             st.Page(

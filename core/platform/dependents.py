@@ -1,10 +1,10 @@
 """What hangs on a row: the tables whose rows refer to it, and cannot be there without it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Column, ColumnElement, Table, select
+from sqlalchemy import Column, ColumnElement, Select, Table, select
 
 from core.platform.database import Base
 from core.platform.registry import load_models
@@ -18,19 +18,30 @@ class Dependent:
     column: Column[str]
     parent: "Dependent | None"
 
-    def under(self, key: ColumnElement[str]) -> ColumnElement[bool]:
-        """The condition for its rows that belong to the row of the root with this key, for a correlated query."""
-        if self.parent is None:
-            return self.column == key
-        own = next(iter(self.parent.table.primary_key.columns))
-        return self.column.in_(select(own).where(self.parent.under(key)))
+    def root_of(self, row_id: str) -> Select[str]:
+        """The key of the root that one of its rows belongs to."""
+        key = next(iter(self.table.primary_key.columns))
+        found = select(self.column).where(key == row_id)
+        return found if self.parent is None else self.parent._root_of_any(found)
+
+    def _root_of_any(self, rows: Select[str]) -> Select[str]:
+        key = next(iter(self.table.primary_key.columns))
+        found = select(self.column).where(key.in_(rows))
+        return found if self.parent is None else self.parent._root_of_any(found)
 
     def of(self, ids: Sequence[str]) -> ColumnElement[bool]:
         """The condition for its rows that belong to rows of the root."""
+        return self._through(lambda column: column.in_(ids))
+
+    def among(self, roots: Select[str]) -> ColumnElement[bool]:
+        """The same for the rows of the root that a query finds."""
+        return self._through(lambda column: column.in_(roots))
+
+    def _through(self, meets: Callable[[Column[str]], ColumnElement[bool]]) -> ColumnElement[bool]:
         if self.parent is None:
-            return self.column.in_(ids)
+            return meets(self.column)
         key = next(iter(self.parent.table.primary_key.columns))
-        return self.column.in_(select(key).where(self.parent.of(ids)))
+        return self.column.in_(select(key).where(self.parent._through(meets)))
 
 
 @cache

@@ -52,7 +52,7 @@ def sweep(runtime: Runtime, now: datetime) -> int:
             nobodys = (store.owner.is_(None), store.anchor < shortest(now))
             _add(found, delete_rows(runtime, store, nobodys, pace=pace))
     for store in aged_stores("proof_5_years"):
-        where = (store.anchor < months_after(now, -PROOF_MONTHS), *_nobody_holds(store, now))
+        where = (store.anchor < months_after(now, -PROOF_MONTHS), *nobody_holds(store, now))
         _add(found, delete_rows(runtime, store, where, pace=pace))
     _add(found, delete_old_books(runtime, now, pace=pace))
     _add(found, {"mail_folder": delete_old_filed(runtime, before=shortest(now))})
@@ -115,9 +115,7 @@ def held_rows(session: Session, store: AgedStore, holds: Holds) -> frozenset[str
     found = set(holds.rows_of(store.name))
     for each in dependents(store.name):
         for row_id in holds.rows_of(each.table.name):
-            key = next(iter(each.table.primary_key.columns))
-            roots = select(store.key).where(exists().where(key == row_id, each.under(store.key)))
-            found.update(session.scalars(roots))
+            found.update(session.scalars(each.root_of(row_id)))
     return frozenset(found)
 
 
@@ -149,7 +147,8 @@ def _stands_as(session: Session, kept: Kept, now: datetime) -> bool:
     return kept_since(row.plan, now, lowered(session, now).get(kept.account_id)) >= kept.since
 
 
-def _nobody_holds(store: AgedStore, now: datetime) -> tuple[ColumnElement[bool], ...]:
+def nobody_holds(store: AgedStore, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The conditions for rows of people of whom nothing is held, and who did not restrict the use of their data."""
     accounts = find_table("accounts")
     at_rest = accounts.c.restricted_at.is_not(None) | accounts.c.closing_at.is_not(None)
     restricted = select(accounts.c.id).where(at_rest)

@@ -43,6 +43,7 @@ PLACES = {
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
+    "retention": "admin.retention.retention_page",
     "admin-billing": "admin.billing.billing_page",
 }
 WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
@@ -125,7 +126,7 @@ OTHERS: list[tuple[str, tuple[str, ...]]] = [
     (path, roles)
     for path in ADMIN
     for roles in ((), ("privacy_admin",), ("accounting",))
-    if (path, roles) != ("admin-billing", ("accounting",))
+    if (path, roles) not in {("admin-billing", ("accounting",)), ("retention", ("privacy_admin",))}
 ]
 
 
