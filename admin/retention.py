@@ -88,7 +88,7 @@ def _draw_sweeps(runtime: Runtime) -> None:
     reports = list_reports(runtime, SHOWN)
     if not reports:
         st.html(
-            '<div class="sq-blank"><b>No sweep yet.</b> The job <code class="sq-ref">retention</code> runs every night. '
+            '<div class="sq-blank"><b>No sweep yet.</b> The job <code class="sq-ref">retention</code> runs nightly. '
             "Start it under Jobs to run it now.</div>"
         )
         return
