@@ -18,6 +18,11 @@ class Dependent:
     column: Column[str]
     parent: "Dependent | None"
 
+    @property
+    def root_table(self) -> str:
+        """The table between it and the root that refers to the root itself; its own name where there is none."""
+        return self.table.name if self.parent is None else self.parent.root_table
+
     def root_of(self, row_id: str) -> Select[str]:
         """The key of the root that one of its rows belongs to."""
         key = next(iter(self.table.primary_key.columns))
@@ -31,17 +36,18 @@ class Dependent:
 
     def of(self, ids: Sequence[str]) -> ColumnElement[bool]:
         """The condition for its rows that belong to rows of the root."""
-        return self._through(lambda column: column.in_(ids))
+        return self.through(lambda column: column.in_(ids))
 
     def among(self, roots: Select[str]) -> ColumnElement[bool]:
         """The same for the rows of the root that a query finds."""
-        return self._through(lambda column: column.in_(roots))
+        return self.through(lambda column: column.in_(roots))
 
-    def _through(self, meets: Callable[[Column[str]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    def through(self, meets: Callable[[Column[str]], ColumnElement[bool]]) -> ColumnElement[bool]:
+        """The condition for its rows whose column that refers to the root meets a condition."""
         if self.parent is None:
             return meets(self.column)
         key = next(iter(self.parent.table.primary_key.columns))
-        return self.column.in_(select(key).where(self.parent._through(meets)))
+        return self.column.in_(select(key).where(self.parent.through(meets)))
 
 
 @cache

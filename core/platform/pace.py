@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-TARGET_SECONDS = 0.02
-LEAST_ROWS, FIRST_ROWS, MOST_ROWS = 20, 200, 5_000
-REST = 0.15
+TARGET_SECONDS = 0.012
+LEAST_ROWS, FIRST_ROWS, MOST_ROWS = 60, 200, 5_000
+REST = 0.25
 """The share of a batch's time that is rested after it."""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
@@ -74,6 +74,12 @@ def holds_of(session: Session, account_id: str, now: datetime) -> Holds:
 def held_accounts(now: datetime) -> Select[str]:
     """The ids of those of whom anything is held, for a condition of another query."""
     return select(LegalHoldRow.account_id).where(*_counts(now))
+
+
+def newest_hold(account_id: ColumnElement[str], now: ColumnElement[datetime]) -> ScalarSelect[datetime]:
+    """When the newest hold on a person was placed, as an expression: it tells whether one was added since."""
+    mine = (LegalHoldRow.account_id == account_id, LegalHoldRow.placed_at <= now, LegalHoldRow.ended_at.is_(None))
+    return select(func.max(LegalHoldRow.placed_at)).where(*mine).scalar_subquery()
 
 
 def list_holds(runtime: Runtime, account_id: str | None = None) -> tuple[LegalHold, ...]:

@@ -8,14 +8,16 @@ next sweep finds what is left. What people restricted, what is held, and what ha
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, delete, exists, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, literal, select
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.execution.run_retention import delete_runs
+from core.platform.database import UtcDateTime
 from core.platform.dependents import dependents
 from core.platform.files.commands import delete_unused
 from core.platform.logging import get_logger
@@ -26,7 +28,7 @@ from core.privacy.domain import months_after
 from core.privacy.inventory import find_table
 from core.privacy.retention.books import delete_old_books
 from core.privacy.retention.cutoffs import Kept, kept_since, lowered, people, shortest
-from core.privacy.retention.holds import Holds, end_lapsed_holds, held_accounts, holds_of
+from core.privacy.retention.holds import Holds, end_lapsed_holds, held_accounts, holds_of, newest_hold
 from core.privacy.retention.reports import begin_report, finish_report
 from core.privacy.retention.rules import PROOF_MONTHS, AgedStore, aged_stores
 
@@ -88,11 +90,12 @@ def _sweep_person(runtime: Runtime, store: AgedStore, kept: Kept, now: datetime)
     with runtime.database.read() as session:
         holds = holds_of(session, kept.account_id, now)
         keep = held_rows(session, store, holds)
+        hold = session.scalar(select(newest_hold(literal(kept.account_id), literal(now, UtcDateTime()))))
     if held_whole(store, holds):
         return {}
 
     def may_delete(session: Session) -> bool:
-        return _stands_as(session, kept, now) and holds_of(session, kept.account_id, now) == holds
+        return _stands_as(session, kept, now, hold)
 
     owner = kept.account_id
     if store.name == "runs":
@@ -130,17 +133,21 @@ def _with_old(runtime: Runtime, store: AgedStore, some: tuple[Kept, ...]) -> tup
     return tuple(each for each in some if each.account_id in due)
 
 
-def _stands_as(session: Session, kept: Kept, now: datetime) -> bool:
-    """Whether a person is still as they were: on the same plan, and neither restricted nor leaving.
+@cache
+def _standing() -> Select[Any]:
+    accounts = find_table("accounts")
+    newest = newest_hold(bindparam("b_account"), bindparam("b_now", type_=UtcDateTime()))
+    columns = (accounts.c.plan, accounts.c.restricted_at, accounts.c.closing_at, newest.label("hold"))
+    return select(*columns).where(accounts.c.id == bindparam("b_account")).with_for_update(read=True, of=accounts)
+
+
+def _stands_as(session: Session, kept: Kept, now: datetime, hold: datetime | None) -> bool:
+    """Whether a person is still as they were: kept as long, neither restricted nor leaving, nothing more held.
 
     The row stays locked until the transaction ends: who restricts or raises it meanwhile comes after this batch.
     """
-    accounts = find_table("accounts")
-    mine = select(accounts.c.plan, accounts.c.restricted_at, accounts.c.closing_at).where(
-        accounts.c.id == kept.account_id
-    )
-    row = session.execute(mine.with_for_update(read=True)).one_or_none()
-    if row is None or row.restricted_at is not None or row.closing_at is not None:
+    row = session.connection().execute(_standing(), {"b_account": kept.account_id, "b_now": now}).one_or_none()
+    if row is None or row.restricted_at is not None or row.closing_at is not None or row.hold != hold:
         return False
     if row.plan == kept.plan:
         return True

@@ -10,10 +10,16 @@ from sqlalchemy.orm import Session
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.accounts.models import AccountRow
+from core.credits.plan_changes import set_plan
 from core.credits.queries import verify_ledger
+from core.execution.commands import start_run
+from core.execution.engine import Engine, run_to_end
 from core.execution.models import ScheduleRow
+from core.execution.notebook import notebook
 from core.execution.run_retention import delete_runs
 from core.execution.usage import run_usage
+from core.pipelines.commands import create_pipeline
+from core.pipelines.queries import get_pipeline
 from core.platform.files.commands import store_file
 from core.platform.files.models import FileRow
 from core.platform.mail.models import MailRow
@@ -26,6 +32,7 @@ from core.privacy.retention.reports import list_reports
 from core.privacy.retention.rules import aged_stores, without_rule
 from core.privacy.retention.sweep import sweep
 from tests.conftest import PASSWORD
+from tests.integration.test_query_plans import plan_of, scanned, statements_of
 from tests.support.clock import FixedClock
 from tests.support.old_history import COST, add_runs
 
@@ -125,8 +132,6 @@ def test_a_run_of_many_rows_is_taken_apart(runtime: Runtime, free: Account) -> N
 def test_costs_are_carried_on_and_links_to_what_is_gone_end(runtime: Runtime, free: Account) -> None:
     old, _ = add_runs(runtime, free.id, 2, at=ago(runtime, days=100))
     add_runs(runtime, free.id, 1, at=ago(runtime, days=1))
-    from core.pipelines.commands import create_pipeline
-
     pipeline = create_pipeline(
         runtime, free, {"name": "X", "steps": [{"id": "a", "type": "transform", "template": "x"}]}
     )
@@ -150,8 +155,6 @@ def test_costs_are_carried_on_and_links_to_what_is_gone_end(runtime: Runtime, fr
 
 
 def test_after_a_plan_is_lowered_there_is_a_week(runtime: Runtime, pro: Account, clock: FixedClock) -> None:
-    from core.credits.plan_changes import set_plan
-
     add_runs(runtime, pro.id, 4, at=ago(runtime, days=200))
     with runtime.database.write() as session:
         set_plan(runtime, session, pro.id, "free", cause="lowered")
@@ -164,8 +167,6 @@ def test_after_a_plan_is_lowered_there_is_a_week(runtime: Runtime, pro: Account,
 
 
 def test_who_takes_a_larger_plan_in_the_week_loses_nothing(runtime: Runtime, pro: Account, clock: FixedClock) -> None:
-    from core.credits.plan_changes import set_plan
-
     add_runs(runtime, pro.id, 4, at=ago(runtime, days=200))
     for plan in ("free", "starter"):
         with runtime.database.write() as session:
@@ -224,3 +225,39 @@ def test_every_retention_is_carried_out_by_somebody() -> None:
     assert stores["runs"] == {
         "runs", "step_runs", "run_events", "reviews", "deliveries", "delivery_attempts",
     }  # fmt: skip
+
+
+async def test_an_output_past_its_time_is_gone_and_its_cell_stale(
+    runtime: Runtime, free: Account, clock: FixedClock
+) -> None:
+    text = "name: Said\nsteps:\n  - {id: said, type: transform, template: Hello}\n"
+    pipeline = create_pipeline(runtime, free, text)
+    engine = Engine(runtime, "serve:test")
+    run = start_run(runtime, free, pipeline.id, {})
+    await run_to_end(engine, run.id)
+
+    def state() -> tuple[str, object]:
+        (cell,) = notebook(runtime, free, pipeline.id, text=text, input_data={}).cells
+        return cell.state, cell.step_run.parsed_output if cell.step_run else None
+
+    clock.advance(days=89)
+    sweep(runtime, clock.now())
+    assert state() == ("fresh", "Hello")
+    clock.advance(days=2)
+    sweep(runtime, clock.now())
+    assert state() == ("never", None), "nothing of the output is left to show or to reuse"
+    assert get_pipeline(runtime, free.id, pipeline.id).text == text, "the pipeline is the account's"
+    again = start_run(runtime, free, pipeline.id, {})
+    await run_to_end(engine, again.id)
+    assert state() == ("fresh", "Hello")
+    engine.close()
+    await runtime.providers.aclose()
+
+
+async def test_no_sweep_reads_a_table_from_end_to_end(runtime: Runtime, free: Account) -> None:
+    add_runs(runtime, free.id, 3_000, at=ago(runtime, days=10), steps=2, events=1)
+    with runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("ANALYZE")
+    for statement, parameters in statements_of(runtime, lambda: sweep(runtime, runtime.clock.now())):
+        found = scanned(runtime, plan_of(runtime, statement, parameters))
+        assert not any("run" in line for line in found), (statement, found)
