@@ -22,6 +22,7 @@ from core.accounts.domain import (
     clean_funding,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
+from core.accounts.standing import processable
 from core.accounts.tokens import read_token
 from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
@@ -163,6 +164,12 @@ def plans_of(runtime: Runtime, account_ids: Collection[str]) -> dict[str, str]:
     with runtime.database.read() as session:
         rows = session.execute(select(AccountRow.id, AccountRow.plan).where(AccountRow.id.in_(list(account_ids))))
         return dict(rows.tuples().all())
+
+
+def plans_to_sweep(session: Session, *, after: str = "", limit: int = 500) -> dict[str, str]:
+    """Plans by account id, in the order of the ids: of those whose data may be deleted by its age, the operator too."""
+    some = select(AccountRow.id, AccountRow.plan).where(processable(), AccountRow.id > after)
+    return dict(session.execute(some.order_by(AccountRow.id).limit(limit)).tuples().all())
 
 
 def people_on(plans: Collection[str]) -> Select[str]:

@@ -234,6 +234,20 @@ class ScheduleRow(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the last change"))
 
 
+class DeletedUsageRow(Base):
+    """What the runs of a person cost that are deleted: their sums go on."""
+
+    __tablename__ = "usage_of_deleted_runs"
+
+    owner_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True, info=not_personal("opaque id"))
+    runs: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.behavior", "service", "Number of your deleted runs", origin="derived")
+    )
+    cost_micro_cents: Mapped[int] = mapped_column(
+        BigInteger, info=personal("user.financial", "service", "Cost of your deleted runs", origin="derived")
+    )
+
+
 class VendorTurnRow(Base):
     """When a vendor's allowance of calls on the installation's own key is whole again."""
 
