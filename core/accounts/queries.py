@@ -227,6 +227,15 @@ def own_keys(runtime: Runtime, owner_id: str) -> dict[str, OwnKey]:
     return {row.provider: _own_key(runtime, row) for row in rows}
 
 
+def own_key_hosts(runtime: Runtime, owner_id: str) -> dict[str, str]:
+    """The host that a person's own key of a provider is sent to, for those that have an address of their own."""
+    mine = select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.base_url.is_not(None))
+    with runtime.database.read() as session:
+        rows = session.scalars(mine).all()
+    addresses = {row.provider: _own_key(runtime, row).base_url or "" for row in rows}
+    return {provider: urlsplit(address).hostname or "" for provider, address in addresses.items()}
+
+
 def _key_view(row: OwnKeyRow, key: OwnKey) -> OwnKeyView:
     host = urlsplit(key.base_url).netloc if key.base_url else None
     return OwnKeyView(row.provider, "…" + key.secret[-4:], row.created_at, host)

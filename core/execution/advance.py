@@ -13,6 +13,7 @@ from core.execution.changes import (
     Attempt,
     Change,
     Claim,
+    Departs,
     LostLease,
     Progress,
     RunEnded,
@@ -380,6 +381,8 @@ class ActiveRun:
             if refusal is not None:
                 self._held -= started.held_micros
                 return Outcome(self._failed(key, replace(started, held_micros=0), refusal))
+        if prepared.leaving is not None:
+            prepared.leaving.leave = lambda departure: self._recorder.put(Departs(key, departure))
         inner: dict[str, JsonValue] = {}
         if prepared.nested is not None:
             nested = await self._nesting.within_limit(
@@ -464,6 +467,7 @@ class ActiveRun:
             retry_at=retry_at,
             started=started if fresh else None,
             streamed=step.id in self._calls.flushed or started.resumed,
+            departed=prepared.leaving.ended() if prepared.leaving is not None else (),
         )
         notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next") if name in content}
         self._let_go(key, started, status, retry_at, output, notes)

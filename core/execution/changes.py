@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.credits.domain import Metered
 from core.credits.prices import Rates
+from core.execution.departures import Departure, Ended
 from core.execution.domain import Selection
 from core.pipelines.definition import Definition
 from core.shared.errors import AppError
@@ -78,7 +79,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step begins. `resumed`: its row exists, from a process that died."""
+    """A step begins. `resumed`: its row exists, from a process that died. `departure`: what leaves with it."""
 
     key: StepKey
     row_id: str
@@ -92,6 +93,7 @@ class StepStarted:
     reusable: bool
     resumed: bool
     content: dict[str, JsonValue]
+    departure: Departure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ class StepEnded:
     retry_at: datetime | None = None
     started: StepStarted | None = None
     streamed: bool = True
+    departed: Ended = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,14 @@ class Progress:
 
     key: StepKey
     facts: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Departs:
+    """One more thing is about to leave from a step under way."""
+
+    key: StepKey
+    departure: Departure
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +178,7 @@ class RunEnded:
     deliveries: tuple[Delivery, ...] = ()
 
 
-Change = StepStarted | StepEnded | StepWaits | Progress | RunParked | RunEnded
+Change = StepStarted | StepEnded | StepWaits | Progress | Departs | RunParked | RunEnded
 Written = tuple[Claim, Sequence[Change]]
 """What one run has to record."""
 Event = tuple[str, str | None, dict[str, JsonValue]]

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.accounts.domain import Account
 from core.accounts.plans import PLANS, check_runs, check_steps
 from core.accounts.postings import note_secrets_used
+from core.accounts.queries import own_key_hosts
 from core.credits.commands import grant_month
 from core.credits.domain import too_few_credits
 from core.credits.models import CreditAccount
@@ -292,6 +293,8 @@ def _create(
         "selection": journal.seal_selection(selected),
         "quoted": {step_id: [*three] for step_id, three in quoted.steps.items() if three[2]},
     }
+    if "own_key" in funding.values() and (hosts := own_key_hosts(runtime, owner.id)):
+        request["addresses"] = {**hosts}
     if called:
         request["pipelines"] = {name: to_dict(each) for name, each in called.items()}
     if kept is not None or pinned:

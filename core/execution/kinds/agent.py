@@ -37,6 +37,7 @@ from decimal import Decimal
 
 from core.execution import tools
 from core.execution.calls import GRACE_SECONDS, mismatch
+from core.execution.departures import Departure, Departures, LedgerPort, short_host
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import FRAME_TOKENS, REPAIR_TOKENS, PreparedCall, worst_usd
 from core.execution.vendor_turns import VendorTurns, wait_outside
@@ -69,12 +70,12 @@ def shown_secrets(step: LlmStep, secrets: Mapping[str, str]) -> Facts:
     return {name: tools.placeholder(name) for name in step.prompt_secrets}
 
 
-def prepare(context: StepContext, step: LlmStep, call: PreparedCall) -> Prepared:
-    """The agent with its call resolved and priced. Raises InvalidInput NO_TOOLS."""
+def prepare(context: StepContext, step: LlmStep, call: PreparedCall, leaving: Departures | None) -> Prepared:
+    """The agent with its call resolved and priced. `leaving`: what it sends. Raises InvalidInput NO_TOOLS."""
     assert step.agent is not None
     if step.agent.tools and not call.card.tools and call.card.api != "demo":
         raise InvalidInput("NO_TOOLS", f"{call.card.id} cannot use tools. Choose another model for {step.id}.")
-    work = _Work(context, step, call)
+    work = _Work(context, step, call, leaving)
     return Prepared(
         execute=work.execute,
         cut=lambda _streamed: work.cut(),
@@ -82,14 +83,16 @@ def prepare(context: StepContext, step: LlmStep, call: PreparedCall) -> Prepared
         model=call.card.id,
         provider=call.card.provider,
         held_micros=call.held_micros,
+        leaving=leaving,
     )
 
 
 class _Work:
     """An agent at work, and what it used so far, whatever becomes of it."""
 
-    def __init__(self, context: StepContext, step: LlmStep, call: PreparedCall) -> None:
+    def __init__(self, context: StepContext, step: LlmStep, call: PreparedCall, leaving: Departures | None) -> None:
         assert step.agent is not None
+        self._leaving = leaving
         self._context, self._step, self._call, self._agent = context, step, call, step.agent
         self._masker = Masker(context.secrets)
         named = {name: value for name, value in context.secrets.items() if name in step.prompt_secrets}
@@ -115,6 +118,8 @@ class _Work:
         own_key = context.own_key(call.card.provider) if call.own_key else None
         try:
             port = context.runtime.providers.port_for(call.card, own_key, metered=call.metered)
+            if self._leaving is not None:
+                port = LedgerPort(port, self._leaving, then="turn")
             async with asyncio.timeout(self._seconds + GRACE_SECONDS) as self._limit:
                 return self._ended(output=await self._answer(port))
         except TimeoutError:
@@ -267,18 +272,22 @@ class _Work:
                 "arguments": _shown(call.arguments),
             }
         )
+        left: list[Departure] = []
         context = tools.ToolContext(
             self._context.runtime.outbound,
             self._fillable,
             self._agent.network_allowlist,
             f"{self._context.cause}:{number}",
             min(TOOL_SECONDS, seconds),
+            lambda host, size: self._leave(call.name, host, size, left),
         )
         facts: Facts = {"event": "tool_result", "n": number, "tool": call.name[:100]}
         failed = False
         try:
             answer = await tools.run(call.name, self._agent.tools, tools.read_arguments(call), context)
             text, facts["status"] = answer.text, "ok"
+            for departure in left:
+                self._sends.answered(departure)
             if answer.status is not None:
                 facts["http_status"] = answer.status
         except (tools.ToolError, AppError) as problem:
@@ -289,6 +298,16 @@ class _Work:
         text = tools.fit(text)
         self._tell({**facts, "ms": _ms(began), "result": text[:SHOWN]})
         return ToolResult(call.id, text, failed)
+
+    async def _leave(self, tool: str, host: str, size: int, left: list[Departure]) -> None:
+        """Tell the ledger of a host that a tool is about to send something to: of each host of a redirect."""
+        recipient = short_host(self._masker.mask_text(host))
+        left.append(await self._sends.send_also(Departure("", "tool", recipient, tool[:20], size=size)))
+
+    @property
+    def _sends(self) -> Departures:
+        assert self._leaving is not None  # the demo model asks for no tools
+        return self._leaving
 
     # -- ends ---------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 from core.accounts.domain import OwnKey
 from core.credits.domain import Metered
 from core.execution.changes import Claim
+from core.execution.departures import Departures
 from core.pipelines.definition import Definition, Step
 from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
@@ -131,6 +132,7 @@ class Prepared:
     cut: Callable[[str], StepResult] | None = None
     quiet: bool = False
     limit: float | None = None
+    leaving: Departures | None = None
 
 
 @dataclass(frozen=True, slots=True)
