@@ -9,6 +9,7 @@ from core.platform.annotations import not_personal, personal
 from core.platform.database import Base, UtcDateTime
 
 ACCOUNT = "account"
+SHOWN = {"origin": "observed", "legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 13(1)(e), (f)"}
 
 
 class AccountRow(Base):
@@ -253,6 +254,25 @@ class OwnKeyRow(Base):
     )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Own key saved", origin="observed")
+    )
+
+
+class ProviderNoticeRow(Base):
+    """That a person was shown the terms of a provider, as they were read on a date, before its first use."""
+
+    __tablename__ = "provider_notices"
+
+    owner_id: Mapped[str] = mapped_column(
+        ForeignKey("accounts.id"), primary_key=True, info=not_personal("opaque account id")
+    )
+    provider: Mapped[str] = mapped_column(
+        String(60), primary_key=True, info=personal("user.behavior", "service", "Provider whose terms you saw", **SHOWN)
+    )
+    terms_dated: Mapped[str] = mapped_column(
+        String(10), primary_key=True, info=not_personal("date on which the terms were read")
+    )
+    seen_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "Terms of a provider seen", **SHOWN)
     )
 
 

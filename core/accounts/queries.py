@@ -227,6 +227,12 @@ def own_keys(runtime: Runtime, owner_id: str) -> dict[str, OwnKey]:
     return {row.provider: _own_key(runtime, row) for row in rows}
 
 
+def providers_with_own_keys(runtime: Runtime) -> frozenset[str]:
+    """The providers that anybody has a key of their own for."""
+    with runtime.database.read() as session:
+        return frozenset(session.scalars(select(OwnKeyRow.provider).distinct()))
+
+
 def own_key_hosts(runtime: Runtime, owner_id: str) -> dict[str, str]:
     """The host that a person's own key of a provider is sent to, for those that have an address of their own."""
     mine = select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.base_url.is_not(None))

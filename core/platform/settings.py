@@ -1,6 +1,7 @@
 """Settings: the only reader of the environment and of `.env`."""
 
 from collections.abc import Mapping
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,6 +29,8 @@ class PartnerSettings(BaseModel):
     prices: dict[str, dict[str, float]] = Field(default_factory=dict)
     region: str = "unknown"
     terms_url: str = ""
+    terms_dated: date | None = None
+    safeguard: str = Field(default="", max_length=300)
 
 
 class Settings(BaseSettings):

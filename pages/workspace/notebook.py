@@ -22,6 +22,7 @@ from core.pipelines.parsing import parse
 from core.pipelines.queries import get_pipeline, list_versions
 from core.shared.errors import NotFound
 from pages.ui import dialogs
+from pages.ui.before_run import before_dialog
 from pages.ui.dag import draw_dag
 from pages.ui.graph import graph_of
 from pages.ui.inputs import draw_input, has_input, read_input, remember_input
@@ -264,6 +265,10 @@ def _open_dialog(shown: Shown) -> None:
         settings_dialog(Settings.of(shown.definition, owner.email), names, models, shown.hands.set_pipeline)
     elif dialog == "pin":
         _open_pin(shown, details["step_id"])
+    elif dialog == "before":
+        mode, step_id = _mode(details["mode"]), details["step_id"]
+        before = shown.hands.before(shown.notebook, mode, step_id, details["most"])
+        before_dialog(before, lambda: shown.hands.start_knowing(before, mode, step_id))
     elif dialog == "confirm":
         mode, step_id = _mode(details["mode"]), details["step_id"]
         dialogs.confirm_dialog(details["most"], owner.confirm_above_micros, lambda: shown.hands.start(mode, step_id))
