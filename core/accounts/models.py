@@ -50,6 +50,9 @@ class AccountRow(Base):
     funding: Mapped[str | None] = mapped_column(
         String(20), info=personal("user.account.settings", "service", "Whose model key runs use first")
     )
+    personal_data: Mapped[str | None] = mapped_column(
+        String(5), info=personal("user.account.settings", "service", "What becomes of personal data in prompts")
+    )
     language: Mapped[str | None] = mapped_column(
         String(2), info=personal("user.account.settings", ACCOUNT, "Language of mails")
     )

@@ -20,6 +20,7 @@ from core.accounts.domain import (
     SessionView,
     clean_email,
     clean_funding,
+    clean_screening,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
 from core.accounts.tokens import read_token
@@ -62,6 +63,7 @@ def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
         is_operator=row.is_operator,
         confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
         funding=clean_funding(row.funding or "own_first"),
+        personal_data=clean_screening(row.personal_data or "warn"),
         language=row.language or "en",
         has_second_factor=row.totp_on_at is not None,
         password_changed_at=row.password_changed_at,

@@ -43,7 +43,7 @@ class Attempt:
 class Claim:
     """A run in the hands of one process. `seq` numbers its events; `published` is the newest that is committed.
 
-    `rates` are the prices it began with, whatever they are by now.
+    `rates` are the prices it began with, whatever they are by now. `personal_data`: off, warn, mask or block.
     `spent_micros` is what the run was charged so far. `working_since` is when it was last taken up after a wait for a
     person (or at all), `worked_ms` how long it had been under way before. `automatic`: a key or a schedule started it;
     `cap_micros` is what it reserved of that one's cap, if there was one.
@@ -67,6 +67,7 @@ class Claim:
     worked_ms: int = 0
     spent_micros: int = 0
     budget_lifted: bool = False
+    personal_data: str = "off"
     cap_micros: int | None = None
     automatic: bool = False
     published: int = 0
@@ -79,7 +80,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step begins. `resumed`: its row exists, from a process that died. `departure`: what leaves with it."""
+    """A step begins. `resumed`: its row exists, from a process that died. `departure`: what leaves with it.
+
+    `refusal`: why it may not, unless a stored output stands in for it.
+    """
 
     key: StepKey
     row_id: str
@@ -94,6 +98,7 @@ class StepStarted:
     resumed: bool
     content: dict[str, JsonValue]
     departure: Departure | None = None
+    refusal: AppError | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+from core.execution.screening import PersonalDataBlocked, Screen, Screened
 from core.providers.domain import ModelPort, ModelReply, ModelRequest, OnDelta
+from core.shared.errors import AppError
 from core.shared.ids import Ids
+from core.shared.personal_data import StreamRestorer
+from core.shared.types import JsonValue
 
 BEGUN, ANSWERED, FAILED, NOT_SENT = "begun", "answered", "failed", "not_sent"
 FILE_STORE = "file store"
@@ -44,15 +48,26 @@ Ended = tuple[tuple[str, str], ...]
 """How departures went: the id of each, and its outcome."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at the first thing an attempt sends comes to: what is kept of it, or why it is not sent."""
+
+    departure: Departure
+    content: dict[str, JsonValue] = field(default_factory=dict)
+    refusal: AppError | None = None
+
+
 @dataclass(slots=True)
 class Departures:
     """What one attempt sends. `first` is what it begins with; `leave` journals another thing, and returns once it is.
 
-    `first` counts as not sent until `sending` is told, whatever becomes of the attempt.
+    `look` looks for personal data in the first before it is journalled; None where nobody does. `first` counts as not
+    sent until `sending` is told, whatever becomes of the attempt.
     """
 
     ids: Ids
     first: Departure
+    look: Callable[[], Awaitable[Look]] | None = None
     leave: Callable[[Departure], Awaitable[object]] | None = None
     _outcomes: dict[str, str] = field(default_factory=dict)
 
@@ -78,28 +93,64 @@ class Departures:
 
 
 class LedgerPort:
-    """A model whose calls are journalled before they are made. `then`: what every call but the first is for."""
+    """A model whose calls are looked at and journalled before they are made. `then`: what all but the first are for."""
 
-    def __init__(self, port: ModelPort, departures: Departures, *, then: str) -> None:
+    def __init__(self, port: ModelPort, departures: Departures, screen: Screen | None, *, then: str) -> None:
         self._port = port
         self._departures = departures
+        self._screen = screen
         self._then = then
         self._called = False
 
     async def complete(self, request: ModelRequest, on_delta: OnDelta | None) -> ModelReply:
-        """The call. Raises ProviderError."""
-        departure = await self._leave(request)
+        """The call. Raises ProviderError, PersonalDataBlocked."""
+        screen = self._screen
+        if screen is None:
+            return await self._complete(request, None, on_delta)
+        screened = await screen.look(request)
+        if on_delta is None or not screen.masks:
+            return screen.restored(await self._complete(screened.request, screened, on_delta))
+        restorer = StreamRestorer(screen.placeholders)
+
+        def restored(text: str) -> None:
+            on_delta(restorer.feed(text))
+
+        reply = await self._complete(screened.request, screened, restored)
+        on_delta(restorer.flush())
+        return screen.restored(reply)
+
+    async def _complete(self, request: ModelRequest, screened: Screened | None, on_delta: OnDelta | None) -> ModelReply:
+        departure = await self._leave(request, screened)
         reply = await self._port.complete(request, on_delta)
         self._departures.answered(departure)
         return reply
 
-    async def _leave(self, request: ModelRequest) -> Departure:
+    async def _leave(self, request: ModelRequest, screened: Screened | None) -> Departure:
         first = self._departures.first
         if not self._called:
             self._called = True
             self._departures.sending(first)
             return first
-        return await self._departures.send_also(replace(first, purpose=self._then, size=size_of(request)))
+        return await self._departures.send_also(replace(looked(first, request, screened), purpose=self._then))
+
+
+def looked(departure: Departure, request: ModelRequest, screened: Screened | None) -> Departure:
+    """A departure with what was found in the request that leaves."""
+    size = size_of(request)
+    if screened is None:
+        return replace(departure, size=size)
+    return replace(departure, size=size, categories=screened.sent, masked=screened.kept_back)
+
+
+async def look_at(screen: Screen, departure: Departure, request: ModelRequest) -> Look:
+    """The look at the first call of a step."""
+    try:
+        screened = await screen.look(request)
+    except PersonalDataBlocked as refusal:
+        found: JsonValue = {"mode": screen.mode, "found": {**refusal.counts}}
+        return Look(departure, {"personal_data": found}, refusal)
+    content = {"prompt": screened.request.prompt, **screen.facts(screened)}
+    return Look(looked(departure, screened.request, screened), content)
 
 
 def size_of(request: ModelRequest) -> int:

@@ -59,13 +59,7 @@ def first_uses(
     definition = view.definition
     if definition is None:
         return ()
-    selection = select_steps(definition, mode, step_id)
-    wanted = frozenset(
-        cell.step_id
-        for cell in view.cells
-        if (selection.steps is None or cell.step_id in selection.steps)
-        and (cell.state != "fresh" or cell.step_id not in selection.reusable)
-    )
+    wanted = wanted_cells(view, mode, step_id)
     called: Mapping[str, Definition] = {}
     if any(isinstance(step, PipelineStep) for _, step in walk_steps(_chosen(definition, wanted))):
         try:
@@ -73,6 +67,18 @@ def first_uses(
         except InvalidInput:  # the run says what is wrong
             called = {}
     return unseen_terms(runtime, owner.id, providers_used(runtime, definition, called, wanted))
+
+
+def wanted_cells(view: NotebookView, mode: Mode, step_id: str | None = None) -> frozenset[str]:
+    """The cells that are executed: those chosen, without those whose fresh output stands in."""
+    assert view.definition is not None
+    selection = select_steps(view.definition, mode, step_id)
+    return frozenset(
+        cell.step_id
+        for cell in view.cells
+        if (selection.steps is None or cell.step_id in selection.steps)
+        and (cell.state != "fresh" or cell.step_id not in selection.reusable)
+    )
 
 
 def _chosen(definition: Definition, only: frozenset[str] | None) -> tuple[Step, ...]:

@@ -268,6 +268,9 @@ def _start(
                 started=change,
             )
             return _end(runtime, session, rows, claim, copy)
+    if change.refusal is not None:
+        applied.refused[change.row_id] = change.refusal
+        return []
     if change.held_micros and not change.resumed:
         cause = cause_of(claim.run_id, change.key, change.attempt)
         try:

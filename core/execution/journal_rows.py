@@ -25,6 +25,10 @@ END_STEP = update(STEPS).where(STEPS.c.id == bindparam("b_step")).values({name: 
 ADD_EVENT = insert(EVENTS)
 ADD_DEPARTURE = insert(EGRESS)
 END_DEPARTURE = update(EGRESS).where(EGRESS.c.id == bindparam("b_departure")).values(outcome=bindparam("outcome"))
+_SENT = ("outcome", "categories", "size")
+END_DELIVERY = (
+    update(EGRESS).where(EGRESS.c.id == bindparam("b_departure")).values({name: bindparam(name) for name in _SENT})
+)
 FOLD_TOKENS = delete(EVENTS).where(
     EVENTS.c.run_id == bindparam("b_run"), EVENTS.c.kind == "token", EVENTS.c.step_id == bindparam("b_step")
 )

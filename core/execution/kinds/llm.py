@@ -29,15 +29,16 @@ def prepare(context: StepContext) -> Prepared:
         idempotency_key=context.cause,
         images=lambda card: images_of(context.runtime, card, _seen_files(context, step)),
     )
-    leaving = departures_of(context, call)
+    screen = context.screen()
+    leaving = departures_of(context, call, screen)
     if step.agent is not None:
-        return agent.prepare(context, step, call, leaving)
+        return agent.prepare(context, step, call, leaving, screen)
     own_key = context.own_key(call.card.provider) if call.own_key else None
 
     async def execute(live: Live) -> StepResult:
         port = runtime.providers.port_for(call.card, own_key, metered=call.metered)
         if leaving is not None:
-            port = LedgerPort(port, leaving, then="repair")
+            port = LedgerPort(port, leaving, screen, then="repair")
         turns = VendorTurns(runtime, call.card.provider, live.tell, own_key=call.own_key)
         return _result(context, call, await call_model(port, call, step, live.delta, turns))
 

@@ -1,14 +1,16 @@
 """What a model call tells the ledger of what leaves. The demo model runs inside this process: nothing does."""
 
+from functools import partial
 from urllib.parse import urlsplit
 
-from core.execution.departures import Departure, Departures, short_host, size_of
+from core.execution.departures import Departure, Departures, look_at, short_host, size_of
 from core.execution.kinds.port import StepContext
 from core.execution.preparation import PreparedCall
+from core.execution.screening import Screen
 from core.providers.domain import DEMO_PROVIDER
 
 
-def departures_of(context: StepContext, call: PreparedCall) -> Departures | None:
+def departures_of(context: StepContext, call: PreparedCall, screen: Screen | None) -> Departures | None:
     """What the attempt begins with. A key with an address of a person's own goes to that host, wherever it stands."""
     card, ids = call.card, context.runtime.ids
     if card.provider == DEMO_PROVIDER:
@@ -24,4 +26,4 @@ def departures_of(context: StepContext, call: PreparedCall) -> Departures | None
         funding=context.claim.funding.get(card.provider),
         size=size_of(call.request),
     )
-    return Departures(ids, first)
+    return Departures(ids, first, None if screen is None else partial(look_at, screen, first, call.request))

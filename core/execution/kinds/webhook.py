@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 
-from core.execution.departures import Departure, Departures, short_host
+from core.execution.departures import Departure, Departures, Look, short_host
 from core.execution.kinds.port import Live, Prepared, StepContext, StepResult
 from core.pipelines.kinds.webhook import WebhookStep
 from core.pipelines.outputs import OutputMismatch, read_json
@@ -43,11 +43,17 @@ def prepare(context: StepContext) -> Prepared:
 
 def _departures(context: StepContext, host: str, request: OutboundRequest) -> Departures:
     """What the ledger is told. A host that comes from a secret is told by the secret's name."""
-    ids = context.runtime.ids
+    ids, screen = context.runtime.ids, context.screen()
     shown = Masker(context.secrets).mask_text(host) if context.secrets else host
-    size = len(request.url) + sum(len(name) + len(value) for name, value in request.headers.items())
-    size += len(request.body or b"")
-    return Departures(ids, Departure(ids.new(), "webhook", short_host(shown), "step", size=size))
+    body = (request.body or b"").decode(errors="replace")
+    sent = "\n".join((request.url, *(f"{name}: {value}" for name, value in request.headers.items()), body))
+    first = Departure(ids.new(), "webhook", short_host(shown), "step", size=len(sent.encode()))
+
+    async def look() -> Look:
+        assert screen is not None
+        return Look(replace(first, categories=await screen.categories(sent)))
+
+    return Departures(ids, first, look if screen is not None else None)
 
 
 def _request(

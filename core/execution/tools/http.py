@@ -83,21 +83,20 @@ async def send(call: HttpCall, context: ToolContext) -> ToolAnswer:
             headers["Authorization"] = f"Basic {pair}"  # RFC 7617
     except NotFillable as problem:
         raise ToolError(str(problem)) from None
-    sent = None if body is None else body.encode()
-    size = len(url) + sum(len(name) + len(value) for name, value in headers.items()) + len(sent or b"")
+    told = "\n".join((url, *(f"{name}: {value}" for name, value in headers.items()), body or ""))
     answer = await context.outbound.send(
         OutboundRequest(
             method=call.method,
             url=url,
             # Last, so that the model cannot write another one.
             headers={**headers, DELIVERY: context.delivery_id},
-            body=sent,
+            body=None if body is None else body.encode(),
             timeout_seconds=min(context.seconds, call.seconds or context.seconds),
             max_bytes=READ_BYTES,
             follow_redirects=call.follow,
             max_redirects=MAX_REDIRECTS,
             network_allowlist=context.network_allowlist or None,
-            on_send=lambda host: context.leave(host, size),
+            on_send=lambda host: context.leave(host, told),
         )
     )
     return ToolAnswer(_told(answer, all_headers=call.all_headers), answer.status)

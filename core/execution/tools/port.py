@@ -24,7 +24,7 @@ class ToolError(Exception):
 class ToolContext:
     """What a call of a tool may use. `delivery_id` names the act; `seconds` bounds it.
 
-    `leave` is told of each host that is about to get so many bytes, and waited for.
+    `leave` is told of each host that is about to get something, and of what, and waited for.
     """
 
     outbound: Outbound
@@ -32,7 +32,7 @@ class ToolContext:
     network_allowlist: tuple[str, ...]
     delivery_id: str
     seconds: float
-    leave: Callable[[str, int], Awaitable[None]]
+    leave: Callable[[str, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

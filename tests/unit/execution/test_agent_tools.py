@@ -125,7 +125,7 @@ class TestSecrets:
 
 
 def context() -> ToolContext:
-    async def leave(_host: str, _size: int) -> None:
+    async def leave(_host: str, _sent: str) -> None:
         pass
 
     return ToolContext(Outbound(), Fillable({}, has_hosts=False), (), "run:step:1:1", 5.0, leave)
