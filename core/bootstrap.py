@@ -132,7 +132,17 @@ def _revision(database: Database) -> str | None:
 def provider_config(settings: Settings) -> ProviderConfig:
     """The providers' part of the settings."""
     partners = tuple(
-        PartnerConfig(p.name, p.base_url, p.api_key, p.models, p.prices, p.region, p.terms_url)
+        PartnerConfig(
+            p.name,
+            p.base_url,
+            p.api_key,
+            p.models,
+            p.prices,
+            p.region,
+            p.terms_url,
+            p.terms_dated.isoformat() if p.terms_dated else "",
+            p.safeguard,
+        )
         for p in settings.llama_partners
     )
     return ProviderConfig(

@@ -130,7 +130,7 @@ def _statements(is_sqlite: bool) -> _Statements:
     owner: BindParameter[str] = bindparam("b_owner")
     old = (RUNS.c.owner_id == owner, RUNS.c.created_at < bindparam("b_before", type_=UtcDateTime()), *done_with())
     keep = RUNS.c.id.not_in(bindparam("b_keep", expanding=True))
-    counts: list[tuple[str, Select[Any]]] = []
+    counts: list[tuple[str, Any]] = []
     hanging = []
     for each in dependents("runs"):
         found = each.through(lambda column: column.in_(ids))
