@@ -14,6 +14,7 @@ from core.credits.price_books import PriceBooks
 from core.execution.definition_schedules import DefinitionSchedules
 from core.execution.local import LocalDispatcher
 from core.execution.queue import QueueDispatcher, apply_queue_schema
+from core.execution.run_retention import count_before
 from core.platform.database import Database
 from core.platform.files.blobs import FolderBlobs
 from core.platform.keystore import KeyStore
@@ -70,6 +71,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         dispatcher=dispatcher,
         follower=DefinitionSchedules(),
         mail=build_mailer(settings),
+        count_runs_before=count_before,
         payments=_build_gateway(settings),
     )
     keys.prepare()
@@ -130,7 +132,17 @@ def _revision(database: Database) -> str | None:
 def provider_config(settings: Settings) -> ProviderConfig:
     """The providers' part of the settings."""
     partners = tuple(
-        PartnerConfig(p.name, p.base_url, p.api_key, p.models, p.prices, p.region, p.terms_url)
+        PartnerConfig(
+            p.name,
+            p.base_url,
+            p.api_key,
+            p.models,
+            p.prices,
+            p.region,
+            p.terms_url,
+            p.terms_dated.isoformat() if p.terms_dated else "",
+            p.safeguard,
+        )
         for p in settings.llama_partners
     )
     return ProviderConfig(

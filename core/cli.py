@@ -38,6 +38,8 @@ from core.platform.settings import load_settings
 from core.privacy.checks.commands import check_promises
 from core.privacy.checks.finding import VERDICTS
 from core.privacy.record import FORMATS, clean_format, processing_record, record_text
+from core.privacy.retention.dry_run import due_rows
+from core.privacy.retention.sweep import sweep
 from core.shared.errors import AppError, InvalidInput
 from core.shared.money import MICROS, micros_from_credits
 
@@ -52,7 +54,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 jobs = typer.Typer(no_args_is_help=True, help="What the installation does by itself.")
 app.add_typer(jobs, name="jobs")
-privacy = typer.Typer(no_args_is_help=True, help="Promises of the privacy policy, and the record of processing.")
+privacy = typer.Typer(no_args_is_help=True, help="What is kept about people, and what was promised to them.")
 app.add_typer(privacy, name="privacy")
 billing = typer.Typer(no_args_is_help=True, help="What is sold, and where it is paid.")
 app.add_typer(billing, name="billing")
@@ -365,7 +367,23 @@ def audit_verify() -> None:
         raise typer.Exit(1)
 
 
+@privacy.command("retention")
+def privacy_retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what the next sweep would delete.")] = False,
+) -> None:
+    """Delete what is older than its plan keeps it, as the nightly job does; or count it."""
+    runtime = open_runtime()
+    if not dry_run:
+        typer.echo(f"{sweep(runtime, runtime.clock.now()):,} rows and files deleted.")
+        return
+    due = due_rows(runtime)
+    for each in due:
+        typer.echo(f"{each.rows:>12,}  {each.table:<24} {each.plan or '-':<12} {', '.join(each.categories)}")
+    typer.echo(f"{sum(each.rows for each in due):,} rows would be deleted. Nothing was.")
+
+
 @api_keys.callback()
+@privacy.callback()
 @jobs.callback()
 @billing.callback()
 def _group() -> None:

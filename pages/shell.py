@@ -98,6 +98,10 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             ),
             st.Page(_ADMIN / "policy.py", title="Policies", icon=":material/policy:", url_path="admin-policy"),
         ]
+    if session.account.roles & {"admin", "privacy_admin"}:
+        pages.setdefault("Admin", []).append(
+            st.Page(_ADMIN / "retention.py", title="Retention", icon=":material/auto_delete:", url_path="retention")
+        )
     if session.account.roles & {"admin", "accounting"}:
         pages.setdefault("Admin", []).append(
             st.Page(

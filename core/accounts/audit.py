@@ -60,6 +60,9 @@ ACTS = {
     "policy.taken_back": "Policy taken back before it counted",
     "promises.checked": "Promises checked by hand",
     "job.started_by_hand": "Job started by hand",
+    "hold.placed": "Legal hold placed",
+    "hold.lifted": "Legal hold lifted",
+    "hold.lapsed": "Legal hold lapsed",
 }
 """Every act there is, in words."""
 START = b"\0" * 32

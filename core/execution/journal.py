@@ -18,6 +18,7 @@ from core.execution.changes import (
     Applied,
     Change,
     Claim,
+    Departs,
     Event,
     LostLease,
     Progress,
@@ -116,6 +117,9 @@ def _apply_one(
         return _wait(runtime, session, rows, claim, change)
     if isinstance(change, Progress):
         return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
+    if isinstance(change, Departs):
+        rows.add_departure(runtime, claim, change.key.step_id, change.departure)
+        return []
     if isinstance(change, RunParked):
         rows.flush()  # what waits is counted
         return _park(runtime, session, claim, change, applied)
@@ -264,6 +268,9 @@ def _start(
                 started=change,
             )
             return _end(runtime, session, rows, claim, copy)
+    if change.refusal is not None:
+        applied.refused[change.row_id] = change.refusal
+        return []
     if change.held_micros and not change.resumed:
         cause = cause_of(claim.run_id, change.key, change.attempt)
         try:
@@ -273,6 +280,8 @@ def _start(
             return []
     if not change.resumed:
         rows.starts.append(_row(runtime, claim, change))
+    if change.departure is not None:  # also when it is resumed: then it leaves once more
+        rows.add_departure(runtime, claim, change.key.step_id, change.departure)
     if _in_an_item(change.key):
         return []
     facts: dict[str, JsonValue] = {"status": "running", "attempt": change.attempt}
@@ -298,6 +307,7 @@ def _end(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: S
         rows.ends.append(values | {"b_step": change.row_id, "completed_at": runtime.clock.now()})
         if change.streamed:
             rows.folds.append({"b_run": claim.run_id, "b_step": change.key.step_id})
+    rows.end_departures(change.departed)
     cause = cause_of(claim.run_id, change.key, change.attempt)
     if change.credit_micros:
         postings.settle(

@@ -16,6 +16,7 @@ MODELS = (
     "core.privacy.models",
     "core.privacy.policies.models",
     "core.privacy.checks.models",
+    "core.privacy.retention.models",
 )
 
 

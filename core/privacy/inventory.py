@@ -33,6 +33,7 @@ NOBODY = {
     "price_books": "prices",
     "promise_alarms": "which promises are broken, and since when",
     "promise_checks": "what checks of the promises found, in numbers",
+    "retention_sweeps": "times and counts of what was deleted",
     "rate_windows": "counts under keyed hashes that end by themselves",
     "setup_tokens": "keyed hash of a link that makes the first account",
     "vendor_turns": "turns of calls to vendors",

@@ -342,7 +342,10 @@ _PROBLEMS: dict[str, dict[str, Any]] = {
         "code": "INSUFFICIENT_CREDITS",
     },
     "403": {"error": "This API key may not do that: it needs the scope pipelines:write.", "code": "SCOPE"},
-    "404": {"error": "There is no such run.", "code": "RUN_NOT_FOUND"},
+    "404": {
+        "error": "There is no such run, or it is deleted: runs are kept for as long as your plan says.",
+        "code": "RUN_NOT_FOUND",
+    },
     "408": {"error": "The upload took more than ten minutes. Try again.", "code": "UPLOAD_TIMEOUT"},
     "409": {
         "error": "This Idempotency-Key came with another request in the last 24 hours. Nothing was done.",

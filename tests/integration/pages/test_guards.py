@@ -45,6 +45,7 @@ PLACES = {
     "audit": "admin.audit.audit_page",
     "admin-promises": "admin.promises.promises_page",
     "admin-policy": "admin.policy.policy_page",
+    "retention": "admin.retention.retention_page",
     "admin-billing": "admin.billing.billing_page",
 }
 WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
@@ -127,7 +128,7 @@ OTHERS: list[tuple[str, tuple[str, ...]]] = [
     (path, roles)
     for path in ADMIN
     for roles in ((), ("privacy_admin",), ("accounting",))
-    if (path, roles) != ("admin-billing", ("accounting",))
+    if (path, roles) not in {("admin-billing", ("accounting",)), ("retention", ("privacy_admin",))}
 ]
 
 
