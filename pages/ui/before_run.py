@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import streamlit as st
 
@@ -24,7 +24,7 @@ class Before:
     terms: Sequence[ProviderTerms] = ()
     known: frozenset[str] = frozenset()
     cost_micros: int = 0
-    found: FoundBefore = FoundBefore()
+    found: FoundBefore = field(default_factory=FoundBefore)
     told: bool = False
 
     @property

@@ -39,13 +39,15 @@ PLACES = {
     "profile": "pages.account.profile.profile_page",
     "preferences": "pages.account.preferences.preferences_page",
     "secrets": "pages.account.secrets.secrets_page",
+    "data-flow": "pages.account.data_flow.data_flow_page",
     "admin": "admin.overview.overview_page",
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
     "admin-billing": "admin.billing.billing_page",
+    "admin-egress": "admin.egress.egress_page",
 }
-WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
+WITHOUT_WIDGETS = {"data-flow", "usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
 
 
