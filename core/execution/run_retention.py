@@ -115,7 +115,7 @@ class _Statements:
     """What is sent for each batch, built once: a batch is short, and building its statements would be most of it."""
 
     oldest: Select[Any]
-    counts: tuple[tuple[str, Select[Any]], ...]
+    counts: tuple[tuple[str, Any], ...]
     linked: Select[Any]
     lock: Select[Any]
     hanging: tuple[tuple[Dependent, Any], ...]
@@ -130,7 +130,7 @@ def _statements(is_sqlite: bool) -> _Statements:
     owner: BindParameter[str] = bindparam("b_owner")
     old = (RUNS.c.owner_id == owner, RUNS.c.created_at < bindparam("b_before", type_=UtcDateTime()), *done_with())
     keep = RUNS.c.id.not_in(bindparam("b_keep", expanding=True))
-    counts: list[tuple[str, Select[Any]]] = []
+    counts: list[tuple[str, Any]] = []
     hanging = []
     for each in dependents("runs"):
         found = each.through(lambda column: column.in_(ids))
