@@ -25,6 +25,7 @@ from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
 from core.platform.vault import Vault
 from core.privacy.inventory import check_inventory
+from core.privacy.policies.commands import keep_first_versions
 from core.providers.catalogue import Catalogue
 from core.providers.domain import PartnerConfig, ProviderConfig
 from core.providers.router import Providers
@@ -87,10 +88,14 @@ def _build_gateway(settings: Settings) -> Gateway | None:
 
 
 def prepare(runtime: Runtime) -> None:
-    """Bring the database to the newest schema, make the system's own account, keep today's prices. Safe to repeat."""
+    """Bring the database to the newest schema, with the system's own account, today's prices and the first policies.
+
+    Safe to repeat.
+    """
     migrate(runtime.database)
     ensure_operator(runtime)
     runtime.prices.current(runtime)
+    keep_first_versions(runtime)
 
 
 def migrate(database: Database) -> None:

@@ -35,6 +35,9 @@ from core.platform.jobs.declared import find_job
 from core.platform.logging import configure_logging
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
+from core.privacy.checks.commands import check_promises
+from core.privacy.checks.finding import VERDICTS
+from core.privacy.record import FORMATS, clean_format, processing_record, record_text
 from core.privacy.retention.dry_run import due_rows
 from core.privacy.retention.sweep import sweep
 from core.shared.errors import AppError, InvalidInput
@@ -51,7 +54,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 jobs = typer.Typer(no_args_is_help=True, help="What the installation does by itself.")
 app.add_typer(jobs, name="jobs")
-privacy = typer.Typer(no_args_is_help=True, help="What is kept about people, and for how long.")
+privacy = typer.Typer(no_args_is_help=True, help="What is kept about people, and what was promised to them.")
 app.add_typer(privacy, name="privacy")
 billing = typer.Typer(no_args_is_help=True, help="What is sold, and where it is paid.")
 app.add_typer(billing, name="billing")
@@ -386,6 +389,28 @@ def privacy_retention(
 def _group() -> None:
     # Of a group with one command Typer would make that command: `stepiq jobs NAME`.
     pass
+
+
+@privacy.command("check")
+def privacy_check(
+    promises: Annotated[list[str] | None, typer.Argument(help="P01 to P27; all of them where none is named.")] = None,
+) -> None:
+    """Look at what the privacy policy promises; what is found is kept with the rest. Exit 1 where one is broken."""
+    found = check_promises(open_runtime(), promises or ())
+    for promise, finding in found.items():
+        typer.echo(f"{promise}  {VERDICTS[finding.verdict]:<11}  {finding.says}")
+    if any(finding.verdict == "broken" for finding in found.values()):
+        raise typer.Exit(1)
+
+
+@privacy.command("record")
+def privacy_record(
+    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")] = "md",
+) -> None:
+    """Print the record of processing activities (GDPR Art. 30): the same to the byte while nothing changed."""
+    wanted = clean_format(form)
+    text = record_text(processing_record(open_runtime()), wanted)
+    typer.echo(text, nl=False)
 
 
 @jobs.command("run")

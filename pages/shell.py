@@ -10,6 +10,7 @@ import streamlit as st
 from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
 from core.execution.review_queries import count_open_reviews
+from core.privacy.policies.use import note_policy_use
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
 from pages.account.keys import keys_page
@@ -20,9 +21,11 @@ from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
 from pages.ui.automation import draw_banner
 from pages.ui.billing import draw_dunning
+from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
+from pages.ui.policy_notice import draw_policy_notice
 from pages.ui.session import current_session
 from pages.ui.theme import apply_theme, asset
 from pages.workspace import notebook
@@ -42,6 +45,7 @@ def main() -> None:
     st.logo(asset("wordmark.svg"), size="medium")
     session = current_session(get_runtime())
     open_month(get_runtime(), session.account)
+    note_policy_use(get_runtime(), session.account.id)
     pages = pages_for(session, count_open_reviews(get_runtime(), session.account.id))
     page = st.navigation(pages, position="sidebar", expanded=True)
     on_notebook = page.url_path == ""
@@ -51,6 +55,8 @@ def main() -> None:
     with error_boundary():
         draw_banner(get_runtime(), session.account)
         draw_dunning(get_runtime(), session.account)
+        draw_policy_notice(get_runtime(), session.account)
+        draw_consent_banner(get_runtime(), session.account)
         page.run()
     with st.sidebar:
         _draw_sidebar(session)
@@ -87,6 +93,10 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
+            st.Page(
+                _ADMIN / "promises.py", title="Promises", icon=":material/verified_user:", url_path="admin-promises"
+            ),
+            st.Page(_ADMIN / "policy.py", title="Policies", icon=":material/policy:", url_path="admin-policy"),
         ]
     if session.account.roles & {"admin", "privacy_admin"}:
         pages.setdefault("Admin", []).append(

@@ -150,6 +150,16 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptanceView:
+    """A version of a policy that came to count for a person; `way` is registration or use."""
+
+    document: str
+    version: str
+    way: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AuditView:
     """An act of the audit log."""
 

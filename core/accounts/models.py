@@ -11,6 +11,8 @@ from core.platform.database import Base, UtcDateTime
 ACCOUNT = "account"
 RIGHTS = "data subject requests"
 ASKED = {"legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 17, 18, 21", "origin": "observed"}
+NOTICES = "policy notices"
+EVIDENCE = {"legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 5(2)", "origin": "observed"}
 
 
 class AccountRow(Base):
@@ -211,6 +213,24 @@ class RecoveryCodeRow(Base):
     account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), index=True, info=not_personal("opaque id"))
     used_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.behavior", "security", "Recovery code used", origin="observed")
+    )
+
+
+class PolicyAcceptanceRow(Base):
+    """That a person was shown a version of a policy when registering, or used the service while it counted."""
+
+    __tablename__ = "policy_acceptances"
+
+    account_id: Mapped[str] = mapped_column(ForeignKey("accounts.id"), primary_key=True, info=not_personal("opaque id"))
+    document: Mapped[str] = mapped_column(String(10), primary_key=True, info=not_personal("privacy or terms"))
+    version: Mapped[str] = mapped_column(
+        String(14), primary_key=True, info=personal("user.behavior", NOTICES, "Version of a policy", **EVIDENCE)
+    )
+    way: Mapped[str] = mapped_column(
+        String(12), info=personal("user.behavior", NOTICES, "How a version came to count for you", **EVIDENCE)
+    )
+    at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", NOTICES, "First use under a version of a policy", **EVIDENCE)
     )
 
 

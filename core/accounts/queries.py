@@ -298,6 +298,18 @@ def _value(runtime: Runtime, row: SecretRow) -> str:
     return runtime.vault.open_text(row.account_id, f"secrets.value:{row.id}", row.value)
 
 
+def admin_ids(session: Session) -> tuple[str, ...]:
+    """The ids of all admins, in the caller's transaction."""
+    is_admin = ("," + AccountRow.roles + ",").contains(",admin,")
+    found = select(AccountRow.id).where(is_admin, AccountRow.is_operator.is_(False)).order_by(AccountRow.id)
+    return tuple(session.scalars(found))
+
+
+def people_made_before(moment: datetime) -> Select[str]:
+    """The ids of those who had an account before a moment, for a condition of another room's query; no operator."""
+    return select(AccountRow.id).where(AccountRow.created_at < moment, AccountRow.is_operator.is_(False))
+
+
 def installation_overview(runtime: Runtime) -> InstallationOverview:
     """Counts of people, for the admins' first page."""
     with runtime.database.read() as session:

@@ -27,7 +27,7 @@ from core.execution.queries import get_run
 from core.execution.quotes import quote
 from core.execution.secrets import check_secrets
 from core.execution.selection import select_steps
-from core.execution.usual import usual_tokens
+from core.execution.usual import usual_of_steps
 from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, read_definition, to_dict, walk_steps
 from core.pipelines.graph import descendants
@@ -278,7 +278,7 @@ def _create(
     selected = selection or Selection()
     files, values = read_inputs(runtime, owner.id, definition, checked)
     book = runtime.prices.current(runtime)
-    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    usual = usual_of_steps(runtime, owner.id, pipeline_id, definition, funding)
     quoted = quote(
         runtime, owner, definition, values, files=files, funding=funding, called=called, only=selected.steps,
         rates=book.rates(owner.plan), usual=usual,

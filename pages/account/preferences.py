@@ -8,6 +8,7 @@ from core.accounts.domain import CONFIRM_LIMIT_MAX, FUNDINGS, Account
 from core.accounts.profile import update_profile
 from core.bootstrap import get_runtime
 from core.shared.money import credits_number, format_credits, micros_from_credits
+from pages.ui.consent import draw_choices
 from pages.ui.memory import widget_number, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
@@ -22,7 +23,7 @@ SAYS = {
 
 
 def preferences_page() -> None:
-    """The confirm limit, and whose keys."""
+    """The confirm limit, whose keys, and what was consented to."""
     session = current_session(get_runtime())
     st.html('<h1 class="sq-title">Preferences</h1>')
     draw_notices()
@@ -44,6 +45,7 @@ def preferences_page() -> None:
             on_change=_save,
         )
     _draw_funding(session.account)
+    draw_choices(get_runtime(), session.account)
 
 
 def _draw_funding(account: Account) -> None:

@@ -14,6 +14,7 @@ from web.api import (
     auth,
     automation,
     billing,
+    consent,
     files,
     pipelines,
     run_exports,
@@ -64,6 +65,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         api_keys,
         automation,
         billing,
+        consent,
         pipelines,
         run_exports,  # `runs/export` stands before `runs/{run_id}`, which would take its name for an id
         runs,

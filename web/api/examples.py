@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.accounts.consent_rules import current_text
+
 PIPELINE_ID = "01a1f0c2-7a3e-7c51-9d55-2f4be0a6c1d7"
 RUN_ID = "01a1f0c3-11b9-7e02-8a6f-90c3d7e51b24"
 SCHEDULE_ID = "01a1f0c4-5d20-7b8e-b1f3-6c0a9e48d352"
@@ -44,6 +46,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "limit": {"language": "fr", "confirm_above_credits": 50},
         "keys": {"funding": "platform_first"},
     },
+    "ConsentChange": {"no": {"device_analytics": False}, "both": {"device_analytics": True, "product_news": True}},
     "RunRequest": {
         "inputs": {"input_data": INPUTS},
         "earlier version": {"input_data": INPUTS, "version": 1},
@@ -147,6 +150,32 @@ ANSWERS: dict[str, Any] = {
     "User": USER,
     "SignedInUser": {"user": USER, "token": "eyJhbGciOiJIUzI1NiJ9.…"},
     "Token": {"token": "eyJhbGciOiJIUzI1NiJ9.…"},
+    "ConsentAnswer": {
+        "choices": [
+            {
+                "purpose": "device_analytics",
+                "granted": False,
+                "status": "refused",
+                "source": "banner",
+                "chosen_at": AT,
+                "counts_until": "2027-05-02T08:00:00.000Z",
+                "text_version": "2026-11-25",
+                "current_text_version": "2026-11-25",
+                "current_text": current_text("device_analytics").text,
+            },
+            {
+                "purpose": "product_news",
+                "granted": False,
+                "status": "open",
+                "source": None,
+                "chosen_at": None,
+                "counts_until": None,
+                "text_version": None,
+                "current_text_version": "2026-11-25",
+                "current_text": current_text("product_news").text,
+            },
+        ]
+    },
     "PageAnswer": {"url": "https://checkout.stripe.com/c/pay/cs_live_a1b2c3"},
     "EventAnswer": {"received": True, "state": "done"},
     "CodeItem": {

@@ -35,6 +35,7 @@ THEN = {
     "people": "/app/people",
     "billing": "/app/billing",
     "admin-billing": "/app/admin-billing",
+    "admin-policy": "/app/admin-policy",
 }
 BACK = (PROFILE, "Back to your profile")
 

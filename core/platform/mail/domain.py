@@ -53,6 +53,10 @@ KINDS: Mapping[str, Kind] = {
     "schedules_paused": Kind(frozenset({"plan", "schedules", "schedules_url"}), timedelta(days=3)),
     "privacy_request": Kind(frozenset({"right", "received", "due", "privacy_url"}), timedelta(days=7)),
     "policy_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
+    "terms_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
+    "policy_withdrawn": Kind(frozenset({"effective", "policy_url"}), timedelta(days=30)),
+    "terms_withdrawn": Kind(frozenset({"effective", "policy_url"}), timedelta(days=30)),
+    "promise_broken": Kind(frozenset({"promises", "promises_url"}), timedelta(days=3)),
     "schedule_capped": Kind(frozenset({"schedule", "reason", "schedules_url"}), timedelta(days=3)),
     "delivery": Kind(frozenset({"pipeline", "subject", "text", "run_url"}), timedelta(days=3)),
 }

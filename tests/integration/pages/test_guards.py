@@ -43,6 +43,8 @@ PLACES = {
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
+    "admin-promises": "admin.promises.promises_page",
+    "admin-policy": "admin.policy.policy_page",
     "retention": "admin.retention.retention_page",
     "admin-billing": "admin.billing.billing_page",
 }
