@@ -35,7 +35,10 @@ from core.platform.jobs.declared import find_job
 from core.platform.logging import configure_logging
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
-from core.shared.errors import AppError, InvalidInput
+from core.privacy.erasure.certificates import render_certificate, verify_certificates, verify_file
+from core.privacy.erasure.commands import ErasureWaits, begin_erasure, carry_out, notice_of
+from core.privacy.scan.commands import scan_text
+from core.shared.errors import AppError, InvalidInput, NotFound
 from core.shared.money import MICROS, micros_from_credits
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="stepIQ")
@@ -49,6 +52,8 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 jobs = typer.Typer(no_args_is_help=True, help="What the installation does by itself.")
 app.add_typer(jobs, name="jobs")
+privacy = typer.Typer(no_args_is_help=True, help="Erasing people, and looking for what is left of them.")
+app.add_typer(privacy, name="privacy")
 billing = typer.Typer(no_args_is_help=True, help="What is sold, and where it is paid.")
 app.add_typer(billing, name="billing")
 
@@ -356,6 +361,71 @@ def audit_verify() -> None:
     for problem in proof.problems:
         typer.echo(problem, err=True)
     typer.echo(f"{proof.rows} acts checked, {len(proof.problems)} problems")
+    if proof.problems:
+        raise typer.Exit(1)
+
+
+@privacy.command("erase")
+def privacy_erase(
+    email: str,
+    close_installation: Annotated[
+        bool, typer.Option("--close-installation", help="Erase even the last admin: nobody runs this afterwards.")
+    ] = False,
+) -> None:
+    """Erase a person everywhere, verify it with a scan, and print the certificate and the closing notice."""
+    runtime = open_runtime()
+    person = find_account(runtime, email)
+    try:
+        request_id = begin_erasure(runtime, email, close_installation=close_installation)
+    except NotFound as nobody:
+        typer.echo(nobody.message, err=True)
+        return
+    try:
+        certificate = carry_out(runtime, request_id, tell=lambda line: typer.echo(line, err=True))
+    except ErasureWaits as waits:
+        raise fail(waits.message) from None
+    language = person.language if person else "en"
+    notice = notice_of(certificate, language=language, site_url=runtime.settings.public_url)
+    typer.echo(render_certificate(certificate))
+    typer.echo(certificate.as_json())
+    typer.echo(f"{notice.subject}\n\n{notice.text}")
+
+
+@privacy.command("scan")
+def privacy_scan(text: str) -> None:
+    """Look for a text in every store. Exit 0 where it is nowhere, 1 with the places where it is."""
+    result = scan_text(open_runtime(), text)
+    for place in result.places:
+        typer.echo(place)
+    for name in result.covered:
+        typer.echo(f"searched: {name}", err=True)
+    for name in result.not_covered:
+        typer.echo(f"not searched: {name}", err=True)
+    typer.echo(f"{len(result.places)} places, {result.bytes_read:,} bytes read", err=True)
+    if result.hits:
+        raise typer.Exit(1)
+
+
+@privacy.command("verify")
+def privacy_verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="A certificate: checked by itself, without a database. Else all of them are.")
+    ] = None,
+) -> None:
+    """Prove certificates of erasures: those of the database, or one in a file."""
+    if file is not None:
+        try:
+            certificate = verify_file(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise fail(f"{file}: {error.strerror}", 2) from None
+        except (InvalidInput, UnicodeDecodeError) as error:
+            raise fail(f"{file}: {getattr(error, 'message', 'it is no text.')}", 1) from None
+        typer.echo(f"{certificate.number} is as it was written. Its hash is {certificate.hash.hex()}.")
+        return
+    proof = verify_certificates(open_runtime())
+    for problem in proof.problems:
+        typer.echo(problem, err=True)
+    typer.echo(f"{proof.count} certificates checked, {len(proof.problems)} problems")
     if proof.problems:
         raise typer.Exit(1)
 

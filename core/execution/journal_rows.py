@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from core.execution.changes import Claim, Event
 from core.execution.models import RunEventRow, StepRunRow
 from core.platform.runtime import Runtime
+from core.shared.errors import AppError
 
 Row = dict[str, Any]
 STEPS = cast(Table, StepRunRow.__table__)
@@ -37,6 +38,7 @@ class Rows:
         self.ends: list[Row] = []
         self.folds: list[Row] = []
         self.events: list[Row] = []
+        self.refusals: dict[str, AppError | None] = {}
 
     def add_events(self, runtime: Runtime, claim: Claim, events: Sequence[Event]) -> None:
         """Number the events of a run and add them."""

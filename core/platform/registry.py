@@ -13,6 +13,7 @@ MODELS = (
     "core.credits.payments.models",
     "core.execution.models",
     "core.privacy.models",
+    "core.privacy.erasure.models",
 )
 
 
