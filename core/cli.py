@@ -19,6 +19,8 @@ from core.accounts.passwords import set_password
 from core.accounts.plans import PLANS
 from core.accounts.queries import find_account, get_operator, list_accounts
 from core.accounts.second_factor import switch_off
+from core.backup.restoring import restore
+from core.backup.saving import back_up_data, back_up_keys
 from core.bootstrap import build_runtime, prepare, set_runtime
 from core.credits.commands import change_plan, set_credits
 from core.credits.payments.domain import format_money
@@ -33,6 +35,7 @@ from core.platform.garbage import tune_collector
 from core.platform.jobs.commands import run_job
 from core.platform.jobs.declared import find_job
 from core.platform.logging import configure_logging
+from core.platform.rotation import rotate_master_key
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
 from core.privacy.erasure.certificates import render_certificate, verify_certificates, verify_file
@@ -52,6 +55,8 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 jobs = typer.Typer(no_args_is_help=True, help="What the installation does by itself.")
 app.add_typer(jobs, name="jobs")
+key_store = typer.Typer(no_args_is_help=True, help="The keys that people's data is sealed with.")
+app.add_typer(key_store, name="keys")
 privacy = typer.Typer(no_args_is_help=True, help="Erasing people, and looking for what is left of them.")
 app.add_typer(privacy, name="privacy")
 billing = typer.Typer(no_args_is_help=True, help="What is sold, and where it is paid.")
@@ -365,6 +370,47 @@ def audit_verify() -> None:
         raise typer.Exit(1)
 
 
+@app.command("backup")
+def backup(
+    file: Path,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Write the key store instead. Keep it apart from the data.")
+    ] = False,
+) -> None:
+    """Write the data to a file, beside whatever is being served; with --keys the key store, never both in one."""
+    runtime = open_runtime()
+    try:
+        if keys:
+            typer.echo(f"{file}: {back_up_keys(runtime, file)} keys. The master key is not in it: keep it elsewhere.")
+        else:
+            typer.echo(
+                f"{file}: {back_up_data(runtime, file)} parts. The keys are not in it: stepiq backup --keys FILE."
+            )
+    except OSError as error:
+        raise fail(f"{error.filename or file}: {error.strerror}", 2) from None
+
+
+@app.command("restore")
+def restore_backup(
+    file: Path,
+    keys: Annotated[Path | None, typer.Option("--keys", help="A backup of the key store, put back as well.")] = None,
+) -> None:
+    """Put a backup in the place of the data. Refused while a process serves it; who was erased stays erased."""
+    configure_logging(json=False)
+    try:
+        erased = restore(load_settings(), file, keys)
+    except OSError as error:
+        raise fail(f"{error.filename or file}: {error.strerror}", 2) from None
+    typer.echo(f"{file} is in its place, at the newest schema. {erased} erased accounts stay erased.")
+
+
+@key_store.command("rotate")
+def keys_rotate() -> None:
+    """Wrap every data key with the new master key. Until it is done, both master keys are needed."""
+    count = rotate_master_key(open_runtime())
+    typer.echo(f"{count} keys are wrapped by the present master key. The one before opens none any more.")
+
+
 @privacy.command("erase")
 def privacy_erase(
     email: str,
@@ -431,6 +477,7 @@ def privacy_verify(
 
 
 @api_keys.callback()
+@key_store.callback()
 @jobs.callback()
 @billing.callback()
 def _group() -> None:

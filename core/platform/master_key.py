@@ -20,6 +20,12 @@ def master_keys(settings: Settings) -> tuple[bytes, ...]:
     return tuple(bytes.fromhex(key) for key in found if key)
 
 
+def is_rotating(settings: Settings) -> bool:
+    """Whether a rotation goes on, or was cut."""
+    folder = settings.data_dir / "keys"
+    return (folder / NEXT).exists() or (folder / FORMER).exists()
+
+
 def begin_local_rotation(settings: Settings) -> None:
     """Make the next key of an installation that keeps its own, unless a cut rotation left one."""
     _make(settings.data_dir / "keys" / NEXT)

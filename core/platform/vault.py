@@ -64,6 +64,10 @@ class Vault:
         """Overwrite what destroyed keys left in the key store's files; False while a reader is in the way."""
         return self._keys.cut_log(between)
 
+    def dispose(self) -> None:
+        """Let go of the key store."""
+        self._keys.dispose()
+
     def rewrap(self) -> int:
         """Wrap every data key with the present master key; answers how many an earlier one wrapped."""
         return self._keys.rewrap()

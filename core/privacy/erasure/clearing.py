@@ -26,7 +26,7 @@ def clear_mails(runtime: Runtime, work: Work) -> Done:
     erased = erase_mails(
         runtime, account_id=work.account_id, address=subject.address or None, between=work.renew
     )  # fmt: skip
-    return Done({"mails": erased})
+    return Done({"mails": erased} if erased else {})
 
 
 def clear_addresses(runtime: Runtime, work: Work) -> Done:

@@ -95,10 +95,10 @@ def destroy_key(runtime: Runtime, work: Work) -> Done | Later:
 
 
 def _found(runtime: Runtime, account_id: str) -> dict[str, int]:
-    """How many rows of each table are the person's."""
+    """How many rows of each table are the person's, and will be gone."""
     counts: dict[str, int] = {}
     for entry in tables():
-        if entry.owner is None:
+        if entry.owner is None or entry.kept_by_law:
             continue
         rows = select(func.count()).select_from(find_table(entry.name)).where(owned_by(entry, account_id))
         with runtime.database.read() as session:
