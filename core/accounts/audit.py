@@ -32,6 +32,8 @@ ACTS = {
     "account.address_restored": "Change of address taken back",
     "account.deletion_asked": "Deletion asked for",
     "account.deletion_withdrawn": "Deletion taken back",
+    "account.erasure_began": "Deletion of an account began",
+    "account.erased": "Account deleted",
     "session.ended_everywhere": "Signed out everywhere",
     "password.changed": "Password changed",
     "password.reset": "Password set anew by a mailed link",

@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "plan_changed": Kind(frozenset({"before", "plan", "day", "changes", "plan_url"}), timedelta(days=7)),
     "schedules_paused": Kind(frozenset({"plan", "schedules", "schedules_url"}), timedelta(days=3)),
     "privacy_request": Kind(frozenset({"right", "received", "due", "privacy_url"}), timedelta(days=7)),
+    "account_erased": Kind(frozenset({"number", "when"}), timedelta(days=7)),
     "policy_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
     "terms_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
     "policy_withdrawn": Kind(frozenset({"effective", "policy_url"}), timedelta(days=30)),
