@@ -16,6 +16,7 @@ from web.api import (
     billing,
     files,
     pipelines,
+    privacy_requests,
     run_exports,
     runs,
     schedules,
@@ -70,6 +71,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         schedules,
         files,
         secrets,
+        privacy_requests,
         webhooks,
     )
     for resource in resources:
