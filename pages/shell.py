@@ -13,6 +13,7 @@ from core.execution.review_queries import count_open_reviews
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
 from pages.account.keys import keys_page
+from pages.account.my_data import my_data_page
 from pages.account.plan import plan_page
 from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
@@ -76,6 +77,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
             st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),
+            st.Page(my_data_page, title="My data", icon=":material/shield_person:", url_path="my-data"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
             st.Page(secrets_page, title="Secrets", icon=":material/lock:", url_path="secrets"),
         ],
@@ -88,6 +90,15 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
         ]
+    if session.account.roles & {"admin", "privacy_admin"}:
+        pages.setdefault("Admin", []).append(
+            st.Page(
+                _ADMIN / "privacy_requests.py",
+                title="Data requests",
+                icon=":material/policy:",
+                url_path="privacy-requests",
+            )
+        )
     if session.account.roles & {"admin", "accounting"}:
         pages.setdefault("Admin", []).append(
             st.Page(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from core.accounts.queries import get_account
 from core.platform.pdf_writing import A4, BOLD, INK, MUTED, RULE, TEXT, new_canvas, wrap
 from core.privacy.letters import ANSWERS, LAPSED, PARTLY, day
 from core.privacy.rights import title_of
-from core.shared.errors import Conflict
+from core.shared.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
     from core.privacy.queries import RequestFile
 
 WIDTH, HEIGHT = A4
@@ -99,6 +101,19 @@ def answer_pdf(file: RequestFile, *, to: str, language: str) -> bytes:
     canvas.showPage()
     canvas.save()
     return out.getvalue()
+
+
+def letter_to_post(runtime: Runtime, file: RequestFile) -> bytes:
+    """The answer for who prints and posts it: addressed to the account's opaque id, in its language."""
+    return answer_pdf(file, to=file.request.account_id, language=spoken(runtime, file.request.account_id))
+
+
+def spoken(runtime: Runtime, account_id: str) -> str:
+    """The language that a person is written to; English once the account is gone."""
+    try:
+        return get_account(runtime, account_id).language
+    except NotFound:
+        return "en"
 
 
 class _Page:

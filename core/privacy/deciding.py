@@ -4,7 +4,7 @@ A refusal, and an answer that leaves words of others out, counts once it is sign
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from sqlalchemy import delete, select
@@ -13,17 +13,17 @@ from sqlalchemy.orm import Session
 from core.accounts.audit import record_act
 from core.accounts.domain import SessionView
 from core.accounts.queries import account_of
-from core.execution.review_queries import comments_by_link
+from core.execution.review_queries import LinkComment, comments_by_link
 from core.platform.runtime import Runtime
 from core.privacy.beginning import begin, check_may_leave
 from core.privacy.details import details_of, words_of
-from core.privacy.domain import check_extension, clean_reason, clean_text
+from core.privacy.domain import PrivacyRequestView, check_extension, clean_reason, clean_text, end_of_extension
 from core.privacy.letters import tell_decided, tell_extended, tell_message, tell_received, tell_refused, tell_revealed
 from core.privacy.lifting import announce
 from core.privacy.links import end_request_links
 from core.privacy.models import DecisionRow, PrivacyRequestRow, RedactionRow
 from core.privacy.postings import lock_request, move, note, reason_place
-from core.privacy.queries import request_view
+from core.privacy.queries import request_file, request_view
 from core.privacy.restrictions import restriction_of
 from core.privacy.signatures import FirstSignature, check_privacy_admin, check_second_signature
 from core.shared.errors import Conflict, InvalidInput, NotFound
@@ -129,6 +129,12 @@ def extend(runtime: Runtime, by: SessionView, request_id: str, until: datetime, 
         )
 
 
+def extend_to(runtime: Runtime, by: SessionView, request_id: str, day: date, reason: str) -> None:
+    """The same to the end of a day, as far as the three months reach."""
+    received = request_file(runtime, request_id).request.received_at
+    extend(runtime, by, request_id, end_of_extension(received, day), reason)
+
+
 def note_identity(runtime: Runtime, by: SessionView, request_id: str, evidence: str) -> None:
     """Note what showed who asked, in words: copies of documents are not kept. The request goes on.
 
@@ -206,6 +212,14 @@ def left_out(session: Session, request_id: str) -> frozenset[tuple[str, str]]:
     """The rows, as table and id, whose words of others are not handed over: an export asks here."""
     rows = session.execute(select(RedactionRow.place, RedactionRow.row_id).where(RedactionRow.request_id == request_id))
     return frozenset((place, row_id) for place, row_id in rows.tuples())
+
+
+def comments_to_judge(runtime: Runtime, request: PrivacyRequestView) -> tuple[LinkComment, ...]:
+    """What others may have written in what an access would hand over; none where nothing is to be decided."""
+    if request.right != "access" or request.status != "awaiting_decision":
+        return ()
+    with runtime.database.read() as session:
+        return comments_by_link(runtime, session, request.account_id)
 
 
 def proposal_of(session: Session, request_id: str) -> DecisionRow | None:

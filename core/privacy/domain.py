@@ -2,7 +2,7 @@
 
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
 from core.shared.errors import Conflict, InvalidInput
@@ -235,6 +235,11 @@ def check_extension(request: PrivacyRequestView, until: datetime, now: datetime)
         latest = f"{longest_due_at(request.received_at):%Y-%m-%d}"
         message = f"Choose a day after {request.due_at:%Y-%m-%d}, and not after {latest}."
         raise InvalidInput("INVALID_EXTENSION", message, field="until")
+
+
+def end_of_extension(received: datetime, day: date) -> datetime:
+    """The end of a day (UTC), but never later than an extension may be."""
+    return min(datetime.combine(day, time(23, 59, 59), UTC), longest_due_at(received))
 
 
 def reminder_for(answer_by: datetime, now: datetime) -> str | None:

@@ -37,12 +37,14 @@ PLACES = {
     "keys": "pages.account.keys.keys_page",
     "api-keys": "pages.account.api_keys.api_keys_page",
     "profile": "pages.account.profile.profile_page",
+    "my-data": "pages.account.my_data.my_data_page",
     "preferences": "pages.account.preferences.preferences_page",
     "secrets": "pages.account.secrets.secrets_page",
     "admin": "admin.overview.overview_page",
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
     "audit": "admin.audit.audit_page",
+    "privacy-requests": "admin.privacy_requests.privacy_requests_page",
     "admin-billing": "admin.billing.billing_page",
 }
 WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
@@ -125,7 +127,7 @@ OTHERS: list[tuple[str, tuple[str, ...]]] = [
     (path, roles)
     for path in ADMIN
     for roles in ((), ("privacy_admin",), ("accounting",))
-    if (path, roles) != ("admin-billing", ("accounting",))
+    if (path, roles) not in (("admin-billing", ("accounting",)), ("privacy-requests", ("privacy_admin",)))
 ]
 
 
