@@ -13,6 +13,7 @@ from core.execution.review_queries import count_open_reviews
 from core.privacy.policies.use import note_policy_use
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
+from pages.account.data_flow import data_flow_page
 from pages.account.keys import keys_page
 from pages.account.plan import plan_page
 from pages.account.preferences import preferences_page
@@ -81,6 +82,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(billing_page, title="Billing", icon=":material/receipt_long:", url_path="billing"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
+            st.Page(data_flow_page, title="Where my data went", icon=":material/share:", url_path="data-flow"),
             st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
             st.Page(secrets_page, title="Secrets", icon=":material/lock:", url_path="secrets"),
@@ -92,6 +94,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin"),
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
+            st.Page(_ADMIN / "egress.py", title="Where data goes", icon=":material/share:", url_path="admin-egress"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
             st.Page(
                 _ADMIN / "promises.py", title="Promises", icon=":material/verified_user:", url_path="admin-promises"

@@ -115,7 +115,7 @@ class _Statements:
     """What is sent for each batch, built once: a batch is short, and building its statements would be most of it."""
 
     oldest: Select[Any]
-    counts: tuple[tuple[str, Select[Any]], ...]
+    counts: tuple[tuple[str, Any], ...]
     linked: Select[Any]
     lock: Select[Any]
     hanging: tuple[tuple[Dependent, Any], ...]

@@ -34,7 +34,8 @@ class OldestLog:
 def oldest_logs(runtime: Runtime) -> tuple[OldestLog, ...]:
     """One look a person at the beginning of their part of an index."""
     accounts, runs, now = find_table("accounts"), find_table("runs"), runtime.clock.now()
-    first = select(func.min(runs.c.created_at)).where(runs.c.owner_id == accounts.c.id, *done_with())
+    first = select(runs.c.created_at).where(runs.c.owner_id == accounts.c.id, *done_with())
+    first = first.order_by(runs.c.created_at).limit(1)
     at_rest = accounts.c.restricted_at.is_not(None) | accounts.c.closing_at.is_not(None)
     views = []
     with runtime.database.read() as session:

@@ -39,6 +39,7 @@ PLACES = {
     "profile": "pages.account.profile.profile_page",
     "preferences": "pages.account.preferences.preferences_page",
     "secrets": "pages.account.secrets.secrets_page",
+    "data-flow": "pages.account.data_flow.data_flow_page",
     "admin": "admin.overview.overview_page",
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
@@ -47,8 +48,9 @@ PLACES = {
     "admin-policy": "admin.policy.policy_page",
     "retention": "admin.retention.retention_page",
     "admin-billing": "admin.billing.billing_page",
+    "admin-egress": "admin.egress.egress_page",
 }
-WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
+WITHOUT_WIDGETS = {"data-flow", "usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
 
 
