@@ -9,9 +9,16 @@ EEA = frozenset({
 """The 27 member states, and Iceland, Liechtenstein and Norway (EEA Agreement), by ISO 3166-1 code; and the whole."""
 INSIDE = "this server"
 _NAMES = {
-    "europe": "EU", "european union": "EU", "france": "FR", "germany": "DE", "ireland": "IE", "netherlands": "NL",
-    "sweden": "SE", "finland": "FI", "spain": "ES", "italy": "IT", "poland": "PL", "belgium": "BE", "austria": "AT",
+    "europe": "EU", "european union": "EU", "austria": "AT", "belgium": "BE", "bulgaria": "BG", "croatia": "HR",
+    "cyprus": "CY", "czechia": "CZ", "denmark": "DK", "estonia": "EE", "finland": "FI", "france": "FR",
+    "germany": "DE", "greece": "GR", "hungary": "HU", "iceland": "IS", "ireland": "IE", "italy": "IT", "latvia": "LV",
+    "liechtenstein": "LI", "lithuania": "LT", "luxembourg": "LU", "malta": "MT", "netherlands": "NL", "norway": "NO",
+    "poland": "PL", "portugal": "PT", "romania": "RO", "slovakia": "SK", "slovenia": "SI", "spain": "ES",
+    "sweden": "SE",
 }  # fmt: skip
+_OUTSIDE = frozenset({
+    "us", "usa", "united states", "united kingdom", "switzerland", "canada", "india", "japan", "singapore",
+})  # fmt: skip
 _CODE = re.compile(r"[A-Z]{2,3}")
 # Regions of clouds: eu-west-2 is London, which left with the United Kingdom; eu-central-2 is Zurich.
 _CLOUD = re.compile(r"(?:eu|europe)-(?:west|central|north|south|southwest|northeast|southeast)-?(\d*)[a-z]?")
@@ -38,7 +45,7 @@ def _one(place: str) -> bool | None:
         return True
     if _CLOUD.fullmatch(lower):
         return lower.rstrip("abcdef") not in _OUTSIDE_CLOUD
-    if lower in ("us", "usa", "united states") or lower.startswith(("us-", "us ")):
+    if lower in _OUTSIDE or lower.startswith(("us-", "us ")):
         return False
     if _CODE.fullmatch(place):
         return place in EEA
