@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.privacy.domain import Right
+from core.privacy.export.building import ACCESS, PORTABILITY
 from core.privacy.steps import RightStep
 
 
@@ -24,7 +25,10 @@ WORDS: dict[Right, RightWords] = {
     "objection": RightWords({"en": "An objection to analytics and news", "fr": "Opposition"}, "Art. 21"),
 }
 
-STEPS: dict[str, Sequence[RightStep]] = {}
+STEPS: dict[str, Sequence[RightStep]] = {
+    "access": ACCESS,
+    "portability": PORTABILITY,
+}
 """The steps of each right that the system carries out by itself."""
 
 

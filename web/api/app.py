@@ -17,6 +17,7 @@ from web.api import (
     consent,
     files,
     pipelines,
+    privacy_download,
     run_exports,
     runs,
     schedules,
@@ -72,6 +73,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         schedules,
         files,
         secrets,
+        privacy_download,
         webhooks,
     )
     for resource in resources:

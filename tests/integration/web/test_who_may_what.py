@@ -67,6 +67,7 @@ API: dict[tuple[str, str], str] = {
     ("POST", "/billing/discount-codes"): ROLE,
     ("DELETE", "/billing/discount-codes/{code_id}"): ROLE,
     ("GET", "/privacy/consent"): SESSION,
+    ("GET", "/privacy/requests/{request_id}/download"): SESSION,
     ("PUT", "/privacy/consent"): SESSION,
     ("GET", "/user/secrets"): SESSION,
     ("POST", "/user/secrets"): SESSION,
