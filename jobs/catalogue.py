@@ -70,7 +70,7 @@ JOBS = (
     Job("promise_checks", "Checks what the privacy policy promises.", DAY, promise_checks.run),
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("retention", "Deletes runs, files and mails that are older than their plan keeps them.", DAY, retention.run),
-    Job("file_cleanup", "Deletes what crashes left of files.", HOUR, file_cleanup.run),
+    Job("file_cleanup", "Deletes copies of data that were fetched, and remains of crashes.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),
     Job("audit_mark", "Writes down where the audit log ends, so that a cut shows.", DAY, audit_mark.run),
     Job("job_history", "Deletes what is listed here after 30 days.", DAY, job_history.run),

@@ -1,11 +1,12 @@
-"""Deletes what crashes left of files' contents."""
+"""Deletes copies that were fetched or are over, and what crashes left of files."""
 
 from datetime import datetime
 
 from core.platform.files.commands import delete_orphans
 from core.platform.runtime import Runtime
+from core.privacy.export.storage import delete_old_copies
 
 
 def run(runtime: Runtime, scheduled_for: datetime) -> int:
-    """Delete orphaned contents; returns how many."""
-    return delete_orphans(runtime)
+    """Delete old copies and orphaned contents; returns how many."""
+    return delete_old_copies(runtime) + delete_orphans(runtime)

@@ -77,6 +77,7 @@ ACTS = {
     "policy.taken_back": "Policy taken back before it counted",
     "promises.checked": "Promises checked by hand",
     "job.started_by_hand": "Job started by hand",
+    "copy.fetched": "Copy of one's data fetched",
     "hold.placed": "Legal hold placed",
     "hold.lifted": "Legal hold lifted",
     "hold.lapsed": "Legal hold lapsed",

@@ -18,6 +18,7 @@ MODELS = (
     "core.privacy.checks.models",
     "core.privacy.retention.models",
     "core.privacy.erasure.models",
+    "core.privacy.export.models",
 )
 
 

@@ -310,6 +310,11 @@ class Settings(PrivacySettings):
         return Path(self.blob_url).resolve() if self.blob_url else self.data_dir / "blobs"
 
     @property
+    def exports(self) -> Path:
+        """The folder of copies that people asked for: beside the files, which every process of the installation has."""
+        return self.blobs / "exports" if self.blob_url else self.data_dir / "exports"
+
+    @property
     def file_max_bytes(self) -> int:
         """The largest file."""
         return self.file_max_mb * 1024 * 1024

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from core.privacy.domain import Right
 from core.privacy.erasure.steps import ERASURE
+from core.privacy.export.building import ACCESS, PORTABILITY
 from core.privacy.own_rights import OBJECTION, RECTIFICATION, RESTRICTION
 from core.privacy.steps import RightStep
 
@@ -31,6 +32,8 @@ STEPS: dict[str, Sequence[RightStep]] = {
     "rectification": RECTIFICATION,
     "restriction": RESTRICTION,
     "objection": OBJECTION,
+    "access": ACCESS,
+    "portability": PORTABILITY,
 }
 """The steps of each right that the system carries out by itself."""
 

@@ -15,6 +15,7 @@ TABLES = {
     "consents": "Your choices",
     "credit_accounts": "Credit balance",
     "delivery_attempts": "Attempts of deliveries",
+    "data_exports": "Copies of your data",
     "deliveries": "Deliveries",
     "discount_addresses": "Discounts for your address",
     "discount_redemptions": "Discounts used",

@@ -18,6 +18,7 @@ from web.api import (
     egress,
     files,
     pipelines,
+    privacy_download,
     privacy_requests,
     run_exports,
     runs,
@@ -76,6 +77,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         files,
         secrets,
         privacy_requests,
+        privacy_download,
         webhooks,
     )
     for resource in resources:

@@ -19,6 +19,7 @@ from core.shared.errors import InvariantViolated
 PROOF_MONTHS, LAW_YEARS = 60, 10
 ELSEWHERE = {
     "account_links": "session_cleanup",
+    "data_exports": "file_cleanup",
     "invitations": "session_cleanup",
     "mail_outbox": "mail_outbox",  # the content goes when the mail is sent; its row is swept here
     "sessions": "session_cleanup",

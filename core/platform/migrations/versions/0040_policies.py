@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0040_policies"
-down_revision = "0036_retention"
+down_revision = "0037_exports"
 
 
 def upgrade() -> None:
