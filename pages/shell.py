@@ -15,6 +15,7 @@ from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
 from pages.account.data_flow import data_flow_page
 from pages.account.keys import keys_page
+from pages.account.my_data import my_data_page
 from pages.account.plan import plan_page
 from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
@@ -84,6 +85,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
             st.Page(data_flow_page, title="Where my data went", icon=":material/share:", url_path="data-flow"),
             st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),
+            st.Page(my_data_page, title="My data", icon=":material/shield_person:", url_path="my-data"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
             st.Page(secrets_page, title="Secrets", icon=":material/lock:", url_path="secrets"),
         ],
@@ -103,6 +105,14 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         ]
     if session.account.roles & {"admin", "privacy_admin"}:
         pages.setdefault("Admin", []).append(
+            st.Page(
+                _ADMIN / "privacy_requests.py",
+                title="Data requests",
+                icon=":material/policy:",
+                url_path="privacy-requests",
+            )
+        )
+        pages["Admin"].append(
             st.Page(_ADMIN / "retention.py", title="Retention", icon=":material/auto_delete:", url_path="retention")
         )
     if session.account.roles & {"admin", "accounting"}:

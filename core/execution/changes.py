@@ -191,7 +191,8 @@ Event = tuple[str, str | None, dict[str, JsonValue]]
 
 @dataclass(slots=True)
 class Applied:
-    """What became of the starts: refused for want of credits, or answered by a stored output.
+    """What became of the starts: refused (for want of credits, or as nothing may be called for the person),
+    or answered by a stored output.
 
     `decided`: a person decided while the run was being parked, so it goes on.
     """

@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.accounts.standing import owner_processable
 from core.execution.changes import Attempt, Claim, StepKey
 from core.execution.domain import ADVANCING
 from core.execution.journal import RUNS, open_content, open_selection
@@ -35,6 +36,7 @@ CLAIM = (
             RUNS.c.wake_at <= bindparam("b_now", type_=UtcDateTime()),
             RUNS.c.cancel_requested_at.is_not(None),
         ),
+        owner_processable(RUNS.c.owner_id, lock=True),
     )
     .values(
         fence=RUNS.c.fence + 1,

@@ -17,6 +17,7 @@ from typing import Any, cast
 from sqlalchemy import exists, select, update
 from sqlalchemy.engine import CursorResult
 
+from core.accounts.standing import owner_processable
 from core.execution.delivery_departures import departures_of
 from core.execution.departures import ANSWERED, FAILED, NOT_SENT
 from core.execution.domain import RunView
@@ -107,13 +108,15 @@ def _is_untried(runtime: Runtime, run_id: str) -> bool:
 def next_delivery_at(runtime: Runtime) -> datetime | None:
     """When the next delivery is due; None when nothing waits."""
     with runtime.database.read() as session:
-        waiting = select(DeliveryRow.next_attempt_at).where(DeliveryRow.status == "pending")
+        may = owner_processable(DeliveryRow.owner_id)
+        waiting = select(DeliveryRow.next_attempt_at).where(DeliveryRow.status == "pending", may)
         return session.scalar(waiting.order_by(DeliveryRow.next_attempt_at).limit(1))
 
 
 def _claim(runtime: Runtime, run_id: str | None = None) -> list[Due]:
     now = runtime.clock.now()
-    waiting = [DeliveryRow.status == "pending", DeliveryRow.next_attempt_at <= now]
+    may = owner_processable(DeliveryRow.owner_id, lock=True)
+    waiting = [DeliveryRow.status == "pending", DeliveryRow.next_attempt_at <= now, may]
     if run_id is not None:
         waiting.append(DeliveryRow.run_id == run_id)
     with runtime.database.write() as session:

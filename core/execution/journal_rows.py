@@ -11,6 +11,7 @@ from core.execution.changes import Claim, Event
 from core.execution.departures import BEGUN, Departure, Ended
 from core.execution.models import EgressRow, RunEventRow, StepRunRow
 from core.platform.runtime import Runtime
+from core.shared.errors import AppError
 
 Row = dict[str, Any]
 STEPS = cast(Table, StepRunRow.__table__)
@@ -48,6 +49,7 @@ class Rows:
         self.events: list[Row] = []
         self.departures: list[Row] = []
         self.departed: list[Row] = []
+        self.refusals: dict[str, AppError | None] = {}
 
     def add_events(self, runtime: Runtime, claim: Claim, events: Sequence[Event]) -> None:
         """Number the events of a run and add them."""

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.privacy.domain import Right
+from core.privacy.erasure.steps import ERASURE
+from core.privacy.own_rights import OBJECTION, RECTIFICATION, RESTRICTION
 from core.privacy.steps import RightStep
 
 
@@ -24,7 +26,12 @@ WORDS: dict[Right, RightWords] = {
     "objection": RightWords({"en": "An objection to analytics and news", "fr": "Opposition"}, "Art. 21"),
 }
 
-STEPS: dict[str, Sequence[RightStep]] = {}
+STEPS: dict[str, Sequence[RightStep]] = {
+    "erasure": ERASURE,
+    "rectification": RECTIFICATION,
+    "restriction": RESTRICTION,
+    "objection": OBJECTION,
+}
 """The steps of each right that the system carries out by itself."""
 
 

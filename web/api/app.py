@@ -18,6 +18,7 @@ from web.api import (
     egress,
     files,
     pipelines,
+    privacy_requests,
     run_exports,
     runs,
     schedules,
@@ -74,6 +75,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         schedules,
         files,
         secrets,
+        privacy_requests,
         webhooks,
     )
     for resource in resources:

@@ -70,6 +70,12 @@ BODIES: dict[str, dict[str, Any]] = {
             "max_credits_per_month": 200,
         },
     },
+    "PrivacyRequestBody": {
+        "access": {"right": "access"},
+        "correction": {"right": "rectification", "name": "Ada Lovelace", "language": "fr"},
+        "objection": {"right": "objection"},
+        "deletion": {"right": "erasure"},
+    },
     "ApiKeyChange": {"cap": {"max_credits_per_month": 500}, "no cap": {"max_credits_per_month": None}},
     "ScheduleRequest": {
         "weekly": {
@@ -149,6 +155,20 @@ KEY: dict[str, Any] = {
 }
 SPAN = {"low": 0.02, "likely": 0.04, "max": 0.9}
 
+REQUEST: dict[str, Any] = {
+    "id": "01a1f0c8-4b7e-7c10-a3d2-5e8f6b0c9a17",
+    "right": "access",
+    "status": "scheduled",
+    "outcome": None,
+    "received_at": AT,
+    "due_at": "2026-12-02T08:00:00.000Z",
+    "extended_until": None,
+    "overdue": False,
+    "start_at": None,
+    "closed_at": None,
+    "channel": "api",
+    "identity": "session",
+}
 ANSWERS: dict[str, Any] = {
     "User": USER,
     "SignedInUser": {"user": USER, "token": "eyJhbGciOiJIUzI1NiJ9.…"},
@@ -332,6 +352,38 @@ ANSWERS: dict[str, Any] = {
         "name": "Every Monday at nine",
         "pipeline_id": PIPELINE_ID,
         "pipeline_name": "Summary",
+    },
+    "PrivacyRequestItem": REQUEST,
+    "PrivacyRequestAnswer": {
+        **REQUEST,
+        "events": [
+            {
+                "at": AT,
+                "actor": "person",
+                "code": "received",
+                "says": "Received",
+                "status": "received",
+                "text": "",
+            },
+            {
+                "at": AT,
+                "actor": "system",
+                "code": "identity_session",
+                "says": "You had just entered your password: that shows who asked",
+                "status": "verified",
+                "text": "",
+            },
+            {
+                "at": AT,
+                "actor": "system",
+                "code": "scheduled",
+                "says": "Ready to be carried out",
+                "status": "scheduled",
+                "text": "",
+            },
+        ],
+        "steps": [],
+        "reason": None,
     },
     "ApiKeyItem": KEY,
     "NewApiKeyAnswer": {**KEY, "last_used_at": None, "credits_this_month": 0, "key": "sk_live_Yk1Z…"},

@@ -37,6 +37,7 @@ PLACES = {
     "keys": "pages.account.keys.keys_page",
     "api-keys": "pages.account.api_keys.api_keys_page",
     "profile": "pages.account.profile.profile_page",
+    "my-data": "pages.account.my_data.my_data_page",
     "preferences": "pages.account.preferences.preferences_page",
     "secrets": "pages.account.secrets.secrets_page",
     "data-flow": "pages.account.data_flow.data_flow_page",
@@ -47,6 +48,7 @@ PLACES = {
     "admin-promises": "admin.promises.promises_page",
     "admin-policy": "admin.policy.policy_page",
     "retention": "admin.retention.retention_page",
+    "privacy-requests": "admin.privacy_requests.privacy_requests_page",
     "admin-billing": "admin.billing.billing_page",
     "admin-egress": "admin.egress.egress_page",
 }
@@ -130,7 +132,12 @@ OTHERS: list[tuple[str, tuple[str, ...]]] = [
     (path, roles)
     for path in ADMIN
     for roles in ((), ("privacy_admin",), ("accounting",))
-    if (path, roles) not in {("admin-billing", ("accounting",)), ("retention", ("privacy_admin",))}
+    if (path, roles)
+    not in {
+        ("admin-billing", ("accounting",)),
+        ("retention", ("privacy_admin",)),
+        ("privacy-requests", ("privacy_admin",)),
+    }
 ]
 
 

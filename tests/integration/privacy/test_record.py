@@ -7,11 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
 from core.privacy import inventory
-from core.privacy.holdings import what_we_hold
-from core.privacy.inventory import check_inventory, fields, tables
+from core.privacy.inventory import check_inventory, tables
 from core.privacy.policies.tables import declared
 from core.privacy.record import FORMATS, clean_format, processing_record, record_text
 from core.privacy.stores import STORES
@@ -57,20 +55,6 @@ def test_the_formats_can_be_read(sqlite_runtime: Runtime) -> None:
     assert record_text(record, "md").startswith("# Record of processing activities")
     with pytest.raises(InvalidInput):
         clean_format("pdf")
-
-
-def test_what_we_hold_names_every_field_once_with_how_long() -> None:
-    rules = [(each.table, each.rules) for each in fields()]
-    free, pro = what_we_hold(rules, "free"), what_we_hold(rules, "pro")
-    assert sum(len(group.items) for group in free) == len(rules)
-    assert [group.purpose for group in free] == [each for each in PURPOSES if each in {g.purpose for g in free}]
-    logs = {item.label: item.kept for group in free for item in group.items if item.table == "step_runs"}
-    assert set(logs.values()) <= {"90 days", "as long as you have your account"} and "90 days" in logs.values()
-    assert "1 year" in {item.kept for group in pro for item in group.items}
-    account = next(group for group in free if group.purpose == "account")
-    assert "accounts" in account.tables and any(item.label == "E-mail address" for item in account.items)
-    extra = Personal("account holder", "user.content", "something new", "Notes")
-    assert what_we_hold([("", extra)], "free")[0].title == "something new", "left out is worse than without words"
 
 
 def test_the_start_is_refused_with_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
