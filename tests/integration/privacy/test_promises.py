@@ -23,11 +23,11 @@ from core.platform.jobs.queries import find_due
 from core.platform.mail.models import MailRow
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
+from core.privacy.asking import ask
 from core.privacy.checks import register
 from core.privacy.checks.commands import check_by_hand, check_promises, forget_old_checks
 from core.privacy.checks.finding import Finding, broken, kept, unknown
 from core.privacy.checks.queries import count_broken, history_of, latest_evidence
-from core.privacy.commands import ask_erasure
 from core.privacy.policies.commands import publish, save_draft
 from core.privacy.policies.notices import send_notices
 from core.privacy.policies.queries import forget_versions, get_draft
@@ -287,7 +287,7 @@ def test_p14_a_run_that_is_kept_too_long(runtime: Runtime, ada: Account, clock: 
 def test_p22_a_request_past_its_day(runtime: Runtime, ada: Account, clock: FixedClock) -> None:
     view = find_session(runtime, sign_in(runtime, email=ada.email, password=PASSWORD).token)
     assert view is not None
-    ask_erasure(runtime, view)
+    ask(runtime, view, "erasure")
     clock.advance(days=29)
     assert found(runtime, "P22").figures["open"] == 1 and verdict(runtime, "P22") == "kept"
     clock.advance(days=2)
