@@ -73,7 +73,10 @@ def plant(runtime: Runtime, admin: Account) -> Planted:
         "version": 1,
         "input": {"schema": {"text": {"type": "string"}}},
         "steps": [
-            {"id": WORDS["step id"], "model": "demo", "prompt": WORDS["prompt"], "system_prompt": WORDS["system prompt"]},
+            {
+                "id": WORDS["step id"], "model": "demo", "prompt": WORDS["prompt"],
+                "system_prompt": WORDS["system prompt"],
+            },
             {"id": "said", "model": "demo", "prompt": "{{input.text}} {{env." + WORDS["secret name"] + "}}"},
             {"id": "look", "type": "human_review", "message": "{{input.text}}", "editable": True},
         ],

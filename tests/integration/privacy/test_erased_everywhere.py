@@ -28,7 +28,7 @@ from tests.conftest import PASSWORD
 from tests.support.planted import ADDRESS, Planted, plant, wait_for
 
 NAMED_ON_PAGES = {"step id"}
-"""Kept in the clear in a column of its own: on PostgreSQL it stays in dead rows and in the log until they are reused."""
+"""Kept in the clear: on PostgreSQL it stays in dead rows and in the log until those are reused."""
 
 
 @pytest.fixture
