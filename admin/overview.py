@@ -13,6 +13,7 @@ from core.bootstrap import get_runtime
 from core.platform.jobs.declared import declared_jobs
 from core.platform.jobs.queries import list_jobs
 from core.platform.mail.queries import outbox_figures
+from core.privacy.checks.queries import count_broken
 from core.privacy.queries import open_requests
 from pages.ui.session import require_role
 from pages.ui.words import count, until
@@ -48,13 +49,21 @@ def _needs(runtime: Runtime) -> list[str]:
     now, lines = runtime.clock.now(), []
     requests = open_requests(runtime)
     if requests:
-        first = escape(until(requests[0].due_at, now))
-        lines.append(f"{count(len(requests), 'request')} to delete an account, the first due {first}")
+        first = escape(until(requests[0].answer_by, now))
+        late = sum(view.is_overdue(now) for view in requests)
+        over = f", {late} past due" if late else ""
+        link = '<a class="sq-link" href="/app/privacy-requests" target="_self">Data requests</a>'
+        said = f"{count(len(requests), 'request')} of data subjects{over}, the first due {first} ({link})"
+        lines.append(said)
     failed = [view.job for view in list_jobs(runtime, declared_jobs(), runs=1) if view.runs and view.runs[0].error_code]
     if failed:
         names = ", ".join(f'<code class="sq-ref">{escape(job.name)}</code>' for job in failed)
         link = '<a class="sq-link" href="/app/admin-jobs" target="_self">Jobs</a>'
         lines.append(f"{count(len(failed), 'job')} failed last time: {names} ({link})")
+    broken = count_broken(runtime)
+    if broken:
+        link = '<a class="sq-link" href="/app/admin-promises" target="_self">Promises</a>'
+        lines.append(f"{count(broken, 'promise')} of the privacy policy broken ({link})")
     late = outbox_figures(runtime).queued_over_an_hour
     if late:
         lines.append(f"{count(late, 'mail')} not sent for more than an hour")
@@ -67,7 +76,7 @@ def _draw_needs(lines: list[str]) -> None:
             items = "".join(f"<li>{line}</li>" for line in lines)
             st.html(f'<h2 class="sq-id">Needs you</h2><ul class="sq-plain-list">{items}</ul>')
         else:
-            nothing = "Nothing: no requests, failed jobs or late mails."
+            nothing = "Nothing: no requests, failed jobs, broken promises or late mails."
             st.html(f'<h2 class="sq-id">Needs you</h2><p class="sq-facts">{nothing}</p>')
 
 

@@ -1,5 +1,6 @@
 """Erasing a person with 1,000,000 rows, against bare batched DELETEs of the same rows; and who writes meanwhile."""
 
+import os
 import resource
 import shutil
 import sqlite3
@@ -26,7 +27,7 @@ from core.privacy.models import PrivacyRequestRow
 from core.privacy.steps import Work
 
 SMALL = "name: Small\nsteps:\n  - {id: said, type: transform, template: Hello}\n"
-ROWS = 1_000_000
+ROWS = int(os.environ.get("BENCH_RUNS", "1000000"))
 EVENTS = 7  # of a run beside itself and its step
 TABLES = (("run_events", "run_id"), ("step_runs", "run_id"), ("runs", "id"))
 

@@ -38,8 +38,13 @@ from core.platform.logging import configure_logging
 from core.platform.rotation import rotate_master_key
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
+from core.privacy.checks.commands import check_promises
+from core.privacy.checks.finding import VERDICTS
 from core.privacy.erasure.certificates import render_certificate, verify_certificates, verify_file
 from core.privacy.erasure.commands import ErasureWaits, begin_erasure, carry_out, notice_of
+from core.privacy.record import FORMATS, clean_format, processing_record, record_text
+from core.privacy.retention.dry_run import due_rows
+from core.privacy.retention.sweep import sweep
 from core.privacy.scan.commands import scan_text
 from core.shared.errors import AppError, InvalidInput, NotFound
 from core.shared.money import MICROS, micros_from_credits
@@ -57,7 +62,7 @@ jobs = typer.Typer(no_args_is_help=True, help="What the installation does by its
 app.add_typer(jobs, name="jobs")
 key_store = typer.Typer(no_args_is_help=True, help="The keys that people's data is sealed with.")
 app.add_typer(key_store, name="keys")
-privacy = typer.Typer(no_args_is_help=True, help="Erasing people, and looking for what is left of them.")
+privacy = typer.Typer(no_args_is_help=True, help="What is kept about people, what was promised, erasing, looking.")
 app.add_typer(privacy, name="privacy")
 billing = typer.Typer(no_args_is_help=True, help="What is sold, and where it is paid.")
 app.add_typer(billing, name="billing")
@@ -370,6 +375,21 @@ def audit_verify() -> None:
         raise typer.Exit(1)
 
 
+@privacy.command("retention")
+def privacy_retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what the next sweep would delete.")] = False,
+) -> None:
+    """Delete what is older than its plan keeps it, as the nightly job does; or count it."""
+    runtime = open_runtime()
+    if not dry_run:
+        typer.echo(f"{sweep(runtime, runtime.clock.now()):,} rows and files deleted.")
+        return
+    due = due_rows(runtime)
+    for each in due:
+        typer.echo(f"{each.rows:>12,}  {each.table:<24} {each.plan or '-':<12} {', '.join(each.categories)}")
+    typer.echo(f"{sum(each.rows for each in due):,} rows would be deleted. Nothing was.")
+
+
 @app.command("backup")
 def backup(
     file: Path,
@@ -478,11 +498,34 @@ def privacy_verify(
 
 @api_keys.callback()
 @key_store.callback()
+@privacy.callback()
 @jobs.callback()
 @billing.callback()
 def _group() -> None:
     # Of a group with one command Typer would make that command: `stepiq jobs NAME`.
     pass
+
+
+@privacy.command("check")
+def privacy_check(
+    promises: Annotated[list[str] | None, typer.Argument(help="P01 to P27; all of them where none is named.")] = None,
+) -> None:
+    """Look at what the privacy policy promises; what is found is kept with the rest. Exit 1 where one is broken."""
+    found = check_promises(open_runtime(), promises or ())
+    for promise, finding in found.items():
+        typer.echo(f"{promise}  {VERDICTS[finding.verdict]:<11}  {finding.says}")
+    if any(finding.verdict == "broken" for finding in found.values()):
+        raise typer.Exit(1)
+
+
+@privacy.command("record")
+def privacy_record(
+    form: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")] = "md",
+) -> None:
+    """Print the record of processing activities (GDPR Art. 30): the same to the byte while nothing changed."""
+    wanted = clean_format(form)
+    text = record_text(processing_record(open_runtime()), wanted)
+    typer.echo(text, nl=False)
 
 
 @jobs.command("run")

@@ -51,6 +51,8 @@ CLAIM = (
     .returning(*RUNS.c)
 )
 
+NOTES = ("goto", "next", "try", "items", "placeholders")
+
 
 def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
     """Take a run whose lease is free. None when it has ended or somebody else holds it."""
@@ -109,6 +111,7 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
         worked_ms=row.worked_ms,
         spent_micros=sum(step.credit_micros for step in steps),
         budget_lifted=row.budget_lifted_at is not None,
+        personal_data=request.get("personal_data", "off"),
         cap_micros=row.reserved_micros,
         automatic=row.started_by is not None,
     )
@@ -120,5 +123,5 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
 
 def _attempt(runtime: Runtime, row: StepRunRow) -> Attempt:
     content = open_content(runtime, row)
-    notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next", "try", "items") if name in content}
+    notes: dict[str, JsonValue] = {name: content[name] for name in NOTES if name in content}
     return Attempt(row.id, row.attempt, row.status, row.held_micros, row.retry_at, content.get("parsed"), notes)

@@ -19,6 +19,7 @@ from core.execution.changes import (
     Applied,
     Change,
     Claim,
+    Departs,
     Event,
     LostLease,
     Progress,
@@ -118,6 +119,9 @@ def _apply_one(
         return _wait(runtime, session, rows, claim, change)
     if isinstance(change, Progress):
         return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
+    if isinstance(change, Departs):
+        rows.add_departure(runtime, claim, change.key.step_id, change.departure)
+        return []
     if isinstance(change, RunParked):
         rows.flush()  # what waits is counted
         return _park(runtime, session, claim, change, applied)
@@ -266,22 +270,24 @@ def _start(
                 started=change,
             )
             return _end(runtime, session, rows, claim, copy)
-    closed = _may_not_begin(session, rows, claim.owner_id)
-    if closed is not None:
+    refusal = _may_not_begin(session, rows, claim.owner_id) or change.refusal
+    if refusal is not None:
         if change.resumed:  # it was held for when it was begun
             cause = cause_of(claim.run_id, change.key, change.attempt)
             postings.release(runtime, session, claim.owner_id, held=change.held_micros, cause=cause)
-        applied.refused[change.row_id] = closed
+        applied.refused[change.row_id] = refusal
         return []
     if change.held_micros and not change.resumed:
         cause = cause_of(claim.run_id, change.key, change.attempt)
         try:
             postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
-        except InsufficientCredits as refusal:
-            applied.refused[change.row_id] = refusal
+        except InsufficientCredits as too_few:
+            applied.refused[change.row_id] = too_few
             return []
     if not change.resumed:
         rows.starts.append(_row(runtime, claim, change))
+    if change.departure is not None:  # also when it is resumed: then it leaves once more
+        rows.add_departure(runtime, claim, change.key.step_id, change.departure)
     if _in_an_item(change.key):
         return []
     facts: dict[str, JsonValue] = {"status": "running", "attempt": change.attempt}
@@ -319,6 +325,7 @@ def _end(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: S
         rows.ends.append(values | {"b_step": change.row_id, "completed_at": runtime.clock.now()})
         if change.streamed:
             rows.folds.append({"b_run": claim.run_id, "b_step": change.key.step_id})
+    rows.end_departures(change.departed)
     cause = cause_of(claim.run_id, change.key, change.attempt)
     if change.credit_micros:
         postings.settle(

@@ -31,10 +31,12 @@ THEN = {
     "profile": PROFILE,
     "address": "/auth/address",
     "second-factor": "/auth/second-factor",
-    "delete": f"{PROFILE}?delete=1",
+    "my-data": "/app/my-data",
+    "privacy-requests": "/app/privacy-requests",
     "people": "/app/people",
     "billing": "/app/billing",
     "admin-billing": "/app/admin-billing",
+    "admin-policy": "/app/admin-policy",
 }
 BACK = (PROFILE, "Back to your profile")
 

@@ -17,7 +17,7 @@ from sqlalchemy.engine import CursorResult
 
 from core.platform.logging import get_logger
 from core.platform.mail.domain import MAX_ATTEMPTS, State, clean_recipient, retry_delay
-from core.platform.mail.folder import delete_filed
+from core.platform.mail.folder import delete_filed, delete_older
 from core.platform.mail.message import build_message
 from core.platform.mail.models import MailRow
 from core.platform.mail.rendering import render
@@ -123,6 +123,11 @@ def erase_mails(
                 break
     delete_filed(runtime.settings.mail_dir, frozenset(), recipient)
     return erased
+
+
+def delete_old_filed(runtime: Runtime, *, before: datetime) -> int:
+    """Delete the files of mails that were written before a moment, where no server sends them; returns how many."""
+    return delete_older(runtime.settings.mail_dir, before)
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:

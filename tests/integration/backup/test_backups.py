@@ -143,7 +143,10 @@ def test_a_new_master_key_wraps_every_key_and_the_old_one_opens_none(
     assert both.key(person.id) == runtime.vault._keys.key(person.id), "before it was rotated, both open"
     with both._engine.begin() as connection:  # one was wrapped anew before the process was killed
         row = connection.execute(select(DATA_KEYS).where(DATA_KEYS.c.subject_id == person.id)).one()
-        values = {"wrapped_key": both._wrap(person.id, both._unwrap(row)), "master_version": version_of(new)}
+        values = {
+            "wrapped_key": both._wrap(person.id, both._unwrap(row.subject_id, row.wrapped_key, row.master_version)),
+            "master_version": version_of(new),
+        }
         connection.execute(update(DATA_KEYS).where(DATA_KEYS.c.subject_id == person.id).values(values))
     assert both.rewrap() == 2 and both.rewrap() == 0  # the operator's and the installation's
     alone = Vault(KeyStore(url, lambda: (new,), clock))

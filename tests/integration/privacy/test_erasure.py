@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, text
@@ -11,7 +12,7 @@ from core.accounts.audit import verify_audit
 from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
-from core.accounts.queries import find_account, list_accounts
+from core.accounts.queries import find_account, find_session, list_accounts
 from core.credits.commands import grant_month
 from core.credits.queries import verify_ledger
 from core.execution import journal, leases
@@ -31,6 +32,7 @@ from core.privacy.erasure.rows import left_rows
 from core.privacy.erasure.steps import ERASURE
 from core.privacy.inventory import find_table, tables
 from core.privacy.models import PrivacyRequestRow
+from core.privacy.retention.holds import place_hold
 from core.privacy.steps import Again, Done, Later, RightStep, Work
 from core.shared.errors import AppError, Conflict, Forbidden, InvalidInput, NotFound
 from tests.conftest import PASSWORD
@@ -209,3 +211,17 @@ def test_a_certificate_is_proven_offline_and_an_altered_one_is_not(
     with runtime.database.write() as session:
         session.execute(text("UPDATE erasure_certificates SET body = replace(body, 'accounts', 'account_s')"))
     assert verify_certificates(runtime).problems
+
+
+def test_nothing_is_erased_while_it_is_held_for_a_claim(runtime: Runtime, clock: FixedClock, ada: Account) -> None:
+    admin = create_account(runtime, email=EVE, password=PASSWORD, roles=("privacy_admin",))
+    session = find_session(runtime, sign_in(runtime, email=admin.email, password=PASSWORD).token)
+    assert session is not None
+    until = clock.now() + timedelta(days=1)
+    place_hold(runtime, session, ada.id, law="Code civil Art. 2224", reason="A claim.", until=until)
+    request_id = begin_erasure(runtime, ADA)
+    advance_request(runtime, request_id)
+    assert find_account(runtime, ADA) is not None and runtime.vault.knows(ada.id), "nothing of it was carried out"
+    clock.advance(days=2)
+    finish(runtime, clock, request_id)
+    assert left_rows(runtime, ada.id) == {}
