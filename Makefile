@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test test-slow check format bench editor requirements clean
+.PHONY: help run test test-slow check format bench bench-large editor requirements clean
 .DEFAULT_GOAL := help
 
 help: ## Show the targets
@@ -43,6 +43,9 @@ format: $(VENV)/installed-dev ## Format the code
 
 bench: $(VENV)/installed-dev ## Measure, as ratios against peers in the same run
 	@$(BIN)/python -m benchmarks
+
+bench-large: $(VENV)/installed-dev ## Measure over a million runs; BENCH_RUNS=20000 for fewer
+	@$(BIN)/python -m benchmarks.large
 
 editor: ## Build the notebook's editor and compare it with the committed bundle
 	@cd pages/ui/editor && npm ci --silent && npm run --silent build

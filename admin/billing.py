@@ -24,7 +24,7 @@ from core.credits.payments.queries import (
 )
 from core.credits.payments.refunds import withdraw_subscription
 from pages.ui.badges import text_badge
-from pages.ui.memory import ask_dialog, recall, take_dialog, widget_number, widget_text
+from pages.ui.memory import ask_dialog, keep, recall, take_dialog, widget_number, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import guarded, require_role
 from pages.ui.words import count, exact, joined, time_html, until
@@ -36,6 +36,8 @@ ROLES = ("admin", "accounting")
 CODE, PERCENT, CYCLES, PLAN, LIMIT, ENDS, ADDRESSES = (
     f"code-{name}" for name in ("word", "percent", "cycles", "plan", "limit", "ends", "addresses")
 )
+CODES_A_PAGE = 50
+CODES_CURSOR = "billing-codes-cursor"
 CYCLES_WORDS = {1: "the first payment", 2: "2 payments", 3: "3 payments", 6: "6 payments", 12: "12 payments", 0: "all"}
 STATES = {
     "active": ("paid", "green"),
@@ -167,11 +169,16 @@ def _draw_codes(runtime: Runtime) -> None:
             help="Kept as keyed hashes: they can be compared, and not be read again.",
         )  # fmt: skip
         st.form_submit_button("Make code", type="primary", on_click=_make)
-    codes = list_codes(runtime)
-    if not codes:
+    codes = list_codes(runtime, CODES_A_PAGE, recall(CODES_CURSOR))
+    if not codes.items:
         st.html('<div class="sq-blank">There is no code yet. A code takes a part off the first payments.</div>')
-    for code in codes:
+    for code in codes.items:
         _draw_code(code, runtime.clock.now())
+    with st.container(horizontal=True):
+        if recall(CODES_CURSOR):
+            st.button("Newest codes", key="codes-newest", on_click=keep, args=(CODES_CURSOR, None))
+        if codes.next_cursor:
+            st.button("Older codes", key="codes-older", on_click=keep, args=(CODES_CURSOR, codes.next_cursor))
 
 
 def _draw_code(code: CodeView, now: datetime) -> None:

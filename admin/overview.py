@@ -13,6 +13,7 @@ from core.bootstrap import get_runtime
 from core.platform.jobs.declared import declared_jobs
 from core.platform.jobs.queries import list_jobs
 from core.platform.mail.queries import outbox_figures
+from core.privacy.checks.queries import count_broken
 from core.privacy.queries import open_requests
 from pages.ui.session import require_role
 from pages.ui.words import count, until
@@ -59,6 +60,10 @@ def _needs(runtime: Runtime) -> list[str]:
         names = ", ".join(f'<code class="sq-ref">{escape(job.name)}</code>' for job in failed)
         link = '<a class="sq-link" href="/app/admin-jobs" target="_self">Jobs</a>'
         lines.append(f"{count(len(failed), 'job')} failed last time: {names} ({link})")
+    broken = count_broken(runtime)
+    if broken:
+        link = '<a class="sq-link" href="/app/admin-promises" target="_self">Promises</a>'
+        lines.append(f"{count(broken, 'promise')} of the privacy policy broken ({link})")
     late = outbox_figures(runtime).queued_over_an_hour
     if late:
         lines.append(f"{count(late, 'mail')} not sent for more than an hour")
@@ -71,7 +76,7 @@ def _draw_needs(lines: list[str]) -> None:
             items = "".join(f"<li>{line}</li>" for line in lines)
             st.html(f'<h2 class="sq-id">Needs you</h2><ul class="sq-plain-list">{items}</ul>')
         else:
-            nothing = "Nothing: no requests, failed jobs or late mails."
+            nothing = "Nothing: no requests, failed jobs, broken promises or late mails."
             st.html(f'<h2 class="sq-id">Needs you</h2><p class="sq-facts">{nothing}</p>')
 
 

@@ -80,7 +80,10 @@ def _draw_invite(confirmed: bool) -> None:
                 help="Empty: nothing is mailed, and whoever has the link may use it.",
             )  # fmt: skip
             names = list(PLANS)
-            st.selectbox("Plan", names, index=names.index(default_plan(get_runtime())), key="invite-plan", width=160)
+            st.selectbox(
+                "Plan", names, index=names.index(default_plan(get_runtime())), key="invite-plan", width=160,
+                format_func=_plan_title,
+            )  # fmt: skip
             st.form_submit_button("Invite", type="primary", on_click=_invite)
         if confirmed:
             st.pills("Roles", ROLES, selection_mode="multi", key="invite-roles", format_func=SAYS.__getitem__)
@@ -121,12 +124,16 @@ def _draw_person(runtime: Runtime, account: Account, session: SessionView, confi
                 st.button("Save", key=f"roles-save-{account.id}", type="primary", on_click=_save, args=(account.id,))
 
 
+def _plan_title(name: str) -> str:
+    return PLANS[name].title
+
+
 def _draw_plan(account: Account) -> None:
     key = f"plan-of-{account.id}"
     with st.popover("Plan", icon=":material/sell:", key=f"plan-{account.id}"):
         names = list(PLANS)
         place = names.index(account.plan)
-        st.radio("Plan", names, index=place, key=key, format_func=str.capitalize)
+        st.radio("Plan", names, index=place, key=key, format_func=_plan_title)
         chosen = PLANS.get(widget_text(key), PLANS[account.plan])
         lines = "".join(
             f"<li>{each.what}: {each.before} → {each.after}</li>" for each in differences(PLANS[account.plan], chosen)

@@ -11,6 +11,7 @@ from core.platform.jobs.domain import Job
 from core.platform.mail.commands import has_due
 from core.platform.runtime import Runtime
 from core.privacy.advance import due_requests
+from core.privacy.policies.notices import has_notices
 from jobs import (
     audit_mark,
     file_cleanup,
@@ -21,8 +22,11 @@ from jobs import (
     payment_check,
     payment_events,
     plan_changes,
+    policy_notices,
     privacy_clocks,
     privacy_requests,
+    promise_checks,
+    retention,
     review_deadlines,
     schedules,
     session_cleanup,
@@ -62,8 +66,11 @@ JOBS = (
     Job("unusual_spend", "Tells people who spend far more than usual.", HOUR, unusual_spend.run),
     Job("payment_events", "Finishes payments and refunds.", MINUTE, payment_events.run, has_waiting_events),
     Job("payment_check", "Compares every subscription with Stripe.", DAY, payment_check.run),
+    Job("policy_notices", "Tells people about changes of policies.", MINUTE, policy_notices.run, has_notices),
+    Job("promise_checks", "Checks what the privacy policy promises.", DAY, promise_checks.run),
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
-    Job("file_cleanup", "Deletes files that no run needs any more.", HOUR, file_cleanup.run),
+    Job("retention", "Deletes runs, files and mails that are older than their plan keeps them.", DAY, retention.run),
+    Job("file_cleanup", "Deletes copies of data that were fetched, and remains of crashes.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),
     Job("audit_mark", "Writes down where the audit log ends, so that a cut shows.", DAY, audit_mark.run),
     Job("job_history", "Deletes what is listed here after 30 days.", DAY, job_history.run),

@@ -1,12 +1,12 @@
-"""Deletes files with their runs' retention, and what crashes left of others."""
+"""Deletes copies that were fetched or are over, and what crashes left of files."""
 
 from datetime import datetime
 
-from core.execution.file_retention import delete_expired
 from core.platform.files.commands import delete_orphans
 from core.platform.runtime import Runtime
+from core.privacy.export.storage import delete_old_copies
 
 
 def run(runtime: Runtime, scheduled_for: datetime) -> int:
-    """Delete expired files and orphaned contents; returns how many."""
-    return delete_expired(runtime, now=scheduled_for) + delete_orphans(runtime)
+    """Delete old copies and orphaned contents; returns how many."""
+    return delete_old_copies(runtime) + delete_orphans(runtime)

@@ -10,8 +10,10 @@ import streamlit as st
 from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
 from core.execution.review_queries import count_open_reviews
+from core.privacy.policies.use import note_policy_use
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
+from pages.account.data_flow import data_flow_page
 from pages.account.keys import keys_page
 from pages.account.my_data import my_data_page
 from pages.account.plan import plan_page
@@ -21,9 +23,11 @@ from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
 from pages.ui.automation import draw_banner
 from pages.ui.billing import draw_dunning
+from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
+from pages.ui.policy_notice import draw_policy_notice
 from pages.ui.session import current_session
 from pages.ui.theme import apply_theme, asset
 from pages.workspace import notebook
@@ -43,6 +47,7 @@ def main() -> None:
     st.logo(asset("wordmark.svg"), size="medium")
     session = current_session(get_runtime())
     open_month(get_runtime(), session.account)
+    note_policy_use(get_runtime(), session.account.id)
     pages = pages_for(session, count_open_reviews(get_runtime(), session.account.id))
     page = st.navigation(pages, position="sidebar", expanded=True)
     on_notebook = page.url_path == ""
@@ -52,6 +57,8 @@ def main() -> None:
     with error_boundary():
         draw_banner(get_runtime(), session.account)
         draw_dunning(get_runtime(), session.account)
+        draw_policy_notice(get_runtime(), session.account)
+        draw_consent_banner(get_runtime(), session.account)
         page.run()
     with st.sidebar:
         _draw_sidebar(session)
@@ -76,6 +83,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(billing_page, title="Billing", icon=":material/receipt_long:", url_path="billing"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
+            st.Page(data_flow_page, title="Where my data went", icon=":material/share:", url_path="data-flow"),
             st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),
             st.Page(my_data_page, title="My data", icon=":material/shield_person:", url_path="my-data"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
@@ -88,7 +96,12 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin"),
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
+            st.Page(_ADMIN / "egress.py", title="Where data goes", icon=":material/share:", url_path="admin-egress"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
+            st.Page(
+                _ADMIN / "promises.py", title="Promises", icon=":material/verified_user:", url_path="admin-promises"
+            ),
+            st.Page(_ADMIN / "policy.py", title="Policies", icon=":material/policy:", url_path="admin-policy"),
         ]
     if session.account.roles & {"admin", "privacy_admin"}:
         pages.setdefault("Admin", []).append(
@@ -98,6 +111,9 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
                 icon=":material/policy:",
                 url_path="privacy-requests",
             )
+        )
+        pages["Admin"].append(
+            st.Page(_ADMIN / "retention.py", title="Retention", icon=":material/auto_delete:", url_path="retention")
         )
     if session.account.roles & {"admin", "accounting"}:
         pages.setdefault("Admin", []).append(

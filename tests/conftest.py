@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery staple"
 
 for name in list(os.environ):
     settings = (
-        name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_"))
+        name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_", "POSTHOG_"))
         and name != "STEPIQ_SCREENSHOTS"
     )
     if name.endswith(("_API_KEY", "_BASE_URL")) or settings:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.accounts.domain import SessionView
 from core.accounts.queries import find_session
+from web.choices import note_signal_of, sends_signal
 from web.open_sockets import POLICY_VIOLATION, OpenSockets
 from web.origins import is_own_origin, safe_next, segments_of
 from web.sessions import cookie_token
@@ -55,7 +56,10 @@ class Gate:
         if segments[:1] != ["app"] and "_stcore" not in segments:
             return None
         headers = Headers(scope=scope)
-        if await self._session(headers) is not None:
+        session = await self._session(headers)
+        if session is not None:
+            if sends_signal(headers) and _is_navigation(scope["method"], headers):
+                await to_thread.run_sync(partial(note_signal_of, self._runtime, session.account.id))
             return None
         if _is_navigation(scope["method"], headers):
             return RedirectResponse(_login_address(scope), 303)

@@ -32,6 +32,8 @@ ACTS = {
     "account.address_restored": "Change of address taken back",
     "account.deletion_asked": "Deletion asked for",
     "account.deletion_withdrawn": "Deletion taken back",
+    "account.erasure_began": "Deletion of an account began",
+    "account.erased": "Account deleted",
     "privacy.asked": "Right used",
     "privacy.entered": "Request of a letter or mail entered",
     "privacy.withdrawn": "Request taken back",
@@ -71,7 +73,14 @@ ACTS = {
     "payment.refunded": "Money given back",
     "discount.made": "Discount code made",
     "discount.ended": "Discount code taken back",
+    "policy.published": "Policy published",
+    "policy.taken_back": "Policy taken back before it counted",
+    "promises.checked": "Promises checked by hand",
     "job.started_by_hand": "Job started by hand",
+    "copy.fetched": "Copy of one's data fetched",
+    "hold.placed": "Legal hold placed",
+    "hold.lifted": "Legal hold lifted",
+    "hold.lapsed": "Legal hold lapsed",
 }
 """Every act there is, in words."""
 START = b"\0" * 32

@@ -1,6 +1,7 @@
 """Making accounts, keeping vendor keys and secrets."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any, cast
 
 from sqlalchemy import delete, func, select, update
@@ -48,7 +49,15 @@ def create_account(
     return account_view(runtime, row)
 
 
-def set_up_owner(runtime: Runtime, *, token: str, email: str, password: str, name: str | None = None) -> Account:
+def set_up_owner(
+    runtime: Runtime,
+    *,
+    token: str,
+    email: str,
+    password: str,
+    name: str | None = None,
+    policies: Mapping[str, str] | None = None,
+) -> Account:
     """Make the owner's account with a set-up link, which works once and only while nobody has an account."""
     index = runtime.vault.blind_index("setup", token)
     chosen = default_plan(runtime)
@@ -66,7 +75,7 @@ def set_up_owner(runtime: Runtime, *, token: str, email: str, password: str, nam
                 "SETUP_LINK_INVALID",
                 "This link was used or has ended. Print a new one with `stepiq owner-link`.",
             )
-        add_account(runtime, session, row, "set-up")
+        add_account(runtime, session, row, "set-up", policies=policies)
     return account_view(runtime, row)
 
 

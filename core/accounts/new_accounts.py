@@ -1,7 +1,10 @@
 """The row of a new account, whichever way it comes about."""
 
+from collections.abc import Mapping
+
 from sqlalchemy.orm import Session
 
+from core.accounts.acceptances import write_acceptance
 from core.accounts.audit import record_act
 from core.accounts.domain import check_password, clean_email, clean_language, clean_name, clean_roles
 from core.accounts.hashing import hash_password
@@ -47,9 +50,21 @@ def new_account(
     )
 
 
-def add_account(runtime: Runtime, session: Session, row: AccountRow, way: str, invited_by: str | None = None) -> None:
-    """Write the row in the caller's transaction. `way` says in a word how it came about."""
+def add_account(
+    runtime: Runtime,
+    session: Session,
+    row: AccountRow,
+    way: str,
+    invited_by: str | None = None,
+    policies: Mapping[str, str] | None = None,
+) -> None:
+    """Write the row in the caller's transaction. `way` says in a word how it came about.
+
+    `policies`: the versions by document that the person was shown, where somebody was.
+    """
     session.add(row)
     session.flush()
+    if policies:
+        write_acceptance(runtime, session, row.id, policies, "registration")
     actor = invited_by if way == "invitation" else row.id if way == "sign-up" else None
     record_act(runtime, session, "account.made", actor_id=actor, subject_id=row.id, way=way, plan=row.plan)

@@ -5,6 +5,7 @@ What a plan costs is here too, so that every page prints the same.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from core.shared.errors import Forbidden, InvalidInput, LimitExceeded
@@ -46,6 +47,9 @@ PLANS: dict[str, Plan] = {
 """From the smallest to the largest."""
 GRANTED = tuple(plan.name for plan in PLANS.values() if plan.monthly_credits is not None)
 """The plans that count credits."""
+SHORTEST_LOG_DAYS = min(plan.log_days for plan in PLANS.values())
+LOGS_GRACE = timedelta(days=7)
+"""How much longer runs are kept after a plan was lowered: time to take them out, or to take the change back."""
 UNAUTOMATED = tuple(plan.name for plan in PLANS.values() if not plan.automation)
 """The plans on which only people start runs."""
 

@@ -20,8 +20,10 @@ from core.accounts.domain import (
     SessionView,
     clean_email,
     clean_funding,
+    clean_screening,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
+from core.accounts.standing import processable
 from core.accounts.tokens import read_token
 from core.platform.database import AnyRow, UtcDateTime
 from core.platform.runtime import Runtime
@@ -62,6 +64,7 @@ def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
         is_operator=row.is_operator,
         confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
         funding=clean_funding(row.funding or "own_first"),
+        personal_data=clean_screening(row.personal_data or "warn"),
         language=row.language or "en",
         has_second_factor=row.totp_on_at is not None,
         password_changed_at=row.password_changed_at,
@@ -165,6 +168,12 @@ def plans_of(runtime: Runtime, account_ids: Collection[str]) -> dict[str, str]:
         return dict(rows.tuples().all())
 
 
+def plans_to_sweep(session: Session, *, after: str = "", limit: int = 500) -> dict[str, str]:
+    """Plans by account id, in the order of the ids: of those whose data may be deleted by its age, the operator too."""
+    some = select(AccountRow.id, AccountRow.plan).where(processable(), AccountRow.id > after)
+    return dict(session.execute(some.order_by(AccountRow.id).limit(limit)).tuples().all())
+
+
 def people_on(plans: Collection[str]) -> Select[str]:
     """The ids of those who have one of some plans, for a condition of another room's query; never the operator."""
     return select(AccountRow.id).where(AccountRow.plan.in_(plans), AccountRow.is_operator.is_(False))
@@ -225,6 +234,21 @@ def own_keys(runtime: Runtime, owner_id: str) -> dict[str, OwnKey]:
     with runtime.database.read() as session:
         rows = session.scalars(select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id)).all()
     return {row.provider: _own_key(runtime, row) for row in rows}
+
+
+def providers_with_own_keys(runtime: Runtime) -> frozenset[str]:
+    """The providers that anybody has a key of their own for."""
+    with runtime.database.read() as session:
+        return frozenset(session.scalars(select(OwnKeyRow.provider).distinct()))
+
+
+def own_key_hosts(runtime: Runtime, owner_id: str) -> dict[str, str]:
+    """The host that a person's own key of a provider is sent to, for those that have an address of their own."""
+    mine = select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.base_url.is_not(None))
+    with runtime.database.read() as session:
+        rows = session.scalars(mine).all()
+    addresses = {row.provider: _own_key(runtime, row).base_url or "" for row in rows}
+    return {provider: urlsplit(address).hostname or "" for provider, address in addresses.items()}
 
 
 def _key_view(row: OwnKeyRow, key: OwnKey) -> OwnKeyView:
@@ -289,6 +313,18 @@ def _name(runtime: Runtime, row: SecretRow) -> str:
 
 def _value(runtime: Runtime, row: SecretRow) -> str:
     return runtime.vault.open_text(row.account_id, f"secrets.value:{row.id}", row.value)
+
+
+def admin_ids(session: Session) -> tuple[str, ...]:
+    """The ids of all admins, in the caller's transaction."""
+    is_admin = ("," + AccountRow.roles + ",").contains(",admin,")
+    found = select(AccountRow.id).where(is_admin, AccountRow.is_operator.is_(False)).order_by(AccountRow.id)
+    return tuple(session.scalars(found))
+
+
+def people_made_before(moment: datetime) -> Select[str]:
+    """The ids of those who had an account before a moment, for a condition of another room's query; no operator."""
+    return select(AccountRow.id).where(AccountRow.created_at < moment, AccountRow.is_operator.is_(False))
 
 
 def installation_overview(runtime: Runtime) -> InstallationOverview:

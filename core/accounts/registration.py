@@ -5,6 +5,7 @@ its owner a mail that says so.
 """
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Any, cast
@@ -84,8 +85,9 @@ def register(
     language: str = "en",
     device: str = "",
     client_host: str | None = None,
+    policies: Mapping[str, str] | None = None,
 ) -> SignedIn:
-    """Make an account for a proven address, and sign its person in.
+    """Make an account for a proven address, and sign its person in. `policies`: the versions they were shown.
 
     Raises Forbidden SIGNUP_CLOSED, INVITATION_NEEDED or INVITATION_INVALID; InvalidInput, also INVALID_CODE for a
     code that is wrong, old or tried too often; LimitExceeded.
@@ -101,7 +103,7 @@ def register(
     signed_in: SignedIn | None = None
     try:
         with runtime.database.write() as session:
-            signed_in = _take(runtime, session, address, code, row, admission, device)
+            signed_in = _take(runtime, session, address, code, row, admission, device, policies)
     except IntegrityError:  # somebody was first with this address, which the code does not prove any more
         pass
     finally:
@@ -145,6 +147,7 @@ def _take(
     row: AccountRow,
     admission: Admission,
     device: str,
+    policies: Mapping[str, str] | None,
 ) -> SignedIn | None:
     """One try at the code: counted whatever comes of it, so it returns where it fails instead of raising."""
     index, now = runtime.vault.blind_index("email", address), runtime.clock.now()
@@ -161,7 +164,7 @@ def _take(
     if session.scalar(select(exists().where(AccountRow.email_index == index))):
         return None
     invited_by = use_invitation(runtime, session, admission, row.id)
-    add_account(runtime, session, row, "invitation" if invited_by else "sign-up", invited_by)
+    add_account(runtime, session, row, "invitation" if invited_by else "sign-up", invited_by, policies)
     return open_session(runtime, session, account_view(runtime, row), device)
 
 

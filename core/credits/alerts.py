@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.accounts.plans import PLANS
-from core.accounts.queries import account_of
-from core.credits.domain import crossed_percent
+from core.accounts.queries import account_of, people_on
+from core.credits.domain import ALERT_PERCENTS, crossed_percent
 from core.credits.models import CreditAccount
 from core.platform.mail.postings import enqueue_mail
+from core.platform.mail.queries import were_written
 from core.platform.runtime import Runtime
 from core.shared.money import format_credits
 
@@ -49,6 +50,35 @@ def alert_usage(
     }
     enqueue_mail(
         runtime, session, kind="usage_alert", to=account.email, values=values,
-        cause=f"usage_alert:{owner_id}:{month.month_plan}:{ends}:{percent}", account_id=owner_id,
+        cause=_cause(owner_id, str(month.month_plan), ends, percent), account_id=owner_id,
         language=account.language,
     )  # fmt: skip
+
+
+def alerts_missing(runtime: Runtime) -> tuple[int, int]:
+    """Of the people who have used a share of this month's credits that is told: how many, and how many were not told.
+
+    A plan that was raised in the month may have been told under its former name: that counts.
+    """
+    began = (CreditAccount.month_began_micros.is_not(None), CreditAccount.month_ends_at > runtime.clock.now())
+    counted = tuple(plan.name for plan in PLANS.values() if plan.monthly_credits is not None)
+    with runtime.database.read() as session:
+        mine = (*began, CreditAccount.owner_id.in_(people_on(counted)))
+        rows = session.scalars(select(CreditAccount).where(*mine)).all()
+    due = missing = 0
+    for row in rows:
+        used, granted = row.spent_micros - (row.month_began_micros or 0), row.month_granted_micros or 0
+        percent = crossed_percent(0, used, granted) if granted else None
+        if percent is None or row.month_ends_at is None:
+            continue
+        ends = f"{row.month_ends_at:%Y-%m-%d}"
+        enough = [_cause(row.owner_id, str(row.month_plan), ends, each) for each in ALERT_PERCENTS if each >= percent]
+        former = [_cause(row.owner_id, plan, ends, each) for plan in PLANS for each in ALERT_PERCENTS]
+        others = [cause for cause in former if f":{row.month_plan}:" not in cause]
+        due += 1
+        missing += not were_written(runtime, [*enough, *others])
+    return due, missing
+
+
+def _cause(owner_id: str, plan: str, ends: str, percent: int) -> str:
+    return f"usage_alert:{owner_id}:{plan}:{ends}:{percent}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from core.accounts.plans import Plan
-from core.credits.plan_words import Difference, differences, logs_go_before
+from core.credits.plan_words import Difference, differences, logs_go_at, logs_go_before
 from core.shared.errors import LimitExceeded
 from core.shared.money import format_credits
 
@@ -91,8 +91,13 @@ class PlannedChange:
 
     @property
     def logs_go_before(self) -> datetime | None:
-        """On the day of the change, runs older than this are deleted; None where they are kept as long as now."""
+        """At `logs_go_at` runs older than this are deleted; None where they are kept as long as now."""
         return logs_go_before(self.now, self.then, self.at)
+
+    @property
+    def logs_go_at(self) -> datetime:
+        """When they are: some days after the change."""
+        return logs_go_at(self.at)
 
     @property
     def differences(self) -> tuple[Difference, ...]:

@@ -137,7 +137,7 @@ class PlanChange(Base):
     """A plan that a person was given in place of another. The cause makes a repetition impossible."""
 
     __tablename__ = "plan_changes"
-    __table_args__ = (UniqueConstraint("owner_id", "cause"),)
+    __table_args__ = (UniqueConstraint("owner_id", "cause"), Index(None, "created_at"))
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))

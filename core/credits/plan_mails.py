@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.accounts.plans import PLANS
-from core.credits.plan_words import changes_text
+from core.credits.plan_words import changes_text, logs_go_before
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
 
@@ -29,11 +29,13 @@ def _tell(
     if not owner.email:
         return
     before, after = PLANS[owner.plan], PLANS[plan]
+    oldest = logs_go_before(before, after, at)
+    runs = runtime.count_runs_before(session, owner.id, oldest) if oldest is not None else 0
     values = {
         "before": before.title,
         "plan": after.title,
         "day": f"{at:%Y-%m-%d}",
-        "changes": changes_text(before, after, at, owner.language),
+        "changes": changes_text(before, after, at, owner.language, runs),
         "plan_url": runtime.settings.public_url + PLAN,
     }
     enqueue_mail(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from core.accounts.plans import Plan
+from core.accounts.plans import LOGS_GRACE, Plan
 
 NBSP = "\u00a0"
 WORDS = {
@@ -19,7 +19,7 @@ WORDS = {
         "yes": "yes",
         "no": "no",
         "colon": ": ",
-        "go": "Runs from before {day} are deleted on that day.",
+        "go": "Runs from before {day} are deleted on {gone}, a week after the change.",
     },
     "fr": {
         "credits": "Crédits par mois",
@@ -32,8 +32,16 @@ WORDS = {
         "yes": "oui",
         "no": "non",
         "colon": f"{NBSP}: ",
-        "go": "Les exécutions antérieures au {day} seront supprimées ce jour-là.",
+        "go": "Les exécutions antérieures au {day} seront supprimées le {gone}, une semaine après le changement.",
     },
+}
+HAVE = {
+    "en": {0: "You have none now.", 1: "That is 1 of the runs you have now."},
+    "fr": {0: "Vous n’en avez aucune à ce jour.", 1: "Cela concerne 1 des exécutions que vous avez à ce jour."},
+}
+MANY = {
+    "en": "That is {runs} of the runs you have now.",
+    "fr": "Cela concerne {runs} des exécutions que vous avez à ce jour.",
 }
 _READ: dict[str, Callable[[Plan], int | bool | None]] = {
     "credits": lambda plan: plan.monthly_credits,
@@ -65,18 +73,27 @@ def differences(before: Plan, after: Plan, language: str = "en") -> tuple[Differ
 
 
 def logs_go_before(before: Plan, after: Plan, at: datetime) -> datetime | None:
-    """When a plan changes at a time, runs older than this are deleted; None where they are kept as long as before."""
-    return at - timedelta(days=after.log_days) if after.log_days < before.log_days else None
+    """When a plan changes at a time, runs older than this are deleted at `logs_go_at`; None where all are kept."""
+    return logs_go_at(at) - timedelta(days=after.log_days) if after.log_days < before.log_days else None
 
 
-def changes_text(before: Plan, after: Plan, at: datetime, language: str) -> str:
-    """A line a difference, and what becomes of old runs."""
+def logs_go_at(at: datetime) -> datetime:
+    """When runs begin to be deleted by the days of a plan that was changed to at a time."""
+    return at + LOGS_GRACE
+
+
+def changes_text(before: Plan, after: Plan, at: datetime, language: str, runs: int = 0) -> str:
+    """A line a difference, and what becomes of old runs: `runs` is how many of the present ones are that old."""
     words = WORDS[language]
     lines = [
         f"{each.what}{words['colon']}{each.before} → {each.after}" for each in differences(before, after, language)
     ]
     oldest = logs_go_before(before, after, at)
-    return "\n".join([*lines, *([words["go"].format(day=f"{oldest:%Y-%m-%d}")] if oldest else [])])
+    if oldest is not None:
+        go = words["go"].format(day=f"{oldest:%Y-%m-%d}", gone=f"{logs_go_at(at):%Y-%m-%d}")
+        have = HAVE[language].get(runs) or MANY[language].format(runs=_said(runs, words))
+        lines.append(f"{go} {have}")
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

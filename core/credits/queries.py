@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
 from core.accounts.plans import PLANS
@@ -39,6 +40,17 @@ def plan_standing(runtime: Runtime, owner: Account) -> PlanStanding:
     then = None if planned is None else PlannedChange(planned.plan, planned.at, PLANS[owner.plan], PLANS[planned.plan])
     counts = PLANS[owner.plan].monthly_credits is not None
     return PlanStanding(owner.plan, since or owner.created_at, then, ends_at if counts else None)
+
+
+def lowered_since(session: Session, moment: datetime) -> dict[str, str]:
+    """Whose plan was changed since a moment, to the one of the plans before that kept runs longest."""
+    changes = select(PlanChange.owner_id, PlanChange.before).where(PlanChange.created_at > moment)
+    found: dict[str, str] = {}
+    for owner_id, before in session.execute(changes).tuples():
+        known = found.get(owner_id)
+        if known is None or PLANS[before].log_days > PLANS[known].log_days:
+            found[owner_id] = before
+    return found
 
 
 def has_due_months(runtime: Runtime, now: datetime) -> bool:

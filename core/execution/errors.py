@@ -9,7 +9,9 @@ from core.shared.money import format_credits
 
 def run_not_found() -> NotFound:
     """No such run, or somebody else's."""
-    return NotFound("RUN_NOT_FOUND", "There is no such run.")
+    return NotFound(
+        "RUN_NOT_FOUND", "There is no such run, or it is deleted: runs are kept for as long as your plan says."
+    )
 
 
 def review_not_found() -> NotFound:

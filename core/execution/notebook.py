@@ -22,7 +22,7 @@ from core.execution.models import StepRunRow
 from core.execution.queries import active_run_id, get_run, list_runs, step_view
 from core.execution.quotes import quote, try_quote
 from core.execution.selection import select_steps
-from core.execution.usual import usual_tokens
+from core.execution.usual import usual_of_steps
 from core.pipelines.commands import validate_source
 from core.pipelines.definition import Definition, Step, read_definition, resolve_models
 from core.pipelines.graph import order
@@ -51,7 +51,7 @@ def notebook(
     called = _called(runtime, owner, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
     files, values = _inputs(runtime, owner, definition, input_data)
-    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    usual = usual_of_steps(runtime, owner.id, pipeline_id, definition, funding)
     whole = try_quote(runtime, owner, definition, values, funding, files, called, usual=usual)
     cells, inner = _cells(runtime, owner, pipeline_id, definition, called, files, values, whole)
     if active is not None:
@@ -80,7 +80,7 @@ def quote_pipeline(runtime: Runtime, owner: Account, pipeline_id: str, input_dat
     called = called_definitions(runtime, owner.id, definition, pipeline_id)
     funding = funding_of(runtime, owner, definition, called.values())
     files, values = read_inputs(runtime, owner.id, definition, checked)
-    usual = usual_tokens(runtime, owner.id, pipeline_id, [step.id for step in definition.llm_steps])
+    usual = usual_of_steps(runtime, owner.id, pipeline_id, definition, funding)
     return quote(runtime, owner, definition, values, funding=funding, files=files, called=called, usual=usual)
 
 

@@ -10,7 +10,7 @@ from core.accounts.domain import Account
 from core.credits.spending import WINDOW_DAYS, Forecast, forecast
 from core.credits.statements import find_stretch, first_spending, spent_in
 from core.execution.domain import FINAL, ScheduleView
-from core.execution.models import RunRow, StepRunRow
+from core.execution.models import DeletedUsageRow, RunRow, StepRunRow
 from core.execution.schedules import list_schedules
 from core.pipelines.cron import next_times
 from core.platform.runtime import Runtime
@@ -23,7 +23,7 @@ COUNTED = 1_000
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """Runs since midnight UTC, and what every kept run cost, in millionths of a US cent after the markup."""
+    """Runs since midnight UTC, and what every run cost, deleted ones too, in millionths of a US cent after markup."""
 
     runs_today: int
     cost_micro_cents: int
@@ -34,8 +34,10 @@ def run_usage(runtime: Runtime, owner_id: str) -> RunUsage:
     midnight = runtime.clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
     today = select(func.count()).where(RunRow.owner_id == owner_id, RunRow.created_at >= midnight)
     cost = select(func.sum(StepRunRow.cost_micro_cents)).where(StepRunRow.owner_id == owner_id)
+    before = select(DeletedUsageRow.cost_micro_cents).where(DeletedUsageRow.owner_id == owner_id)
     with runtime.database.read() as session:
-        return RunUsage(session.scalar(today) or 0, int(session.scalar(cost) or 0))
+        spent = int(session.scalar(cost) or 0) + (session.scalar(before) or 0)
+        return RunUsage(session.scalar(today) or 0, spent)
 
 
 def forecast_month(runtime: Runtime, owner: Account) -> Forecast:

@@ -1,12 +1,13 @@
 """What the steps of a pipeline used lately: what a quote takes for likely."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 
 from sqlalchemy import bindparam, select
 
 from core.execution.journal_rows import STEPS
+from core.pipelines.definition import Definition
 from core.platform.runtime import Runtime
 from core.providers.domain import DEMO_PROVIDER
 
@@ -47,10 +48,17 @@ def usual_of(attempts: Sequence[tuple[str, str | None, int, int]]) -> Usual | No
     return Usual(median_low([read for read, _ in used]), median_low([written for _, written in used]))
 
 
-def usual_tokens(runtime: Runtime, owner_id: str, pipeline_id: str | None, step_ids: Iterable[str]) -> dict[str, Usual]:
-    """By step: what its last attempts in this pipeline used. Steps that never ran are left out."""
-    if pipeline_id is None:
+def usual_of_steps(
+    runtime: Runtime, owner_id: str, pipeline_id: str | None, definition: Definition, funding: Mapping[str, str]
+) -> dict[str, Usual]:
+    """By model step of a definition: what it usually used. Not asked where nothing would cost credits."""
+    if pipeline_id is None or "platform" not in funding.values():
         return {}
+    return usual_tokens(runtime, owner_id, pipeline_id, [step.id for step in definition.llm_steps])
+
+
+def usual_tokens(runtime: Runtime, owner_id: str, pipeline_id: str, step_ids: Iterable[str]) -> dict[str, Usual]:
+    """By step: what its last attempts in this pipeline used. Steps that never ran are left out."""
     found: dict[str, Usual] = {}
     with runtime.database.connect() as connection:
         for step_id in step_ids:  # a look at the end of the index each: one statement for all takes longer to build

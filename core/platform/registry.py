@@ -8,11 +8,17 @@ MODELS = (
     "core.platform.jobs.models",
     "core.platform.mail.models",
     "core.accounts.models",
+    "core.accounts.consent_models",
     "core.pipelines.models",
     "core.credits.models",
     "core.credits.payments.models",
     "core.execution.models",
     "core.privacy.models",
+    "core.privacy.policies.models",
+    "core.privacy.checks.models",
+    "core.privacy.retention.models",
+    "core.privacy.erasure.models",
+    "core.privacy.export.models",
 )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
+
+from sqlalchemy.orm import Session
 
 from core.platform.database import Database
 from core.platform.files.blobs import BlobStore
@@ -40,5 +44,7 @@ class Runtime:
     dispatcher: Dispatcher
     follower: Follower
     mail: Mailer
+    count_runs_before: Callable[[Session, str, datetime], int]
+    """How many ended runs of a person were asked for before a moment: for rooms that know no runs."""
     payments: Gateway | None = None
     """Where people pay; None where payment is not configured, and an admin sets plans."""

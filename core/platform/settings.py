@@ -1,16 +1,18 @@
 """Settings: the only reader of the environment and of `.env`."""
 
 from collections.abc import Mapping
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from core.platform.mail.domain import parse_sender, parse_smtp_url
 from core.platform.outbound import parse_allowlist
+from core.platform.privacy_settings import PrivacySettings
 from core.shared.errors import InvalidInput
 
 STRIPE_API = "https://api.stripe.com"
@@ -28,9 +30,12 @@ class PartnerSettings(BaseModel):
     prices: dict[str, dict[str, float]] = Field(default_factory=dict)
     region: str = "unknown"
     terms_url: str = ""
+    terms_dated: date | None = None
+    safeguard: str = Field(default="", max_length=300)
+    """What protects data there, for a host outside the EEA: standard contractual clauses, an adequacy decision."""
 
 
-class Settings(BaseSettings):
+class Settings(PrivacySettings):
     """What an installation is configured with. Frozen; every field documented."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
@@ -253,9 +258,22 @@ class Settings(BaseSettings):
                 problems.append(f"STRIPE_API_BASE: must be {STRIPE_API} or empty in production")
             if self.bcrypt_cost < 12:
                 problems.append("STEPIQ_BCRYPT_COST: must be at least 12 in production")
+        problems += self.analytics_problems(development=self.env == "development")
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def regions(self) -> dict[str, str]:
+        """Where each store is, as declared. What is on this server is where it is, unless something else is said."""
+        local = self.region_host
+        return {
+            "host": local,
+            "database": self.region_database or (local if self.database.startswith("sqlite") else ""),
+            "storage": self.region_storage or local,
+            "mail": self.region_mail,
+            "analytics": self.region_analytics or ("European Union" if self.posthog_api_key else local),
+        }
 
     @property
     def public_url(self) -> str:
@@ -290,6 +308,11 @@ class Settings(BaseSettings):
     def blobs(self) -> Path:
         """The folder of uploaded files."""
         return Path(self.blob_url).resolve() if self.blob_url else self.data_dir / "blobs"
+
+    @property
+    def exports(self) -> Path:
+        """The folder of copies that people asked for: beside the files, which every process of the installation has."""
+        return self.blobs / "exports" if self.blob_url else self.data_dir / "exports"
 
     @property
     def file_max_bytes(self) -> int:

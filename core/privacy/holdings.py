@@ -15,7 +15,8 @@ from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
 from core.privacy.inventory import TableEntry, find_table, owned_by, tables
 from core.privacy.stores import STORES
-from core.privacy.words import CATEGORIES, until_words
+from core.privacy.wording import category_title
+from core.privacy.words import until_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def holdings(runtime: Runtime, account: Account) -> tuple[Holding, ...]:
     found = [
         Holding(
             category,
-            CATEGORIES.get(category, category),
+            category_title(category),
             tuple(dict.fromkeys(rules.label for _, rules, _ in held)),
             tuple(dict.fromkeys(rules.purpose for _, rules, _ in held)),
             places := tuple(dict.fromkeys(name for name, _, _ in held)),

@@ -14,6 +14,7 @@ LAW = {
     "legal_ref": "GDPR Art. 12, and 5(2): that it was answered has to be shown; five years as Code civil Art. 2224",
     "origin": "observed",
     "retention": "proof_5_years",
+    "anchor": "closed_at",
     "erase": "retain-until(law)",
 }
 SAID = {**LAW, "origin": "provided", "erase": "shred-key"}
@@ -24,7 +25,7 @@ class PrivacyRequestRow(Base):
     """A right that a person used. `fence` grows each time a process takes it up to carry it out."""
 
     __tablename__ = "privacy_requests"
-    __table_args__ = (Index(None, "status", "due_at"),)
+    __table_args__ = (Index(None, "status", "due_at"), Index(None, "closed_at"))
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     # No foreign key: that a request was answered is still known when the account is gone.

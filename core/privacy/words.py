@@ -4,18 +4,6 @@ from core.accounts.plans import PLANS
 from core.platform.annotations import Retention
 from core.privacy.domain import Channel, Ground, Identity, Outcome, PrivacyRequestView, Right
 
-CATEGORIES = {
-    "user.account.settings": "Settings of your account",
-    "user.authorization.credentials": "Keys and secrets",
-    "user.authorization.password": "Password, as a hash",
-    "user.behavior": "What you did, and when",
-    "user.contact.email": "E-mail addresses",
-    "user.content": "What you wrote, and what came out",
-    "user.device": "Browsers you signed in with",
-    "user.financial": "Credits and payments",
-    "user.name": "Name",
-    "user.unique_id": "Opaque ids",
-}
 TABLES = {
     "accounts": "Account",
     "account_links": "Mailed links",
@@ -24,16 +12,21 @@ TABLES = {
     "billing_customers": "Link to Stripe",
     "billing_refunds": "Refunds",
     "billing_subscriptions": "Subscriptions",
+    "consents": "Your choices",
     "credit_accounts": "Credit balance",
     "delivery_attempts": "Attempts of deliveries",
+    "data_exports": "Copies of your data",
     "deliveries": "Deliveries",
     "discount_addresses": "Discounts for your address",
     "discount_redemptions": "Discounts used",
+    "egress": "What left, and to whom",
+    "erasures": "Deletions under way",
     "files": "Files",
     "idempotency_keys": "Keyed hashes of API requests",
     "invitations": "Invitations",
     "ledger_entries": "Amounts of the ledger",
     "ledger_transactions": "Movements of the ledger",
+    "legal_holds": "Legal holds",
     "mail_outbox": "Mails to you",
     "own_keys": "Vendor keys",
     "pipeline_drafts": "Drafts of pipelines",
@@ -41,6 +34,8 @@ TABLES = {
     "pipelines": "Pipelines",
     "plan_changes": "Changes of your plan",
     "planned_plans": "Announced plans",
+    "policy_acceptances": "Policies you use the service under",
+    "policy_notices": "Notices of changed policies",
     "privacy_decisions": "Decisions about requests",
     "privacy_redactions": "Words of others left out",
     "privacy_request_events": "Time lines of requests",
@@ -48,6 +43,7 @@ TABLES = {
     "privacy_request_steps": "Steps of requests",
     "privacy_requests": "Requests about your data",
     "privacy_restrictions": "Restrictions",
+    "provider_notices": "Terms of providers you were shown",
     "recovery_codes": "Recovery codes, as hashes",
     "reviews": "Reviews",
     "run_events": "Events of runs",
@@ -57,6 +53,7 @@ TABLES = {
     "sessions": "Sign-ins",
     "sign_up_codes": "Codes mailed to your address",
     "step_runs": "Steps of runs",
+    "usage_of_deleted_runs": "Sums of runs that are gone",
 }
 """Tables with a name that says what a row is; another is shown by its own name."""
 LAWS = {

@@ -32,11 +32,12 @@ from core.credits.payments.refunds import (
     withdraw_purchase,
     withdraw_subscription,
 )
-from core.credits.plan_words import allowed
+from core.credits.plan_words import allowed, logs_go_before
 from core.credits.queries import plan_standing
 from core.shared.errors import AppError
 from pages.ui.badges import text_badge
 from pages.ui.billing import draw_leaving, invoices_of, leave_for, prices_of
+from pages.ui.leaving_runs import what_goes
 from pages.ui.memory import ask_dialog, forget_widgets, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
@@ -168,6 +169,10 @@ def _draw_plan(
         f"{_gives(plan)}"
     )
     if plan.name == "free" and mine is not None and mine.ends_at is None:
+        before = logs_go_before(PLANS[account.plan], plan, mine.period_end)
+        if before is not None:
+            told = what_goes(get_runtime(), account, plan, mine.period_end, before)
+            st.html(f'<p class="sq-facts">{told}</p>')
         st.button(
             "Cancel", key="choose-free", width="stretch", on_click=_portal,
             help="On Stripe's page. Your plan goes on to the end of what you paid.",

@@ -18,6 +18,7 @@ from core.execution.usage import run_usage
 from core.pipelines.queries import count_pipelines
 from core.shared.money import format_credits
 from pages.ui.badges import text_badge
+from pages.ui.leaving_runs import what_goes
 from pages.ui.navigator import base_path
 from pages.ui.session import current_session
 from pages.ui.words import time_html
@@ -48,7 +49,7 @@ def plan_page() -> None:
         f"{time_html(standing.since, now)}. {renews}{_how_it_changes(runtime)}</p>"
     )
     if standing.planned is not None:
-        _draw_planned(plan, standing.planned)
+        _draw_planned(runtime, account, plan, standing.planned)
     _draw_use(runtime, account, plan)
     st.html(f'<h2 class="sq-id">All plans</h2>{_comparison(plan)}')
 
@@ -59,7 +60,7 @@ def _how_it_changes(runtime: Runtime) -> str:
     return "No payment is set up here: an admin of this installation sets the plans. Ask one for another."
 
 
-def _draw_planned(plan: Plan, planned: PlannedChange) -> None:
+def _draw_planned(runtime: Runtime, account: Account, plan: Plan, planned: PlannedChange) -> None:
     """The change that comes, what it means, and how to keep what would go."""
     changes = "".join(
         f'<tr><td>{each.what}</td><td class="sq-num">{each.before}</td><td class="sq-num"><b>{each.after}</b></td></tr>'
@@ -74,12 +75,7 @@ def _draw_planned(plan: Plan, planned: PlannedChange) -> None:
     if planned.now.automation and not planned.then.automation:
         means.append("Schedules are paused, and API keys and webhooks are refused, until a plan has them again.")
     if planned.logs_go_before is not None:
-        runs = "/api/runs/export?format="
-        means.append(
-            f"<b>Runs from before {_day(planned.logs_go_before)} are deleted on {_day(planned.at)}.</b> To keep "
-            f'them, export before: <a class="sq-link" href="{runs}csv" download="runs.csv">the list (CSV)</a> or '
-            f'<a class="sq-link" href="{runs}ndjson" download="runs.ndjson">everything, with outputs (NDJSON)</a>.'
-        )
+        means.append(what_goes(runtime, account, planned.then, planned.at, planned.logs_go_before))
     items = "".join(f"<li>{each}</li>" for each in means)
     with st.container(border=True, key="plan-planned"):
         st.html(

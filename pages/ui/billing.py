@@ -10,7 +10,7 @@ import streamlit as st
 from core.accounts.domain import Account
 from core.accounts.plans import PLANS
 from core.credits.payments.domain import Invoice, Price, Subscription
-from core.credits.payments.queries import BillingView, billing_of, list_invoices, listed_prices
+from core.credits.payments.queries import BillingView, list_invoices, listed_prices, open_subscription
 from core.shared.errors import AppError
 from pages.ui.memory import keep, take
 from pages.ui.theme import asset
@@ -45,7 +45,7 @@ def draw_dunning(runtime: Runtime, account: Account) -> None:
     """On every page while a period is not paid: what happens, and when."""
     if runtime.payments is None or account.plan == "enterprise":
         return
-    subscription = billing_of(runtime, account).subscription
+    subscription = open_subscription(runtime, account.id)
     if subscription is not None and subscription.grace_end is not None:
         with st.container(key="dunning-banner", border=True):
             st.html(f'<div class="sq-facts">{dunning_words(subscription)}</div>')

@@ -16,6 +16,7 @@ from core.execution.domain import CellView
 _DIALOG = "dialog"
 _CELLS = "notebook-cells"
 _ONCE = "once"
+_FOUND = "found-"
 
 
 @dataclass
@@ -48,6 +49,12 @@ class NotebookMemory:
     @unsaved.setter
     def unsaved(self, text: str | None) -> None:
         st.session_state[self._key("unsaved")] = text
+
+    @property
+    def told(self) -> set[str]:
+        """The personal data that was told of before a run of this notebook: what was found where."""
+        found: set[str] = st.session_state.setdefault(self._key("told"), set())
+        return found
 
     @property
     def typed(self) -> dict[tuple[str, str], Any]:
@@ -117,3 +124,13 @@ def forget_widgets(*keys: str) -> None:
     """Lets widgets start anew."""
     for key in keys:
         st.session_state.pop(key, None)
+
+
+def keep_found(name: str, found: object) -> None:
+    """Keep what somebody asked a page to look up, until they leave or ask again."""
+    st.session_state[_FOUND + name] = found
+
+
+def found_before(name: str) -> Any:
+    """What was looked up last under a name; None before."""
+    return st.session_state.get(_FOUND + name)

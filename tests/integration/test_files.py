@@ -38,7 +38,7 @@ from core.platform.files.queries import (
 from core.platform.files.sealing import CHUNK, LENGTH
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, InvalidInput, InvariantViolated, LimitExceeded, NotFound
-from jobs import file_cleanup
+from jobs import retention
 from tests.conftest import PASSWORD
 from tests.support import samples
 from tests.support.clock import FixedClock
@@ -278,14 +278,14 @@ def test_files_are_deleted_with_the_runs_that_used_them(
     with runtime.database.write() as session:
         use_files(session, free.id, [files[free][0].id], now=clock.now())
     clock.advance(days=31)  # 91 since the upload, 31 since the run
-    assert file_cleanup.run(runtime, clock.now()) == 1
+    assert retention.run(runtime, clock.now()) == 1
     assert [file.id for file in list_files(runtime, free.id).items] == [files[free][0].id]
     assert len(list_files(runtime, paid.id).items) == 2, "a paid plan keeps a year"
     clock.advance(days=60)
-    file_cleanup.run(runtime, clock.now())
+    retention.run(runtime, clock.now())
     assert list_files(runtime, free.id).items == () and len(list_files(runtime, paid.id).items) == 2
     clock.advance(days=250)
-    file_cleanup.run(runtime, clock.now())
+    retention.run(runtime, clock.now())
     assert list_files(runtime, paid.id).items == () and blobs_of(runtime) == []
 
 

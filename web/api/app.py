@@ -14,8 +14,11 @@ from web.api import (
     auth,
     automation,
     billing,
+    consent,
+    egress,
     files,
     pipelines,
+    privacy_download,
     privacy_requests,
     run_exports,
     runs,
@@ -62,9 +65,11 @@ def build_api(runtime: Runtime) -> FastAPI:
         auth,
         accounts,
         statements,
+        egress,
         api_keys,
         automation,
         billing,
+        consent,
         pipelines,
         run_exports,  # `runs/export` stands before `runs/{run_id}`, which would take its name for an id
         runs,
@@ -72,6 +77,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         files,
         secrets,
         privacy_requests,
+        privacy_download,
         webhooks,
     )
     for resource in resources:

@@ -10,6 +10,7 @@ from core.accounts.authentication import sign_in
 from core.accounts.passwords import forget_password, reset_password
 from core.accounts.registration import register, request_code
 from core.accounts.sessions import renew, sign_out, sign_out_everywhere
+from core.privacy.policies.queries import versions_in_force
 from web.api.account_payloads import (
     Accepted,
     AddressRequest,
@@ -48,7 +49,10 @@ def send_code(request: Request, body: AddressRequest, runtime: RuntimeDep) -> di
     responses=answers(201, SignedInUser, 400, 403, 413, 422, 429),
 )
 def sign_up(request: Request, body: Registration, runtime: RuntimeDep) -> dict[str, Any]:
-    """Make an account with the mailed code, and with an invitation where this installation asks for one."""
+    """Make an account with the mailed code, and with an invitation where this installation asks for one.
+
+    The terms of use and the privacy policy that count at that moment are noted with it: show them before.
+    """
     signed_in = register(
         runtime,
         email=body.email,
@@ -59,6 +63,7 @@ def sign_up(request: Request, body: Registration, runtime: RuntimeDep) -> dict[s
         language=preferred_language(request.headers),
         device=request.headers.get("user-agent", ""),
         client_host=client_host(request),
+        policies=versions_in_force(runtime),
     )
     return {"user": user_json(signed_in.account), "token": signed_in.token}
 

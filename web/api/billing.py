@@ -74,11 +74,8 @@ def discount_codes(
 ) -> dict[str, Any]:
     """Every discount code, newest first; for admins and accounting."""
     check_billing_role(session)
-    codes = list_codes(runtime)
-    begin = next((place for place, code in enumerate(codes, 1) if code.id == cursor), 0)
-    shown = codes[begin : begin + limit]
-    more = len(codes) > begin + limit
-    return {"items": [_code_json(code) for code in shown], "next_cursor": shown[-1].id if more else None}
+    codes = list_codes(runtime, limit, cursor)
+    return {"items": [_code_json(code) for code in codes.items], "next_cursor": codes.next_cursor}
 
 
 @router.post(

@@ -16,6 +16,7 @@ from core.accounts.plans import check_automation
 from core.accounts.queries import find_session
 from core.execution.domain import Starter
 from core.platform.idempotency import Once
+from core.privacy.policies.use import note_policy_use
 from core.shared.errors import Forbidden, InvalidInput
 from web.sessions import bearer_token, cookie_token
 
@@ -54,6 +55,7 @@ def current_session(runtime: RuntimeDep, token: Annotated[str | None, Depends(cu
     session = find_session(runtime, token)
     if session is None:
         raise Forbidden("UNAUTHENTICATED", "Send a valid token: Authorization: Bearer <token>.")
+    note_policy_use(runtime, session.account.id)
     return session
 
 
@@ -99,6 +101,7 @@ def key_holder(runtime: Runtime, key: str, scope: str) -> KeyHolder:
     check_automation(holder.account.plan)
     if scope not in holder.scopes:
         raise Forbidden("SCOPE", f"This API key may not do that: it needs the scope {scope}.", scope=scope)
+    note_policy_use(runtime, holder.account.id)
     return holder
 
 

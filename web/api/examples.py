@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.accounts.consent_rules import current_text
+
 PIPELINE_ID = "01a1f0c2-7a3e-7c51-9d55-2f4be0a6c1d7"
 RUN_ID = "01a1f0c3-11b9-7e02-8a6f-90c3d7e51b24"
 SCHEDULE_ID = "01a1f0c4-5d20-7b8e-b1f3-6c0a9e48d352"
@@ -43,7 +45,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "name": {"name": "Ada Lovelace"},
         "limit": {"language": "fr", "confirm_above_credits": 50},
         "keys": {"funding": "platform_first"},
+        "personal data": {"personal_data": "mask"},
     },
+    "ConsentChange": {"no": {"device_analytics": False}, "both": {"device_analytics": True, "product_news": True}},
+    "ScreeningChoice": {"mask": {"mode": "mask"}, "as preferred": {"mode": None}},
     "RunRequest": {
         "inputs": {"input_data": INPUTS},
         "earlier version": {"input_data": INPUTS, "version": 1},
@@ -122,6 +127,7 @@ USER: dict[str, Any] = {
     "roles": [],
     "language": "en",
     "funding": "own_first",
+    "personal_data": "warn",
     "confirm_above_credits": 25,
     "second_factor": True,
     "created_at": "2026-10-01T09:30:00.000Z",
@@ -167,6 +173,32 @@ ANSWERS: dict[str, Any] = {
     "User": USER,
     "SignedInUser": {"user": USER, "token": "eyJhbGciOiJIUzI1NiJ9.…"},
     "Token": {"token": "eyJhbGciOiJIUzI1NiJ9.…"},
+    "ConsentAnswer": {
+        "choices": [
+            {
+                "purpose": "device_analytics",
+                "granted": False,
+                "status": "refused",
+                "source": "banner",
+                "chosen_at": AT,
+                "counts_until": "2027-05-02T08:00:00.000Z",
+                "text_version": "2026-11-25",
+                "current_text_version": "2026-11-25",
+                "current_text": current_text("device_analytics").text,
+            },
+            {
+                "purpose": "product_news",
+                "granted": False,
+                "status": "open",
+                "source": None,
+                "chosen_at": None,
+                "counts_until": None,
+                "text_version": None,
+                "current_text_version": "2026-11-25",
+                "current_text": current_text("product_news").text,
+            },
+        ]
+    },
     "PageAnswer": {"url": "https://checkout.stripe.com/c/pay/cs_live_a1b2c3"},
     "EventAnswer": {"received": True, "state": "done"},
     "CodeItem": {
@@ -187,6 +219,23 @@ ANSWERS: dict[str, Any] = {
         "credits_remaining": 6795.5,
         "runs_today": 18,
         "total_cost_cents": 963.6,
+    },
+    "ScreeningAnswer": {"mode": "mask", "holds": "mask"},
+    "EgressItem": {
+        "id": "01a1f0c6-3e18-7a4c-95b2-08d7f1c6e3b0",
+        "at": LATER,
+        "run_id": RUN_ID,
+        "pipeline_id": PIPELINE_ID,
+        "step_id": "summary",
+        "kind": "model",
+        "recipient": "anthropic",
+        "region": "US",
+        "purpose": "prompt",
+        "funding": "platform",
+        "categories": ["user.contact.email"],
+        "masked": [],
+        "size": 1204,
+        "outcome": "answered",
     },
     "LedgerItem": {
         "id": "01a1f0c6-3e18-7a4c-95b2-08d7f1c6e3a9",
@@ -365,7 +414,10 @@ _PROBLEMS: dict[str, dict[str, Any]] = {
         "code": "INSUFFICIENT_CREDITS",
     },
     "403": {"error": "This API key may not do that: it needs the scope pipelines:write.", "code": "SCOPE"},
-    "404": {"error": "There is no such run.", "code": "RUN_NOT_FOUND"},
+    "404": {
+        "error": "There is no such run, or it is deleted: runs are kept for as long as your plan says.",
+        "code": "RUN_NOT_FOUND",
+    },
     "408": {"error": "The upload took more than ten minutes. Try again.", "code": "UPLOAD_TIMEOUT"},
     "409": {
         "error": "This Idempotency-Key came with another request in the last 24 hours. Nothing was done.",

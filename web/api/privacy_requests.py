@@ -12,7 +12,6 @@ from core.privacy.asking import ask
 from core.privacy.commands import begin_now, withdraw
 from core.privacy.domain import Details
 from core.privacy.queries import get_request, list_requests
-from core.shared.errors import NotFound
 from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, OnceDep, RuntimeDep, SessionDep
 from web.api.privacy_payloads import (
     PrivacyRequestAnswer,
@@ -21,7 +20,7 @@ from web.api.privacy_payloads import (
     file_json,
     request_json,
 )
-from web.api.shapes import Listing, answers, file_answer, problems
+from web.api.shapes import Listing, answers, file_answer
 from web.api.strict_json import StrictJsonRoute
 
 router = APIRouter(route_class=StrictJsonRoute, tags=["privacy"])
@@ -94,14 +93,3 @@ def answer(request_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> Resp
     letter = answer_pdf(file, to=account.name or account.email, language=account.language)
     headers = {"Content-Disposition": 'attachment; filename="stepiq-answer.pdf"', "Cache-Control": "no-store"}
     return Response(letter, media_type="application/pdf", headers=headers)
-
-
-@router.get(
-    "/privacy/requests/{request_id}/download",
-    response_class=Response,
-    responses=problems(401, 404, 422),
-)
-def download(request_id: IdPath, account: AccountDep, runtime: RuntimeDep) -> Response:
-    """The copy of your data that a request asked for: 404 while there is none."""
-    get_request(runtime, account.id, request_id)
-    raise NotFound("NO_COPY", "There is no copy for this request, or not yet. The request says where it stands.")

@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 
 from core.execution import queries
 from core.execution.domain import RunSummary
+from core.shared.csv_cells import csv_cell
 from core.shared.errors import NotFound
 from web.api.context import ReadingCallerDep, RuntimeDep
 from web.api.payloads import RunItem
@@ -28,8 +29,6 @@ router = APIRouter(tags=["runs"])
 PAGE = 100
 TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 COLUMNS = tuple(RunItem.model_fields)
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 # Runs are paged by id, which follows the time they were asked for as closely as this.
 SLACK = timedelta(minutes=1)
 FOUND: dict[int | str, dict[str, Any]] = {
@@ -93,8 +92,3 @@ def ndjson_lines(runtime: Runtime, owner_id: str, pages: Iterator[tuple[RunSumma
             except NotFound:  # deleted since its page was read
                 continue
             yield json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def csv_cell(value: Any) -> Any:
-    """A value for a cell of CSV that a spreadsheet does not take for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

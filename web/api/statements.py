@@ -18,11 +18,11 @@ from starlette.responses import Response, StreamingResponse
 from core.credits.statements import Line, Statement, all_lines, export_lines, statement
 from core.pipelines.queries import pipeline_names
 from core.shared.clock import iso_z
+from core.shared.csv_cells import csv_cell
 from core.shared.errors import InvalidInput
 from core.shared.money import exact_credits
 from web.api.account_payloads import PriceBookAnswer
 from web.api.context import AccountDep, RuntimeDep
-from web.api.run_exports import csv_cell
 from web.api.shapes import answers, file_answer
 from web.api.statement_pdf import said_of, statement_pdf
 

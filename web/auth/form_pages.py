@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from core.accounts.domain import SessionView
 from core.accounts.queries import find_session
 from core.shared.errors import AppError
+from web.choices import take_over_choice
 from web.errors import retry_headers, status_of
 from web.forms import FormGuard, forget_form, read_fields
 from web.rendering import page
@@ -98,8 +99,11 @@ class FormPages:
             **values,
         )
 
-    def signed_in(self, to: str, token: str) -> Response:
-        """On into the app, with the session in a cookie."""
+    async def signed_in(self, request: Request, to: str, token: str) -> Response:
+        """On into the app, with the session in a cookie; what was chosen in this browser counts for the person."""
+        session = await self.call(find_session, token)
+        if session is not None:
+            await self.call(take_over_choice, request, session.account.id)
         response = RedirectResponse(to, 303)
         set_session_cookie(self.runtime, response, token)
         forget_form(self.runtime, response)

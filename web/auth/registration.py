@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 from core.accounts.invitations import find_admission
 from core.accounts.registration import register, request_code
 from core.platform.mail.queries import mail_pages_open
+from core.privacy.policies.queries import versions_in_force
 from core.shared.errors import AppError
 from web.auth.form_pages import Form, FormPages
 from web.forms import FormGuard
@@ -87,11 +88,12 @@ class RegistrationPages(FormPages):
                 language=preferred_language(request.headers),
                 device=request.headers.get("user-agent", ""),
                 client_host=client_host(request),
+                policies=await self.call(versions_in_force),
             )
         except AppError as error:
             values = self._finish_values(request, email=email, invitation=invitation, name=name)
             return self.draw_error(request, FINISH, error, **values)
-        return self.signed_in(APP_HOME, signed_in.token)
+        return await self.signed_in(request, APP_HOME, signed_in.token)
 
     def _finish_page(self, request: Request, **values: str) -> Response:
         # For another code the address goes back to the first form: its token comes along.

@@ -36,6 +36,7 @@ THEN = {
     "people": "/app/people",
     "billing": "/app/billing",
     "admin-billing": "/app/admin-billing",
+    "admin-policy": "/app/admin-policy",
 }
 BACK = (PROFILE, "Back to your profile")
 

@@ -10,6 +10,7 @@ from core.accounts.authentication import sign_in
 from core.accounts.commands import set_up_owner
 from core.accounts.queries import needs_setup, setup_token_valid
 from core.platform.runtime import Runtime
+from core.privacy.policies.queries import versions_in_force
 from core.shared.errors import AppError
 from web.auth.form_pages import Form, FormPages
 from web.forms import read_fields
@@ -52,7 +53,7 @@ class SetupPages(FormPages):
             if error.code == "SETUP_LINK_INVALID":
                 return await self._refusal(token) or self.draw_error(request, SETUP, error, **shown)
             return self.draw_error(request, SETUP, error, **shown)
-        return self.signed_in(APP_HOME, session_token)
+        return await self.signed_in(request, APP_HOME, session_token)
 
     async def _refusal(self, token: str) -> Response | None:
         if not await self.call(needs_setup):
@@ -67,7 +68,8 @@ class SetupPages(FormPages):
 def _make_owner(runtime: Runtime, request: Request, fields: dict[str, str]) -> str:
     email, password = fields.get("email", ""), fields.get("password", "")
     name = fields.get("name", "").strip() or None
-    set_up_owner(runtime, token=fields["token"], email=email, password=password, name=name)
+    shown = versions_in_force(runtime)
+    set_up_owner(runtime, token=fields["token"], email=email, password=password, name=name, policies=shown)
     device = request.headers.get("user-agent", "")
     host = client_host(request)
     return sign_in(runtime, email=email, password=password, device=device, client_host=host).token

@@ -61,7 +61,7 @@ class SigningPages(FormPages):
             if error.code == "INVALID_CREDENTIALS":
                 error.context["field"] = "password"
             return self.draw_error(request, LOGIN, error, **self._login_values(next=wanted, email=email))
-        return self.signed_in(wanted, signed_in.token)
+        return await self.signed_in(request, wanted, signed_in.token)
 
     async def take_code(self, request: Request) -> Response:
         """The second half of a sign-in."""
@@ -76,7 +76,7 @@ class SigningPages(FormPages):
             if error.code == "CHALLENGE_ENDED":
                 return self.draw_error(request, LOGIN, error, **self._login_values(next=wanted))
             return self.draw_error(request, CODE, error, challenge=challenge, next=wanted)
-        return self.signed_in(wanted, signed_in.token)
+        return await self.signed_in(request, wanted, signed_in.token)
 
     async def show_logout(self, request: Request) -> Response:
         """Ask before signing out: a link alone must not."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,18 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from web.headers import streamlit_folder
-from web.rendering import message_page, page
+from web.rendering import message_page
+from web.site.choices import ChoicePages
+from web.site.drawing import SitePages
 from web.site.plans import PLAN_CARDS
+from web.site.policies import PolicyPages
+from web.site.promises import PromisePages
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
 STATIC = Path(__file__).with_name("static")
 KEEP_A_DAY = {"Cache-Control": "public, max-age=86400"}
-KEEP_SHORTLY = {"Cache-Control": "public, max-age=300"}
 # The families of the app itself: one copy, that of the installed Streamlit.
 FONTS = {"source-sans.woff2": "SourceSansVF-Upright", "source-code.woff2": "SourceCodeVF-Upright"}
 MEDIA_TYPES = {".css": "text/css", ".svg": "image/svg+xml", ".png": "image/png", ".woff2": "font/woff2"}
@@ -50,24 +52,27 @@ PICTURES = {
 
 def site_routes(runtime: Runtime) -> list[BaseRoute]:
     """Everything public that is not a form."""
-    start = "/auth/register" if runtime.settings.signup == "open" else "/auth/login"
+    first = FirstPages(runtime)
     return [
-        Route("/", partial(landing, start=start)),
-        Route("/privacy", privacy),
+        Route("/", first.landing),
+        Route("/privacy", PromisePages(runtime).show),
+        *ChoicePages(runtime).routes(),
+        *PolicyPages(runtime, "privacy").routes(),
+        *PolicyPages(runtime, "terms").routes(),
         SiteFiles(),
         Route("/favicon.ico", favicon),
         Route("/robots.txt", robots),
     ]
 
 
-def landing(request: Request, *, start: str) -> Response:
-    """What it is, a picture, three proofs, prices, start."""
-    return page("landing.html", headers=KEEP_SHORTLY, plans=PLAN_CARDS, pictures=notebook_pictures(), start=start)
+class FirstPages(SitePages):
+    """The landing page."""
 
-
-def privacy(request: Request) -> Response:
-    """What is held, where it goes, which cookies there are."""
-    return page("privacy.html", headers=KEEP_SHORTLY)
+    async def landing(self, request: Request) -> Response:
+        """What it is, a picture, three proofs, prices, start."""
+        start = "/auth/register" if self.runtime.settings.signup == "open" else "/auth/login"
+        pictures = notebook_pictures()
+        return await self.draw(request, "landing.html", plans=PLAN_CARDS, pictures=pictures, start=start)
 
 
 def favicon(request: Request) -> Response:

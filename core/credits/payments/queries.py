@@ -25,6 +25,7 @@ from core.credits.payments.models import (
 from core.platform.runtime import Runtime
 from core.shared.errors import NotFound
 from core.shared.money import MICROS
+from core.shared.pages import Page
 
 COUNTED = ("reserved", "redeemed")
 """States in which a use of a code takes one of its redemptions."""
@@ -176,13 +177,19 @@ def list_purchases(runtime: Runtime, owner_id: str) -> tuple[PurchaseView, ...]:
     )
 
 
-def list_codes(runtime: Runtime) -> tuple[CodeView, ...]:
-    """Every discount code, newest first, and how often each was used."""
-    counted = select(RedemptionRow.code_id, func.count()).where(RedemptionRow.state.in_(COUNTED))
+def list_codes(runtime: Runtime, limit: int = 50, cursor: str | None = None) -> Page[CodeView]:
+    """Discount codes, newest first, and how often each was used."""
+    wanted = select(DiscountCodeRow).order_by(DiscountCodeRow.id.desc()).limit(limit + 1)
+    if cursor:
+        wanted = wanted.where(DiscountCodeRow.id < cursor)
     with runtime.database.read() as session:
-        used = dict(session.execute(counted.group_by(RedemptionRow.code_id)).tuples().all())
-        rows = session.scalars(select(DiscountCodeRow).order_by(DiscountCodeRow.id.desc())).all()
-    return tuple(code_view(row, used.get(row.id, 0)) for row in rows)
+        rows = session.scalars(wanted).all()
+        shown = rows[:limit]
+        mine = (RedemptionRow.state.in_(COUNTED), RedemptionRow.code_id.in_([row.id for row in shown]))
+        counted = select(RedemptionRow.code_id, func.count()).where(*mine).group_by(RedemptionRow.code_id)
+        used = dict(session.execute(counted).tuples().all())
+    codes = tuple(code_view(row, used.get(row.id, 0)) for row in shown)
+    return Page(codes, codes[-1].id if len(rows) > limit else None)
 
 
 def list_subscriptions(runtime: Runtime, *, overdue: bool = False, limit: int = 200) -> tuple[OwnedSubscription, ...]:

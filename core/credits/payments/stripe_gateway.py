@@ -108,6 +108,11 @@ class StripeGateway:
         """Delete a customer."""
         _maybe(lambda: self._client.v1.customers.delete(customer_id))
 
+    def has_customer(self, customer_id: str) -> bool:
+        """Whether a customer is known: of a deleted one Stripe tells that it was."""
+        found = _maybe(lambda: self._client.v1.customers.retrieve(customer_id))
+        return found is not None and not found.to_dict().get("deleted")
+
     def find_prices(self) -> dict[str, Price]:
         """The active prices of our offers."""
         keys = [offer.key for offer in offers()]

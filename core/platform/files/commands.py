@@ -4,7 +4,7 @@ between the two leaves a blob without a row, never a row without its blob; `dele
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
 
 ORPHAN_AGE = timedelta(hours=1)
-BATCH = 500
+BATCH = 100
 
 
 class Upload:
@@ -140,16 +140,31 @@ def delete_file(runtime: Runtime, owner_id: str, file_id: str) -> None:
         raise errors.file_not_found()
 
 
-def delete_unused(runtime: Runtime, owner_id: str, *, before: datetime) -> int:
-    """Delete a person's files that no run has used since a moment; returns how many."""
+def delete_unused(
+    runtime: Runtime,
+    owner_id: str,
+    *,
+    before: datetime,
+    guard: Callable[[Session], bool] = lambda _session: True,
+    keep: Collection[str] = (),
+) -> int:
+    """Delete a person's files that no run has used since a moment, but `keep`; returns how many.
+
+    `guard` is asked in each transaction that deletes whether it may.
+    """
     deleted = 0
+    old = [FileRow.owner_id == owner_id, FileRow.last_used_at < before]
+    if keep:
+        old.append(FileRow.id.not_in(list(keep)))
     while True:
-        old = select(FileRow.id).where(FileRow.owner_id == owner_id, FileRow.last_used_at < before).limit(BATCH)
         with runtime.database.read() as session:
-            ids = list(session.scalars(old))
+            ids = list(session.scalars(select(FileRow.id).where(*old).limit(BATCH)))
         if not ids:
             return deleted
-        deleted += _delete(runtime, owner_id, ids, before=before)
+        gone = _delete(runtime, owner_id, ids, before=before, guard=guard)
+        if gone is None:
+            return deleted
+        deleted += gone
 
 
 def delete_orphans(runtime: Runtime) -> int:
@@ -174,11 +189,21 @@ def delete_orphans(runtime: Runtime) -> int:
     return removed
 
 
-def _delete(runtime: Runtime, owner_id: str, ids: list[str], *, before: datetime | None = None) -> int:
+def _delete(
+    runtime: Runtime,
+    owner_id: str,
+    ids: list[str],
+    *,
+    before: datetime | None = None,
+    guard: Callable[[Session], bool] | None = None,
+) -> int | None:
+    """How many were deleted; None where `guard` says that none may be."""
     mine = delete(FileRow).where(FileRow.owner_id == owner_id, FileRow.id.in_(ids))
     if before is not None:
         mine = mine.where(FileRow.last_used_at < before)  # a run may have used it since it was found
     with runtime.database.write() as session:
+        if guard is not None and not guard(session):
+            return None
         gone = list(session.scalars(mine.returning(FileRow.id)))
     for file_id in gone:
         _remove_blobs(runtime, file_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Collection, Iterator
-from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import select
@@ -88,21 +87,6 @@ def image_bytes(runtime: Runtime, owner_id: str, file_id: str) -> ImageContent:
     return ImageContent(
         rendition["media_type"], _derived(runtime, file), int(rendition["width"]), int(rendition["height"])
     )
-
-
-def owners_with_unused(
-    runtime: Runtime, *, before: datetime, after_owner: str = "", limit: int = 500
-) -> tuple[str, ...]:
-    """Owners of files that no run has used since a moment, in order of their ids, to go on from the last one."""
-    unused = (
-        select(FileRow.owner_id)
-        .where(FileRow.last_used_at < before, FileRow.owner_id > after_owner)
-        .distinct()
-        .order_by(FileRow.owner_id)
-        .limit(limit)
-    )
-    with runtime.database.read() as session:
-        return tuple(session.scalars(unused))
 
 
 def file_view(runtime: Runtime, row: FileRow) -> FileView:

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -53,6 +53,17 @@ def delete_filed(folder: Path, mail_ids: frozenset[str], address: str | None) ->
         mail = _read(path) if address and path.stem not in mail_ids else None
         if path.stem in mail_ids or (mail is not None and mail.to.casefold() == address):
             path.unlink(missing_ok=True)
+
+
+def delete_older(folder: Path, before: datetime) -> int:
+    """Delete the files that were written before a moment; returns how many."""
+    deleted = 0
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):  # another process does the same
+            if path.suffix in (".eml", ".part") and datetime.fromtimestamp(path.stat().st_mtime, UTC) < before:
+                path.unlink()
+                deleted += 1
+    return deleted
 
 
 def _read(path: Path) -> FiledMail | None:

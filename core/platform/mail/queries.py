@@ -64,6 +64,14 @@ def get_filed_mail(runtime: Runtime, mail_id: str) -> FiledMail | None:
     return filed_mail(runtime.settings.mail_dir, mail_id)
 
 
+def were_written(runtime: Runtime, causes: Sequence[str]) -> frozenset[str]:
+    """Those of these causes that a mail was written for, whatever became of it."""
+    hashes = {runtime.vault.blind_index("mail", cause): cause for cause in causes}
+    with runtime.database.read() as session:
+        found = session.scalars(select(MailRow.cause).where(MailRow.cause.in_(list(hashes))))
+        return frozenset(hashes[each] for each in found)
+
+
 def _view(row: MailRow) -> MailView:
     return MailView(
         id=row.id,

@@ -98,7 +98,7 @@ def test_an_announcement_is_replaced_taken_back_and_forgotten_with_a_newer_decis
     announce("starter", day)
     assert planned() == ("starter", day, None)
     announce("free", day)
-    assert planned() == ("free", day, day - timedelta(days=90))
+    assert planned() == ("free", day, day + timedelta(days=7 - 90)), "and a week of grace"
     announce("pro", day)
     assert planned() is None, "the plan the person has"
     announce("free", day)

@@ -26,6 +26,7 @@ from jobs.catalogue import JOBS
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
 from tests.support.letters import last_letter, letters_to
+from tests.support.old_history import add_runs
 
 ADA = "ada@example.org"
 START = datetime(2027, 5, 10, 12, tzinfo=UTC)
@@ -64,13 +65,16 @@ def announce(runtime: Runtime, ada: Account, plan: str = "free") -> None:
 
 
 def test_it_is_announced_once_with_what_changes(runtime: Runtime, ada: Account) -> None:
+    add_runs(runtime, ada.id, 12, at=datetime(2027, 1, 1, tzinfo=UTC), plan="pro")
+    add_runs(runtime, ada.id, 1, at=datetime(2027, 4, 1, tzinfo=UTC), plan="pro")
     for _ in range(2):
         announce(runtime, ada)
     (letter,) = letters_to(runtime, ADA)
     assert letter.subject == "Your plan becomes Free on 2027-05-30"
     for line in (
         "Credits a month: 8,000 → 100", "Pipelines: unlimited → 3", "Schedules, webhooks, API keys: yes → no",
-        "Runs from before 2027-03-01 are deleted on that day.", "/app/plan",
+        "Runs from before 2027-03-08 are deleted on 2027-06-06, a week after the change.",
+        "That is 12 of the runs you have now.", "/app/plan",
     ):  # fmt: skip
         assert line in letter.text
     update_profile(runtime, ada.id, language="fr")

@@ -173,12 +173,12 @@ def test_accounting_makes_and_ends_codes(ada: Person) -> None:
     app.number_input(key="code-percent").set_value(30)
     app.text_area(key="code-addresses").set_value("grace@example.org\n")
     app.button(key="FormSubmitter:code-form-Make code").click().run()
-    (code,) = list_codes(ada.runtime)
+    (code,) = list_codes(ada.runtime).items
     assert (code.code, code.percent, code.is_limited) == ("SPRING-27", 30, True)
     text = text_of(app)
     assert "SPRING-27" in text and "for named addresses" in text and "grace@" not in text
     app.button(key=f"code-end-{code.id}").click().run()
-    assert list_codes(ada.runtime)[0].ended_at is not None
+    assert list_codes(ada.runtime).items[0].ended_at is not None
 
 
 def test_accounting_gives_back_and_sees_messages_that_wait(ada: Person, stub: StripeStub) -> None:

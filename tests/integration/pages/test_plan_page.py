@@ -16,6 +16,7 @@ from core.platform.runtime import Runtime
 from core.shared.errors import Conflict, Forbidden
 from tests.conftest import PASSWORD
 from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
+from tests.support.old_history import add_runs
 
 DAY = datetime(2027, 5, 30, tzinfo=UTC)
 
@@ -40,11 +41,17 @@ def test_the_plan_says_what_is_used_and_what_comes(pro: Person) -> None:
     assert [metric.value for metric in app.metric] == ["8,000 cr", "0 of 500", "0"]
     _announce(pro, "free")
     said = text_of(page_test("pages.account.plan", "plan_page"))
-    assert "Free from 30 May 2027" in said and "Runs from before 1 March 2027 are deleted on 30 May 2027." in said
-    assert "/api/runs/export?format=ndjson" in said and "Schedules are paused" in said
+    assert "Free from 30 May 2027" in said and "Schedules are paused" in said
+    assert "From 6 June 2027 on, a week after the change, runs are kept for 90 days." in said
+    assert "None of your runs is from before 8 March 2027" in said and "/api/runs/export" not in said
+    add_runs(pro.runtime, pro.account.id, 2, at=datetime(2026, 6, 1, tzinfo=UTC), plan="pro")
+    add_runs(pro.runtime, pro.account.id, 1, at=datetime(2027, 4, 1, tzinfo=UTC), plan="pro")
+    said = text_of(page_test("pages.account.plan", "plan_page"))
+    assert "2 runs from before 8 March 2027 will be deleted on that day." in said
+    assert "/api/runs/export?format=ndjson" in said
     _announce(pro, "starter")
     said = text_of(page_test("pages.account.plan", "plan_page"))
-    assert "Starter from 30 May 2027" in said and "are deleted on" not in said and "Schedules are paused" not in said
+    assert "Starter from 30 May 2027" in said and "will be deleted" not in said and "Schedules are paused" not in said
 
 
 def test_an_admin_sets_a_plan(admin: Person) -> None:

@@ -33,7 +33,7 @@ def refusal(shop: Shop, owner: Account, code: str = "LAUNCH", plan: str = "start
 
 
 def used(shop: Shop) -> int:
-    (code,) = list_codes(shop.runtime)
+    (code,) = list_codes(shop.runtime).items
     return code.used
 
 

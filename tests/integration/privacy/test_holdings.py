@@ -12,7 +12,8 @@ from core.privacy.asking import ask
 from core.privacy.dry_run import dry_run
 from core.privacy.holdings import count_rows, elsewhere, holdings
 from core.privacy.inventory import tables
-from core.privacy.words import CATEGORIES, TABLES
+from core.privacy.wording import CATEGORIES
+from core.privacy.words import TABLES
 from core.shared.money import MICROS
 from tests.support.clock import FixedClock
 

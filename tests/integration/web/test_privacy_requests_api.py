@@ -39,7 +39,7 @@ def test_a_right_is_used_and_followed(api: TestClient, web_runtime: Runtime) -> 
     assert api.post(f"/api/privacy/requests/{body['id']}/begin").json()["start_at"] <= body["start_at"]
     assert api.post(f"/api/privacy/requests/{body['id']}/withdraw").json()["outcome"] == "withdrawn"
     problem(api.post(f"/api/privacy/requests/{body['id']}/withdraw"), 409, "REQUEST_MOVED")
-    problem(api.get(f"/api/privacy/requests/{body['id']}/download"), 404, "NO_COPY")
+    problem(api.get(f"/api/privacy/requests/{body['id']}/download"), 404, "COPY_NOT_FOUND")
 
 
 def test_without_the_password_it_waits_for_a_mailed_link(

@@ -30,8 +30,9 @@ def test_the_prices_are_those_of_the_plans() -> None:
         assert card.pipelines == (f"{plan.pipelines} pipelines" if plan.pipelines else "Unlimited pipelines")
 
 
-def test_the_privacy_page_claims_no_evidence_and_sets_no_cookie(client: TestClient) -> None:
+def test_the_privacy_page_claims_no_evidence_before_a_check_and_sets_no_cookie(client: TestClient) -> None:
     page = client.get("/privacy")
+    assert page.text.count("cannot tell yet") == 27 and "have not run yet" in page.text
     assert page.status_code == 200 and "set-cookie" not in page.headers
     assert "stepiq_session" in page.text and "bonjour@ligerianlabs.fr" in page.text
 

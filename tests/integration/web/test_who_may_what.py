@@ -58,6 +58,10 @@ API: dict[tuple[str, str], str] = {
     ("GET", "/user/usage"): SESSION,
     ("GET", "/user/ledger"): SESSION,
     ("GET", "/user/statement"): SESSION,
+    ("GET", "/user/egress"): SESSION,
+    ("GET", "/user/egress/export"): SESSION,
+    ("GET", "/pipelines/{pipeline_id}/personal-data"): READ,
+    ("PUT", "/pipelines/{pipeline_id}/personal-data"): SESSION,
     ("GET", "/user/api-keys"): SESSION,
     ("POST", "/user/api-keys"): SESSION,
     ("DELETE", "/user/api-keys/{key_id}"): SESSION,
@@ -71,13 +75,15 @@ API: dict[tuple[str, str], str] = {
     ("GET", "/billing/discount-codes"): ROLE,
     ("POST", "/billing/discount-codes"): ROLE,
     ("DELETE", "/billing/discount-codes/{code_id}"): ROLE,
+    ("GET", "/privacy/consent"): SESSION,
+    ("GET", "/privacy/requests/{request_id}/download"): SESSION,
+    ("PUT", "/privacy/consent"): SESSION,
     ("GET", "/privacy/requests"): SESSION,
     ("POST", "/privacy/requests"): SESSION,
     ("GET", "/privacy/requests/{request_id}"): SESSION,
     ("POST", "/privacy/requests/{request_id}/withdraw"): SESSION,
     ("POST", "/privacy/requests/{request_id}/begin"): SESSION,
     ("GET", "/privacy/requests/{request_id}/answer"): SESSION,
-    ("GET", "/privacy/requests/{request_id}/download"): SESSION,
     ("GET", "/user/secrets"): SESSION,
     ("POST", "/user/secrets"): SESSION,
     ("DELETE", "/user/secrets/{name}"): SESSION,
@@ -128,6 +134,9 @@ SITE: dict[tuple[str, str], str] = {
             for path in (
                 "/", "/app", "/privacy", "/favicon.ico", "/robots.txt", "/setup", "/auth/login", "/auth/register",
                 "/auth/forgot", "/auth/reset", "/auth/address/confirm", "/auth/address/undo", "/review/{token}",
+                "/privacy/choices", "/privacy/policy", "/privacy/policy/versions", "/privacy/policy/{version}",
+                "/privacy/policy/{version}/changes", "/terms", "/terms/versions", "/terms/{version}",
+                "/terms/{version}/changes",
                 "/privacy/request", "/privacy/confirm",
             )
         ],
@@ -139,6 +148,7 @@ SITE: dict[tuple[str, str], str] = {
             for path in (
                 "/setup", "/auth/login", "/auth/login/code", "/auth/register", "/auth/register/finish", "/auth/forgot",
                 "/auth/reset", "/auth/address/confirm", "/auth/address/undo", "/review/{token}", "/auth/logout",
+                "/privacy/choices",
                 "/privacy/request", "/privacy/confirm",
             )
         ],
@@ -172,6 +182,8 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/user/api-keys"): {"name": "One more", "scopes": [READ]},
     ("POST", "/user/password"): {"current_password": PASSWORD, "password": "seven purple submarines"},
     ("PATCH", "/user/me"): {"name": "Changed"},
+    ("PUT", "/privacy/consent"): {"product_news": True},
+    ("PUT", "/pipelines/{pipeline_id}/personal-data"): {"mode": "off"},
     ("POST", "/billing/checkout"): {"plan": "pro"},
     ("POST", "/billing/discount-codes"): {"code": "EVIL", "percent": 100},
     ("PATCH", "/user/api-keys/{key_id}"): {"max_credits_per_month": 5},
@@ -384,6 +396,8 @@ def test_pages_of_a_person_lead_the_anonymous_to_signing_in(people: People) -> N
 
 def test_public_pages_ask_for_nobody(people: People) -> None:
     for method, path in (op for op, who in SITE.items() if who == PUBLIC and op[1] != "/app"):
-        answer = people.client.request(method, path.format(token="x" * 43), data={} if method == "POST" else None)
+        answer = people.client.request(
+            method, path.format(token="x" * 43, version="2026-02-25"), data={} if method == "POST" else None
+        )
         assert answer.status_code in (200, 303, 307, 403, 404), (method, path)
         assert not answer.headers.get("location", "").startswith(LOGIN + "?"), (method, path)

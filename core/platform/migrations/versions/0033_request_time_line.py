@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0033_request_time_line"
-down_revision = "0029_standing"
+down_revision = "0030_erasures"
 
 
 def upgrade() -> None:
