@@ -49,8 +49,12 @@ def _needs(runtime: Runtime) -> list[str]:
     now, lines = runtime.clock.now(), []
     requests = open_requests(runtime)
     if requests:
-        first = escape(until(requests[0].due_at, now))
-        lines.append(f"{count(len(requests), 'request')} to delete an account, the first due {first}")
+        first = escape(until(requests[0].answer_by, now))
+        late = sum(view.is_overdue(now) for view in requests)
+        over = f", {late} past due" if late else ""
+        link = '<a class="sq-link" href="/app/privacy-requests" target="_self">Data requests</a>'
+        said = f"{count(len(requests), 'request')} of data subjects{over}, the first due {first} ({link})"
+        lines.append(said)
     failed = [view.job for view in list_jobs(runtime, declared_jobs(), runs=1) if view.runs and view.runs[0].error_code]
     if failed:
         names = ", ".join(f'<code class="sq-ref">{escape(job.name)}</code>' for job in failed)

@@ -24,6 +24,7 @@ from core.platform.outbound import Outbound, parse_allowlist
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
 from core.platform.vault import Vault
+from core.privacy.erasure.commands import replay_tombstones
 from core.privacy.inventory import check_inventory
 from core.privacy.policies.commands import keep_first_versions
 from core.providers.catalogue import Catalogue
@@ -47,7 +48,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     (settings.data_dir / "keys").mkdir(mode=0o700, exist_ok=True)
     clock = clock or SystemClock()
-    keys = KeyStore(settings.key_store, master_keys(settings), clock)
+    keys = KeyStore(settings.key_store, lambda: master_keys(settings), clock)
     config = provider_config(settings)
     catalogue = Catalogue(config)
     outbound = Outbound(parse_allowlist(settings.outbound_allowlist))
@@ -90,10 +91,11 @@ def _build_gateway(settings: Settings) -> Gateway | None:
 def prepare(runtime: Runtime) -> None:
     """Bring the database to the newest schema, with the system's own account, today's prices and the first policies.
 
-    Safe to repeat.
+    Safe to repeat. Whoever was erased and came back with a backup is erased again, before anything is served.
     """
     migrate(runtime.database)
     ensure_operator(runtime)
+    replay_tombstones(runtime)
     runtime.prices.current(runtime)
     keep_first_versions(runtime)
 
@@ -132,7 +134,17 @@ def _revision(database: Database) -> str | None:
 def provider_config(settings: Settings) -> ProviderConfig:
     """The providers' part of the settings."""
     partners = tuple(
-        PartnerConfig(p.name, p.base_url, p.api_key, p.models, p.prices, p.region, p.terms_url)
+        PartnerConfig(
+            p.name,
+            p.base_url,
+            p.api_key,
+            p.models,
+            p.prices,
+            p.region,
+            p.terms_url,
+            p.terms_dated.isoformat() if p.terms_dated else "",
+            p.safeguard,
+        )
         for p in settings.llama_partners
     )
     return ProviderConfig(

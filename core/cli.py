@@ -19,6 +19,8 @@ from core.accounts.passwords import set_password
 from core.accounts.plans import PLANS
 from core.accounts.queries import find_account, get_operator, list_accounts
 from core.accounts.second_factor import switch_off
+from core.backup.restoring import restore
+from core.backup.saving import back_up_data, back_up_keys
 from core.bootstrap import build_runtime, prepare, set_runtime
 from core.credits.commands import change_plan, set_credits
 from core.credits.payments.domain import format_money
@@ -33,14 +35,18 @@ from core.platform.garbage import tune_collector
 from core.platform.jobs.commands import run_job
 from core.platform.jobs.declared import find_job
 from core.platform.logging import configure_logging
+from core.platform.rotation import rotate_master_key
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
 from core.privacy.checks.commands import check_promises
 from core.privacy.checks.finding import VERDICTS
+from core.privacy.erasure.certificates import render_certificate, verify_certificates, verify_file
+from core.privacy.erasure.commands import ErasureWaits, begin_erasure, carry_out, notice_of
 from core.privacy.record import FORMATS, clean_format, processing_record, record_text
 from core.privacy.retention.dry_run import due_rows
 from core.privacy.retention.sweep import sweep
-from core.shared.errors import AppError, InvalidInput
+from core.privacy.scan.commands import scan_text
+from core.shared.errors import AppError, InvalidInput, NotFound
 from core.shared.money import MICROS, micros_from_credits
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="stepIQ")
@@ -54,7 +60,9 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(audit, name="audit")
 jobs = typer.Typer(no_args_is_help=True, help="What the installation does by itself.")
 app.add_typer(jobs, name="jobs")
-privacy = typer.Typer(no_args_is_help=True, help="What is kept about people, and what was promised to them.")
+key_store = typer.Typer(no_args_is_help=True, help="The keys that people's data is sealed with.")
+app.add_typer(key_store, name="keys")
+privacy = typer.Typer(no_args_is_help=True, help="What is kept about people, what was promised, erasing, looking.")
 app.add_typer(privacy, name="privacy")
 billing = typer.Typer(no_args_is_help=True, help="What is sold, and where it is paid.")
 app.add_typer(billing, name="billing")
@@ -382,7 +390,114 @@ def privacy_retention(
     typer.echo(f"{sum(each.rows for each in due):,} rows would be deleted. Nothing was.")
 
 
+@app.command("backup")
+def backup(
+    file: Path,
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Write the key store instead. Keep it apart from the data.")
+    ] = False,
+) -> None:
+    """Write the data to a file, beside whatever is being served; with --keys the key store, never both in one."""
+    runtime = open_runtime()
+    try:
+        if keys:
+            typer.echo(f"{file}: {back_up_keys(runtime, file)} keys. The master key is not in it: keep it elsewhere.")
+        else:
+            typer.echo(
+                f"{file}: {back_up_data(runtime, file)} parts. The keys are not in it: stepiq backup --keys FILE."
+            )
+    except OSError as error:
+        raise fail(f"{error.filename or file}: {error.strerror}", 2) from None
+
+
+@app.command("restore")
+def restore_backup(
+    file: Path,
+    keys: Annotated[Path | None, typer.Option("--keys", help="A backup of the key store, put back as well.")] = None,
+) -> None:
+    """Put a backup in the place of the data. Refused while a process serves it; who was erased stays erased."""
+    configure_logging(json=False)
+    try:
+        erased = restore(load_settings(), file, keys)
+    except OSError as error:
+        raise fail(f"{error.filename or file}: {error.strerror}", 2) from None
+    typer.echo(f"{file} is in its place, at the newest schema. {erased} erased accounts stay erased.")
+
+
+@key_store.command("rotate")
+def keys_rotate() -> None:
+    """Wrap every data key with the new master key. Until it is done, both master keys are needed."""
+    count = rotate_master_key(open_runtime())
+    typer.echo(f"{count} keys are wrapped by the present master key. The one before opens none any more.")
+
+
+@privacy.command("erase")
+def privacy_erase(
+    email: str,
+    close_installation: Annotated[
+        bool, typer.Option("--close-installation", help="Erase even the last admin: nobody runs this afterwards.")
+    ] = False,
+) -> None:
+    """Erase a person everywhere, verify it with a scan, and print the certificate and the closing notice."""
+    runtime = open_runtime()
+    person = find_account(runtime, email)
+    try:
+        request_id = begin_erasure(runtime, email, close_installation=close_installation)
+    except NotFound as nobody:
+        typer.echo(nobody.message, err=True)
+        return
+    try:
+        certificate = carry_out(runtime, request_id, tell=lambda line: typer.echo(line, err=True))
+    except ErasureWaits as waits:
+        raise fail(waits.message) from None
+    language = person.language if person else "en"
+    notice = notice_of(certificate, language=language, site_url=runtime.settings.public_url)
+    typer.echo(render_certificate(certificate))
+    typer.echo(certificate.as_json())
+    typer.echo(f"{notice.subject}\n\n{notice.text}")
+
+
+@privacy.command("scan")
+def privacy_scan(text: str) -> None:
+    """Look for a text in every store. Exit 0 where it is nowhere, 1 with the places where it is."""
+    result = scan_text(open_runtime(), text)
+    for place in result.places:
+        typer.echo(place)
+    for name in result.covered:
+        typer.echo(f"searched: {name}", err=True)
+    for name in result.not_covered:
+        typer.echo(f"not searched: {name}", err=True)
+    typer.echo(f"{len(result.places)} places, {result.bytes_read:,} bytes read", err=True)
+    if result.hits:
+        raise typer.Exit(1)
+
+
+@privacy.command("verify")
+def privacy_verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="A certificate: checked by itself, without a database. Else all of them are.")
+    ] = None,
+) -> None:
+    """Prove certificates of erasures: those of the database, or one in a file."""
+    if file is not None:
+        try:
+            certificate = verify_file(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise fail(f"{file}: {error.strerror}", 2) from None
+        except (InvalidInput, UnicodeDecodeError) as error:
+            raise fail(f"{file}: {getattr(error, 'message', 'it is no text.')}", 1) from None
+        typer.echo(f"{certificate.number} is as it was written. Its hash is {certificate.hash.hex()}.")
+        return
+    proof = verify_certificates(open_runtime())
+    for problem in proof.problems:
+        typer.echo(problem, err=True)
+    typer.echo(f"{proof.count} certificates checked, {len(proof.problems)} problems")
+    if proof.problems:
+        raise typer.Exit(1)
+
+
 @api_keys.callback()
+@key_store.callback()
 @privacy.callback()
 @jobs.callback()
 @billing.callback()

@@ -13,7 +13,9 @@ from core.execution.review_queries import count_open_reviews
 from core.privacy.policies.use import note_policy_use
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
+from pages.account.data_flow import data_flow_page
 from pages.account.keys import keys_page
+from pages.account.my_data import my_data_page
 from pages.account.plan import plan_page
 from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
@@ -81,7 +83,9 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(billing_page, title="Billing", icon=":material/receipt_long:", url_path="billing"),
             st.Page(keys_page, title="Model keys", icon=":material/key:", url_path="keys"),
             st.Page(api_keys_page, title="API keys", icon=":material/vpn_key:", url_path="api-keys"),
+            st.Page(data_flow_page, title="Where my data went", icon=":material/share:", url_path="data-flow"),
             st.Page(profile_page, title="Profile", icon=":material/person:", url_path="profile"),
+            st.Page(my_data_page, title="My data", icon=":material/shield_person:", url_path="my-data"),
             st.Page(preferences_page, title="Preferences", icon=":material/tune:", url_path="preferences"),
             st.Page(secrets_page, title="Secrets", icon=":material/lock:", url_path="secrets"),
         ],
@@ -92,6 +96,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin"),
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
+            st.Page(_ADMIN / "egress.py", title="Where data goes", icon=":material/share:", url_path="admin-egress"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
             st.Page(
                 _ADMIN / "promises.py", title="Promises", icon=":material/verified_user:", url_path="admin-promises"
@@ -100,6 +105,14 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         ]
     if session.account.roles & {"admin", "privacy_admin"}:
         pages.setdefault("Admin", []).append(
+            st.Page(
+                _ADMIN / "privacy_requests.py",
+                title="Data requests",
+                icon=":material/policy:",
+                url_path="privacy-requests",
+            )
+        )
+        pages["Admin"].append(
             st.Page(_ADMIN / "retention.py", title="Retention", icon=":material/auto_delete:", url_path="retention")
         )
     if session.account.roles & {"admin", "accounting"}:

@@ -18,6 +18,7 @@ from web.auth.setup import SetupPages
 from web.auth.signing import SigningPages
 from web.dev.mail import MailPages
 from web.origins import APP_HOME
+from web.site.privacy_requests import PrivacyRequestPages
 from web.site.review import ReviewPages
 from web.site.routes import UnknownAddress, site_routes
 
@@ -44,6 +45,7 @@ def build_routes(runtime: Runtime) -> list[BaseRoute]:
         *RecoveryPages(runtime).routes(),
         *SecurityPages(runtime).routes(),
         *MailPages(runtime).routes(),
+        *PrivacyRequestPages(runtime).routes(),
         *ReviewPages(runtime).routes(),
         Route("/app", app_home),
         WholeMount("/v1/api", api),

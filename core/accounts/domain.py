@@ -18,6 +18,9 @@ ROLES = ("admin", "privacy_admin", "accounting")
 LANGUAGES = ("en", "fr")
 Funding = Literal["own_first", "platform_first", "own_only"]
 FUNDINGS: tuple[Funding, ...] = get_args(Funding)
+Screening = Literal["off", "warn", "mask", "block"]
+SCREENINGS: tuple[Screening, ...] = get_args(Screening)
+"""What becomes of personal data in what models are sent, from the laxest to the strictest."""
 SESSION_LIFE = timedelta(days=14)
 LONGEST_SESSION = timedelta(days=90)
 """However often a sign-in is renewed, after this the password is asked for again."""
@@ -53,6 +56,8 @@ class Account:
     """Of the mails this person gets."""
     has_second_factor: bool = False
     password_changed_at: datetime | None = None
+    personal_data: Screening = "warn"
+    """What becomes of personal data in what models are sent, where a pipeline does not say."""
 
     @property
     def is_admin(self) -> bool:
@@ -281,6 +286,13 @@ def clean_funding(funding: str) -> Funding:
     if funding not in FUNDINGS:
         raise InvalidInput("UNKNOWN_FUNDING", f"Choose one of {', '.join(FUNDINGS)}.", field="funding")
     return funding
+
+
+def clean_screening(mode: str) -> Screening:
+    """What becomes of personal data. Raises InvalidInput."""
+    if mode not in SCREENINGS:
+        raise InvalidInput("UNKNOWN_SCREENING", f"Choose one of {', '.join(SCREENINGS)}.", field="personal_data")
+    return mode
 
 
 def clean_roles(roles: Iterable[str]) -> tuple[str, ...]:

@@ -21,14 +21,16 @@ def tell(
     *,
     to: str | None = None,
     cause: str | None = None,
-) -> None:
+) -> bool:
     """Write a mail to a person, in the caller's transaction. `when` and the usual addresses need not be given.
+
+    Answers whether it was written: False for a cause that was mailed before, and for who has no address.
 
     `to`: another address than theirs, sealed with their key all the same. `cause`: mailed once for it.
     """
     address = to or account.email
     if not address:
-        return  # the operator has none
+        return False  # the operator has none
     common = {
         "when": f"{runtime.clock.now():%Y-%m-%d %H:%M} UTC",
         "security_url": runtime.settings.public_url + SECURITY,
@@ -36,7 +38,7 @@ def tell(
         "reset_url": runtime.settings.public_url + FORGOT,
     }
     filled = {name: value for name, value in common.items() if name in KINDS[kind].values}
-    enqueue_mail(
+    return enqueue_mail(
         runtime, session, kind=kind, to=address, values={**filled, **(values or {})},
         cause=cause or f"{kind}:{runtime.ids.new()}", account_id=account.id, language=account.language,
     )  # fmt: skip

@@ -13,6 +13,7 @@ RIGHTS = "data subject requests"
 ASKED = {"legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 17, 18, 21", "origin": "observed"}
 NOTICES = "policy notices"
 EVIDENCE = {"legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 5(2)", "origin": "observed"}
+SHOWN = {"origin": "observed", "legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 13(1)(e), (f)"}
 
 
 class AccountRow(Base):
@@ -52,6 +53,9 @@ class AccountRow(Base):
     )
     funding: Mapped[str | None] = mapped_column(
         String(20), info=personal("user.account.settings", "service", "Whose model key runs use first")
+    )
+    personal_data: Mapped[str | None] = mapped_column(
+        String(5), info=personal("user.account.settings", "service", "What becomes of personal data in prompts")
     )
     language: Mapped[str | None] = mapped_column(
         String(2), info=personal("user.account.settings", ACCOUNT, "Language of mails")
@@ -284,6 +288,25 @@ class OwnKeyRow(Base):
     )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Own key saved", origin="observed")
+    )
+
+
+class ProviderNoticeRow(Base):
+    """That a person was shown the terms of a provider, as they were read on a date, before its first use."""
+
+    __tablename__ = "provider_notices"
+
+    owner_id: Mapped[str] = mapped_column(
+        ForeignKey("accounts.id"), primary_key=True, info=not_personal("opaque account id")
+    )
+    provider: Mapped[str] = mapped_column(
+        String(60), primary_key=True, info=personal("user.behavior", "service", "Provider whose terms you saw", **SHOWN)
+    )
+    terms_dated: Mapped[str] = mapped_column(
+        String(10), primary_key=True, info=not_personal("date on which the terms were read")
+    )
+    seen_at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "Terms of a provider seen", **SHOWN)
     )
 
 

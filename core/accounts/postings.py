@@ -1,6 +1,7 @@
 """What is written here within the caller's transaction."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import select, update
@@ -58,3 +59,13 @@ def locked_account(runtime: Runtime, session: Session, account_id: str) -> Accou
 def write_plan(session: Session, account_id: str, plan: str) -> None:
     """Write a person's plan, in the caller's transaction; what a change means for credits, `core.credits` knows."""
     session.execute(update(AccountRow).where(AccountRow.id == account_id).values(plan=plan))
+
+
+def write_restriction(session: Session, account_id: str, since: datetime | None) -> None:
+    """Write since when the use of a person's data is restricted (None: it is not), in the caller's transaction."""
+    session.execute(update(AccountRow).where(AccountRow.id == account_id).values(restricted_at=since))
+
+
+def write_objection(session: Session, account_id: str, since: datetime | None) -> None:
+    """Write since when a person objects to analytics and news (None: they do not), in the caller's transaction."""
+    session.execute(update(AccountRow).where(AccountRow.id == account_id).values(objected_at=since))

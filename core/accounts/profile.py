@@ -1,8 +1,8 @@
-"""What a person may change about themselves at once: name, language of mails, the confirm limit, whose keys."""
+"""What a person may change about themselves at once: name, language, the confirm limit, whose keys, masking."""
 
 from sqlalchemy import update
 
-from core.accounts.domain import Account, clean_funding, clean_language, clean_name, confirm_limit
+from core.accounts.domain import Account, clean_funding, clean_language, clean_name, clean_screening, confirm_limit
 from core.accounts.models import AccountRow
 from core.accounts.queries import get_account
 from core.platform.runtime import Runtime
@@ -16,6 +16,7 @@ def update_profile(
     language: str | None = None,
     confirm_above_credits: float | None = None,
     funding: str | None = None,
+    personal_data: str | None = None,
 ) -> Account:
     """Change what is given; an empty name takes it away. Raises InvalidInput, and changes nothing then."""
     values: dict[str, object] = {}
@@ -28,6 +29,8 @@ def update_profile(
         values["confirm_above_micros"] = confirm_limit(confirm_above_credits)
     if funding is not None:
         values["funding"] = clean_funding(funding)
+    if personal_data is not None:
+        values["personal_data"] = clean_screening(personal_data)
     if values:
         with runtime.database.write() as session:
             session.execute(update(AccountRow).where(AccountRow.id == owner_id).values(values))

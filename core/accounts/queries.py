@@ -20,6 +20,7 @@ from core.accounts.domain import (
     SessionView,
     clean_email,
     clean_funding,
+    clean_screening,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SessionRow, SetupToken
 from core.accounts.standing import processable
@@ -63,6 +64,7 @@ def account_view(runtime: Runtime, row: AccountRow | AnyRow) -> Account:
         is_operator=row.is_operator,
         confirm_above_micros=CONFIRM_ABOVE_MICROS if row.confirm_above_micros is None else row.confirm_above_micros,
         funding=clean_funding(row.funding or "own_first"),
+        personal_data=clean_screening(row.personal_data or "warn"),
         language=row.language or "en",
         has_second_factor=row.totp_on_at is not None,
         password_changed_at=row.password_changed_at,
@@ -232,6 +234,21 @@ def own_keys(runtime: Runtime, owner_id: str) -> dict[str, OwnKey]:
     with runtime.database.read() as session:
         rows = session.scalars(select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id)).all()
     return {row.provider: _own_key(runtime, row) for row in rows}
+
+
+def providers_with_own_keys(runtime: Runtime) -> frozenset[str]:
+    """The providers that anybody has a key of their own for."""
+    with runtime.database.read() as session:
+        return frozenset(session.scalars(select(OwnKeyRow.provider).distinct()))
+
+
+def own_key_hosts(runtime: Runtime, owner_id: str) -> dict[str, str]:
+    """The host that a person's own key of a provider is sent to, for those that have an address of their own."""
+    mine = select(OwnKeyRow).where(OwnKeyRow.account_id == owner_id, OwnKeyRow.base_url.is_not(None))
+    with runtime.database.read() as session:
+        rows = session.scalars(mine).all()
+    addresses = {row.provider: _own_key(runtime, row).base_url or "" for row in rows}
+    return {provider: urlsplit(address).hostname or "" for provider, address in addresses.items()}
 
 
 def _key_view(row: OwnKeyRow, key: OwnKey) -> OwnKeyView:

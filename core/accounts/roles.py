@@ -56,3 +56,9 @@ def lock_admins(session: Session) -> frozenset[str]:
     people = select(AccountRow.id, AccountRow.roles).where(AccountRow.roles != "", AccountRow.is_operator.is_(False))
     rows = session.execute(people.order_by(AccountRow.id).with_for_update()).tuples().all()
     return frozenset(id for id, roles in rows if "admin" in roles.split(","))
+
+
+def holders_of(session: Session, role: str) -> frozenset[str]:
+    """The ids of those who have a role and are not leaving, in the caller's transaction."""
+    people = select(AccountRow.id, AccountRow.roles).where(AccountRow.roles != "", AccountRow.closing_at.is_(None))
+    return frozenset(id for id, roles in session.execute(people).tuples() if role in roles.split(","))

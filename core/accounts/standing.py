@@ -6,15 +6,22 @@ schedules, jobs, calls to others, analytics, news. Storage, the person's own exp
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Table, bindparam, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.accounts.models import AccountRow
+from core.platform.hot import HotStatement
 from core.platform.runtime import Runtime
 from core.shared.errors import Forbidden
 
 _COLUMNS = (AccountRow.restricted_at, AccountRow.objected_at, AccountRow.closing_at)
+# Asked before every call of a model: see `core.platform.hot`.
+_accounts = cast(Table, AccountRow.__table__)
+_asked = select(_accounts.c.restricted_at, _accounts.c.closing_at).where(_accounts.c.id == bindparam("b_account"))
+_LOOK = {True: HotStatement(_asked), False: HotStatement(_asked.with_for_update(read=True))}
+"""By whether it is SQLite, where a write transaction has the whole database to itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,8 @@ class Standing:
 def standing_of(runtime: Runtime, account_id: str) -> Standing:
     """How a person stands now."""
     with runtime.database.read() as session:
-        return _read(session, account_id, lock=False)
+        row = session.execute(select(*_COLUMNS).where(AccountRow.id == account_id)).one_or_none()
+    return Standing(exists=False) if row is None else Standing(*row)
 
 
 def check_may_process(session: Session, account_id: str) -> None:
@@ -51,10 +59,12 @@ def check_may_process(session: Session, account_id: str) -> None:
 
     The row stays locked against a change until that transaction ends: after a restriction nothing new is on its way.
     """
-    found = _read(session, account_id, lock=True)
-    if found.closing_at is not None or not found.exists:
+    connection = session.connection()
+    look = _LOOK[connection.dialect.name == "sqlite"]
+    found = look.run(connection, {"b_account": account_id}).fetchone()
+    if found is None or found[1] is not None:
         raise Forbidden("ACCOUNT_CLOSING", "This account is being deleted. Nothing was started, and nothing will be.")
-    if found.restricted_at is not None:
+    if found[0] is not None:
         raise Forbidden(
             "ACCOUNT_RESTRICTED",
             "The use of this account's data is restricted, as its owner asked. Nothing was started and everything is "
@@ -62,12 +72,17 @@ def check_may_process(session: Session, account_id: str) -> None:
         )
 
 
+def owner_processable(
+    owner: ColumnElement[str] | InstrumentedAttribute[str], *, lock: bool = False
+) -> ColumnElement[bool]:
+    """The condition, on a table with an owner, for rows of people whose data may be processed.
+
+    `lock`: in the statement that begins to use it, with the lock that `check_may_process` takes.
+    """
+    mine = select(AccountRow.id).where(AccountRow.id == owner, processable())
+    return (mine.with_for_update(read=True) if lock else mine).exists()
+
+
 def processable() -> ColumnElement[bool]:
     """The condition, on `accounts`, for people whose data may be processed: for queries of jobs."""
     return AccountRow.restricted_at.is_(None) & AccountRow.closing_at.is_(None)
-
-
-def _read(session: Session, account_id: str, *, lock: bool) -> Standing:
-    mine = select(*_COLUMNS).where(AccountRow.id == account_id)
-    row = session.execute(mine.with_for_update(read=True) if lock else mine).one_or_none()
-    return Standing(exists=False) if row is None else Standing(*row)

@@ -13,6 +13,7 @@ from core.execution.changes import (
     Attempt,
     Change,
     Claim,
+    Departs,
     LostLease,
     Progress,
     RunEnded,
@@ -24,6 +25,7 @@ from core.execution.changes import (
     cause_of,
 )
 from core.execution.deadline import Deadline
+from core.execution.departures import Departures
 from core.execution.domain import WITH_OUTPUT
 from core.execution.endings import INTERNAL, INTERRUPTED, close_cut_steps, end_run
 from core.execution.failures import CANCELLED, BudgetReached, InnerFailure, Stop
@@ -37,6 +39,7 @@ from core.execution.nesting import Nesting
 from core.execution.recorder import Apply, Recorder
 from core.execution.retries import Try, next_try
 from core.execution.run_masks import RunMasker
+from core.execution.screening import known_placeholders
 from core.execution.secrets import RunSecrets
 from core.execution.starts import step_started
 from core.pipelines.definition import Step
@@ -44,6 +47,7 @@ from core.pipelines.outputs import format_output
 from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, InvalidInput
+from core.shared.personal_data import Placeholders
 from core.shared.types import JsonValue
 
 
@@ -75,6 +79,7 @@ class ActiveRun:
         # A vendor knows the key it is called with; a gateway of somebody's own might tell it.
         told = {f"key of {provider}": key.secret for provider, key in own_keys.items() if key.base_url is not None}
         self.masker = RunMasker({**secrets.values, **told})
+        self._placeholders = Placeholders(known_placeholders(each.notes for each in claim.attempts.values()))
         self._apply = apply
         self._hash = runtime.vault.keyed_hash(claim.owner_id, "fingerprint")
         self._recorder = Recorder(claim, apply, self._stop)
@@ -325,9 +330,11 @@ class ActiveRun:
             outcome = self._outcome(frame, step, key, started, prepared, prepared.result)
             self._settle(frame, step.id, outcome)
             return None
-        self.claim.attempts[key] = Attempt(row_id, number, "running", prepared.held_micros, None)
+        looks = prepared.leaving is not None and prepared.leaving.look is not None
+        if resumed or not looks:  # else it is under way once it was looked at
+            self.claim.attempts[key] = Attempt(row_id, number, "running", prepared.held_micros, None)
         self._held += prepared.held_micros - held
-        recorded = None if prepared.quiet and not started.reusable else self._recorder.put(started)
+        recorded = None if looks or (prepared.quiet and not started.reusable) else self._recorder.put(started)
         return asyncio.create_task(self._execute(frame, step, key, started, prepared, tried, recorded))
 
     def _prepared(self, frame: Frame, step: Step, key: StepKey, number: int, tried: Try, held: int) -> Prepared:
@@ -345,6 +352,7 @@ class ActiveRun:
             frame.files,
             tried.model_of(step),
             frame.before(step.id) if step.type == "human_review" else None,
+            self._placeholders,
         )
         return within_budget(context, PREPARE[step.type](context), self._spent + self._held - held)
 
@@ -367,7 +375,10 @@ class ActiveRun:
         tried: Try,
         recorded: "asyncio.Future[Applied] | None",
     ) -> Outcome:
-        """Carry out a step whose beginning is journalled."""
+        """Carry out a step whose beginning is journalled, or is once what it sends was looked at."""
+        if prepared.leaving is not None and prepared.leaving.look is not None:
+            prepared, started = await self._looked_at(key, prepared, prepared.leaving, started)
+            recorded = self._recorder.put(started)
         if recorded is not None:
             applied = await recorded
             reused = applied.reused.get(started.row_id)
@@ -379,7 +390,10 @@ class ActiveRun:
             refusal = applied.refused.get(started.row_id)
             if refusal is not None:
                 self._held -= started.held_micros
-                return Outcome(self._failed(key, replace(started, held_micros=0), refusal))
+                kept = started if started.resumed else replace(started, held_micros=0)  # nothing is held yet
+                return Outcome(self._failed(key, kept, refusal))
+        if prepared.leaving is not None:
+            prepared.leaving.leave = lambda departure: self._recorder.put(Departs(key, departure))
         inner: dict[str, JsonValue] = {}
         if prepared.nested is not None:
             nested = await self._nesting.within_limit(
@@ -395,6 +409,25 @@ class ActiveRun:
             await self._recorder.put(outcome.ended)
             return await self._try_later(frame, step, key, self.claim.attempts[key])
         return replace(outcome, inner=inner)
+
+    async def _looked_at(
+        self, key: StepKey, prepared: Prepared, leaving: Departures, started: StepStarted
+    ) -> tuple[Prepared, StepStarted]:
+        """A step with what was found in what it sends, or with the reason why it may not."""
+        assert leaving.look is not None
+        try:
+            look = await leaving.look()
+        except BaseException:
+            self._held -= 0 if started.resumed else started.held_micros
+            raise
+        leaving.first = look.departure
+        prepared = replace(prepared, content={**prepared.content, **look.content})
+        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "running", prepared.held_micros, None)
+        found = look.content.get("personal_data")
+        if isinstance(found, dict):
+            self._tell(key, {"event": "personal_data", **found})
+        content = self.masker.content(prepared.content)
+        return prepared, replace(started, content=content, departure=look.departure, refusal=look.refusal)
 
     async def _try_later(self, frame: Frame, step: Step, key: StepKey, failed: Attempt) -> Outcome:
         """Wait until the next attempt is due, and make it; the wait is given up when the whole run only waits."""
@@ -464,6 +497,7 @@ class ActiveRun:
             retry_at=retry_at,
             started=started if fresh else None,
             streamed=step.id in self._calls.flushed or started.resumed,
+            departed=prepared.leaving.ended() if prepared.leaving is not None else (),
         )
         notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next") if name in content}
         self._let_go(key, started, status, retry_at, output, notes)

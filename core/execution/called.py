@@ -9,19 +9,31 @@ from core.shared.errors import InvalidInput
 
 
 def called_definitions(
-    runtime: Runtime, owner_id: str, definition: Definition, pipeline_id: str | None = None
+    runtime: Runtime,
+    owner_id: str,
+    definition: Definition,
+    pipeline_id: str | None = None,
+    *,
+    ids: set[str] | None = None,
 ) -> dict[str, Definition]:
     """Every pipeline a definition calls, directly or not, by the name its step uses. `pipeline_id`: its own.
+
+    Their ids are added to `ids`.
 
     Raises InvalidInput UNKNOWN_PIPELINE, PIPELINE_CYCLE, PIPELINES_TOO_DEEP.
     """
     found: dict[str, Definition] = {}
-    _collect(runtime, owner_id, definition, (pipeline_id or "",), found)
+    _collect(runtime, owner_id, definition, (pipeline_id or "",), found, set() if ids is None else ids)
     return found
 
 
 def _collect(
-    runtime: Runtime, owner_id: str, definition: Definition, above: tuple[str, ...], found: dict[str, Definition]
+    runtime: Runtime,
+    owner_id: str,
+    definition: Definition,
+    above: tuple[str, ...],
+    found: dict[str, Definition],
+    ids: set[str],
 ) -> None:
     for _, step in walk_steps(definition.steps):
         if not isinstance(step, PipelineStep):
@@ -42,4 +54,5 @@ def _collect(
                 "PIPELINES_TOO_DEEP", f"Step {step.id}: pipelines may call each other {MAX_NESTING} deep. Merge some."
             )
         found[name_of(step)] = called
-        _collect(runtime, owner_id, called, (*above, pipeline_id), found)
+        ids.add(pipeline_id)
+        _collect(runtime, owner_id, called, (*above, pipeline_id), found, ids)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from core.execution.preparation import PreparedCall
+from core.execution.screening import PersonalDataBlocked
 from core.execution.vendor_turns import VendorTurns, wait_outside
 from core.pipelines.definition import LlmStep
 from core.pipelines.outputs import OutputMismatch, parse_output, repair_prompt
@@ -85,6 +86,8 @@ async def call_model(
             retryable=True,
         )
         return CallResult(usages=tuple(usages), error=late, trace=trace)
+    except PersonalDataBlocked as refusal:  # in the repair: the first answer is paid for
+        return CallResult(usages=tuple(usages), error=refusal, trace=trace)
     except ProviderError as failure:
         await turns.note(failure)
         billed = failure.context.get("usage") if failure.charged else None

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from core.credits.domain import Metered
 from core.credits.prices import Rates
+from core.execution.departures import Departure, Ended
 from core.execution.domain import Selection
 from core.pipelines.definition import Definition
 from core.shared.errors import AppError
@@ -42,7 +43,7 @@ class Attempt:
 class Claim:
     """A run in the hands of one process. `seq` numbers its events; `published` is the newest that is committed.
 
-    `rates` are the prices it began with, whatever they are by now.
+    `rates` are the prices it began with, whatever they are by now. `personal_data`: off, warn, mask or block.
     `spent_micros` is what the run was charged so far. `working_since` is when it was last taken up after a wait for a
     person (or at all), `worked_ms` how long it had been under way before. `automatic`: a key or a schedule started it;
     `cap_micros` is what it reserved of that one's cap, if there was one.
@@ -66,6 +67,7 @@ class Claim:
     worked_ms: int = 0
     spent_micros: int = 0
     budget_lifted: bool = False
+    personal_data: str = "off"
     cap_micros: int | None = None
     automatic: bool = False
     published: int = 0
@@ -78,7 +80,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class StepStarted:
-    """A step begins. `resumed`: its row exists, from a process that died."""
+    """A step begins. `resumed`: its row exists, from a process that died. `departure`: what leaves with it.
+
+    `refusal`: why it may not, unless a stored output stands in for it.
+    """
 
     key: StepKey
     row_id: str
@@ -92,6 +97,8 @@ class StepStarted:
     reusable: bool
     resumed: bool
     content: dict[str, JsonValue]
+    departure: Departure | None = None
+    refusal: AppError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,7 @@ class StepEnded:
     retry_at: datetime | None = None
     started: StepStarted | None = None
     streamed: bool = True
+    departed: Ended = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +141,14 @@ class Progress:
 
     key: StepKey
     facts: dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class Departs:
+    """One more thing is about to leave from a step under way."""
+
+    key: StepKey
+    departure: Departure
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +183,7 @@ class RunEnded:
     deliveries: tuple[Delivery, ...] = ()
 
 
-Change = StepStarted | StepEnded | StepWaits | Progress | RunParked | RunEnded
+Change = StepStarted | StepEnded | StepWaits | Progress | Departs | RunParked | RunEnded
 Written = tuple[Claim, Sequence[Change]]
 """What one run has to record."""
 Event = tuple[str, str | None, dict[str, JsonValue]]
@@ -175,7 +191,8 @@ Event = tuple[str, str | None, dict[str, JsonValue]]
 
 @dataclass(slots=True)
 class Applied:
-    """What became of the starts: refused for want of credits, or answered by a stored output.
+    """What became of the starts: refused (for want of credits, or as nothing may be called for the person),
+    or answered by a stored output.
 
     `decided`: a person decided while the run was being parked, so it goes on.
     """

@@ -9,6 +9,7 @@ from typing import Any, cast
 from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from core.accounts.standing import owner_processable
 from core.execution.changes import Attempt, Claim, StepKey
 from core.execution.domain import ADVANCING
 from core.execution.journal import RUNS, open_content, open_selection
@@ -35,6 +36,7 @@ CLAIM = (
             RUNS.c.wake_at <= bindparam("b_now", type_=UtcDateTime()),
             RUNS.c.cancel_requested_at.is_not(None),
         ),
+        owner_processable(RUNS.c.owner_id, lock=True),
     )
     .values(
         fence=RUNS.c.fence + 1,
@@ -48,6 +50,8 @@ CLAIM = (
     )
     .returning(*RUNS.c)
 )
+
+NOTES = ("goto", "next", "try", "items", "placeholders")
 
 
 def claim(runtime: Runtime, run_id: str, worker: str) -> Claim | None:
@@ -107,6 +111,7 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
         worked_ms=row.worked_ms,
         spent_micros=sum(step.credit_micros for step in steps),
         budget_lifted=row.budget_lifted_at is not None,
+        personal_data=request.get("personal_data", "off"),
         cap_micros=row.reserved_micros,
         automatic=row.started_by is not None,
     )
@@ -118,5 +123,5 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
 
 def _attempt(runtime: Runtime, row: StepRunRow) -> Attempt:
     content = open_content(runtime, row)
-    notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next", "try", "items") if name in content}
+    notes: dict[str, JsonValue] = {name: content[name] for name in NOTES if name in content}
     return Attempt(row.id, row.attempt, row.status, row.held_micros, row.retry_at, content.get("parsed"), notes)

@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from core.accounts.domain import Account
 from core.accounts.plans import PLANS, check_runs, check_steps
 from core.accounts.postings import note_secrets_used
+from core.accounts.queries import own_key_hosts
+from core.accounts.standing import check_may_process
 from core.credits.commands import grant_month
 from core.credits.domain import too_few_credits
 from core.credits.models import CreditAccount
@@ -32,6 +34,7 @@ from core.pipelines.commands import accept
 from core.pipelines.definition import Definition, read_definition, to_dict, walk_steps
 from core.pipelines.graph import descendants
 from core.pipelines.inputs import check_input
+from core.pipelines.personal_data import screening_of
 from core.pipelines.queries import get_pipeline, runnable_version
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
@@ -268,7 +271,8 @@ def _create(
     starter: Starter | None = None,
 ) -> str:
     checked = check_input(definition, input_data)
-    called = called_definitions(runtime, owner.id, definition, pipeline_id)
+    called_ids: set[str] = set()
+    called = called_definitions(runtime, owner.id, definition, pipeline_id, ids=called_ids)
     if not owner.is_operator:
         for each in (definition, *called.values()):  # saved on a larger plan
             check_steps(owner.plan, sum(1 for _ in walk_steps(each.steps)))
@@ -290,8 +294,11 @@ def _create(
         "input": checked,
         "funding": as_json(funding),
         "selection": journal.seal_selection(selected),
+        "personal_data": screening_of(runtime, owner, pipeline_id, called_ids),
         "quoted": {step_id: [*three] for step_id, three in quoted.steps.items() if three[2]},
     }
+    if "own_key" in funding.values() and (hosts := own_key_hosts(runtime, owner.id)):
+        request["addresses"] = {**hosts}
     if called:
         request["pipelines"] = {name: to_dict(each) for name, each in called.items()}
     if kept is not None or pinned:
@@ -321,6 +328,7 @@ def _create(
     with runtime.database.write() as session:
         # One run of a person at a time gets past here, so neither a key nor a limit is passed twice.
         lock_account(session, owner.id)
+        check_may_process(session, owner.id)
         answer_id = answer_once(runtime, session, owner.id, once, run_id)
         if answer_id != run_id:
             return answer_id

@@ -10,16 +10,20 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import exists, select, update
 from sqlalchemy.engine import CursorResult
 
+from core.accounts.standing import owner_processable
+from core.execution.delivery_departures import departures_of
+from core.execution.departures import ANSWERED, FAILED, NOT_SENT
 from core.execution.domain import RunView
 from core.execution.drafts import CARRIED, address_of, body_of
-from core.execution.models import DeliveryAttemptRow, DeliveryRow
+from core.execution.journal_rows import ADD_DEPARTURE, END_DELIVERY, departure_row, joined
+from core.execution.models import DeliveryAttemptRow, DeliveryRow, RunRow
 from core.execution.queries import get_run, run_as_dict
 from core.execution.secrets import secrets_named
 from core.pipelines.definition import read_definition
@@ -35,6 +39,7 @@ from core.platform.signatures import signed_headers
 from core.shared.clock import iso_z
 from core.shared.errors import AppError, InvalidInput
 from core.shared.masking import Masker
+from core.shared.personal_data import categories_of, find
 from core.shared.types import JsonValue
 
 MAX_ATTEMPTS = 4
@@ -49,7 +54,10 @@ log = get_logger("deliveries")
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery in the hands of this process."""
+    """A delivery in the hands of this process. `departures`: its rows in the ledger of what leaves.
+
+    Filled in while it is sent: `left` with the hosts it went to, `found` with its size and the categories in it.
+    """
 
     id: str
     owner_id: str
@@ -59,6 +67,9 @@ class Due:
     number: int
     fence: int
     request: dict[str, Any]
+    departures: tuple[str, ...] = ()
+    left: list[str] = field(default_factory=list)
+    found: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,25 +108,34 @@ def _is_untried(runtime: Runtime, run_id: str) -> bool:
 def next_delivery_at(runtime: Runtime) -> datetime | None:
     """When the next delivery is due; None when nothing waits."""
     with runtime.database.read() as session:
-        waiting = select(DeliveryRow.next_attempt_at).where(DeliveryRow.status == "pending")
+        may = owner_processable(DeliveryRow.owner_id)
+        waiting = select(DeliveryRow.next_attempt_at).where(DeliveryRow.status == "pending", may)
         return session.scalar(waiting.order_by(DeliveryRow.next_attempt_at).limit(1))
 
 
 def _claim(runtime: Runtime, run_id: str | None = None) -> list[Due]:
     now = runtime.clock.now()
-    waiting = [DeliveryRow.status == "pending", DeliveryRow.next_attempt_at <= now]
+    may = owner_processable(DeliveryRow.owner_id, lock=True)
+    waiting = [DeliveryRow.status == "pending", DeliveryRow.next_attempt_at <= now, may]
     if run_id is not None:
         waiting.append(DeliveryRow.run_id == run_id)
     with runtime.database.write() as session:
         query = select(DeliveryRow).where(*waiting).order_by(DeliveryRow.next_attempt_at).limit(BATCH)
         rows = session.scalars(query.with_for_update(skip_locked=True)).all()
-        claimed = []
+        claimed, leaving = [], []
+        mine = select(RunRow.id, RunRow.pipeline_id).where(RunRow.id.in_({row.run_id for row in rows}))
+        pipelines = dict(session.execute(mine).tuples().all()) if rows else {}
         for row in rows:
             row.attempts, row.fence, row.next_attempt_at = row.attempts + 1, row.fence + 1, now + LEASE
             request = runtime.vault.open_json(row.owner_id, f"deliveries.request:{row.id}", row.request)
             facts = cast(dict[str, Any], request)
             held = (row.id, row.owner_id, row.run_id, row.target, row.kind, row.attempts, row.fence)
-            claimed.append(Due(*held, request=facts))
+            told = departures_of(runtime.ids, row.kind, row.target, facts)
+            claimed.append(Due(*held, request=facts, departures=tuple(each.id for each in told)))
+            run = (row.owner_id, row.run_id, pipelines.get(row.run_id))
+            leaving += [departure_row(each, *run, None, now) for each in told]
+        if leaving:  # with the claim, so that nothing is sent without its row
+            session.connection().execute(ADD_DEPARTURE, leaving)
     return claimed
 
 
@@ -145,7 +165,16 @@ def _record(runtime: Runtime, due: Due, sent: Sent, duration_ms: int) -> None:
         kept: dict[str, JsonValue] = {name: value for name, value in due.request.items() if name != CARRIED}
         values["request"] = runtime.vault.seal_json(due.owner_id, f"deliveries.request:{due.id}", kept)
     mine = (DeliveryRow.id == due.id, DeliveryRow.fence == due.fence)
+    outcome = ANSWERED if sent.error_code is None else FAILED if due.left else NOT_SENT
+    said: dict[str, Any] = {
+        "outcome": outcome,
+        "categories": due.found.get("categories"),
+        "size": due.found.get("size", 0),
+    }
+    ended = [{"b_departure": departure_id, **said} for departure_id in due.departures]
     with runtime.database.write() as session:
+        if ended:
+            session.connection().execute(END_DELIVERY, ended)
         done = session.execute(update(DeliveryRow).where(*mine).values(values))
         if cast(CursorResult[Any], done).rowcount != 1:
             return  # somebody else took it over
@@ -170,9 +199,17 @@ async def _send(runtime: Runtime, due: Due) -> Sent:
     return await asyncio.to_thread(_mail, runtime, due, run)
 
 
+def _note(due: Due, run: RunView, text: str) -> None:
+    """Note how large it is and, unless the run was to look at nothing, which personal data is in it."""
+    due.found["size"] = len(text.encode())
+    if run.personal_data != "off":
+        due.found["categories"] = joined(categories_of(finding.kind for finding in find(text)))
+
+
 def _store(runtime: Runtime, due: Due, run: RunView) -> Sent:
     """Keep the output as a file of the person's own, encrypted like any other."""
     name = str(due.request["path"])
+    _note(due, run, output_text(run))
     recent = list_files(runtime, due.owner_id, limit=100).items
     begun = run.completed_at or run.created_at
     if not any(file.name == clean_name(name) and file.created_at >= begun for file in recent):
@@ -186,6 +223,7 @@ def _mail(runtime: Runtime, due: Due, run: RunView) -> Sent:
     completed = run.status == "completed"
     text = output_text(run) if completed else str((run.error or {}).get("message", ""))
     state = "completed" if completed else "failed"
+    _note(due, run, text)
     values = {
         "pipeline": run.pipeline_name,
         "subject": str(due.request.get("subject") or f"{run.pipeline_name}: {state}"),
@@ -220,7 +258,9 @@ async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
     content = body_of(run_as_dict(run), definition, sent_at=iso_z(now), attempt=due.number)
     # What was entered is kept as it was, and may hold a secret.
     content["input"] = Masker(secrets).mask_json(content["input"])
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    written = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    await asyncio.to_thread(_note, due, run, written)
+    body = written.encode()
     headers = signed_headers(
         secret,
         event=str(content["event"]),
@@ -228,6 +268,10 @@ async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
         timestamp=int(now.timestamp()),
         body=body,
     )
+
+    async def sending(host: str) -> None:
+        due.left.append(host)
+
     answer = await runtime.outbound.send(
         OutboundRequest(
             method=due.request["method"],
@@ -236,6 +280,7 @@ async def _post(runtime: Runtime, due: Due, run: RunView) -> Sent:
             body=body,
             timeout_seconds=TIMEOUT_SECONDS,
             max_bytes=ANSWER_BYTES,
+            on_send=sending,
         )
     )
     if answer.status < 300:

@@ -1,6 +1,6 @@
 """Runs and steps as everybody above sees them, and the pure rules about their states."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -82,6 +82,10 @@ class StepRunView:
     saved_micros: int = 0
     depth: int = 0
     trace: tuple[JsonValue, ...] = ()
+    personal_data: Mapping[str, int] = field(default_factory=dict)
+    """How much of each kind was found in what the newest attempt sent."""
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    """What was sent in place of values, with what each stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,8 @@ class RunView:
     created_at: datetime
     cancel_requested_at: datetime | None = None
     over_budget: bool = False
+    personal_data: str = "off"
+    """What became of personal data in what its models were sent: off, warn, mask or block."""
 
     @property
     def total_tokens(self) -> int:

@@ -12,12 +12,14 @@ from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from core.accounts.standing import check_may_process
 from core.credits import postings
 from core.credits.domain import InsufficientCredits
 from core.execution.changes import (
     Applied,
     Change,
     Claim,
+    Departs,
     Event,
     LostLease,
     Progress,
@@ -37,6 +39,7 @@ from core.execution.models import DeliveryRow, ReviewRow, RunRow, StepRunRow
 from core.execution.review_mail import ask_by_mail
 from core.platform.database import AnyRow
 from core.platform.runtime import Runtime
+from core.shared.errors import AppError, Forbidden
 from core.shared.types import JsonValue
 
 # The statements of the hot path are built once, on the tables themselves: building and compiling them anew, and the
@@ -116,6 +119,9 @@ def _apply_one(
         return _wait(runtime, session, rows, claim, change)
     if isinstance(change, Progress):
         return [("trace_event", change.key.step_id, _placed(change.key, change.facts))]
+    if isinstance(change, Departs):
+        rows.add_departure(runtime, claim, change.key.step_id, change.departure)
+        return []
     if isinstance(change, RunParked):
         rows.flush()  # what waits is counted
         return _park(runtime, session, claim, change, applied)
@@ -264,19 +270,40 @@ def _start(
                 started=change,
             )
             return _end(runtime, session, rows, claim, copy)
+    refusal = _may_not_begin(session, rows, claim.owner_id) or change.refusal
+    if refusal is not None:
+        if change.resumed:  # it was held for when it was begun
+            cause = cause_of(claim.run_id, change.key, change.attempt)
+            postings.release(runtime, session, claim.owner_id, held=change.held_micros, cause=cause)
+        applied.refused[change.row_id] = refusal
+        return []
     if change.held_micros and not change.resumed:
         cause = cause_of(claim.run_id, change.key, change.attempt)
         try:
             postings.hold(runtime, session, claim.owner_id, plan=claim.plan, micros=change.held_micros, cause=cause)
-        except InsufficientCredits as refusal:
-            applied.refused[change.row_id] = refusal
+        except InsufficientCredits as too_few:
+            applied.refused[change.row_id] = too_few
             return []
     if not change.resumed:
         rows.starts.append(_row(runtime, claim, change))
+    if change.departure is not None:  # also when it is resumed: then it leaves once more
+        rows.add_departure(runtime, claim, change.key.step_id, change.departure)
     if _in_an_item(change.key):
         return []
     facts: dict[str, JsonValue] = {"status": "running", "attempt": change.attempt}
     return [("step_status", change.key.step_id, _placed(change.key, facts))]
+
+
+def _may_not_begin(session: Session, rows: Rows, owner_id: str) -> AppError | None:
+    """Why nothing is called for a person: asked once a transaction, in which nobody can change it."""
+    if owner_id not in rows.refusals:
+        try:
+            check_may_process(session, owner_id)
+        except Forbidden as refusal:
+            rows.refusals[owner_id] = refusal
+        else:
+            rows.refusals[owner_id] = None
+    return rows.refusals[owner_id]
 
 
 def _end(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: StepEnded) -> list[Event]:
@@ -298,6 +325,7 @@ def _end(runtime: Runtime, session: Session, rows: Rows, claim: Claim, change: S
         rows.ends.append(values | {"b_step": change.row_id, "completed_at": runtime.clock.now()})
         if change.streamed:
             rows.folds.append({"b_run": claim.run_id, "b_step": change.key.step_id})
+    rows.end_departures(change.departed)
     cause = cause_of(claim.run_id, change.key, change.attempt)
     if change.credit_micros:
         postings.settle(

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select, update
 
+from core.accounts.standing import owner_processable
 from core.execution.domain import ADVANCING
 from core.execution.models import RunRow
 from core.platform.runtime import Runtime
@@ -25,10 +26,10 @@ def renew(runtime: Runtime, worker: str, run_ids: Sequence[str]) -> None:
 
 
 def cancelled_among(runtime: Runtime, run_ids: Sequence[str]) -> list[str]:
-    """Those of the runs that somebody asked to cancel."""
+    """Those of the runs that somebody asked to cancel, or whose owner's data may not be processed any more."""
+    stop = or_(RunRow.cancel_requested_at.is_not(None), ~owner_processable(RunRow.owner_id))
     with runtime.database.read() as session:
-        asked = (RunRow.id.in_(run_ids), RunRow.cancel_requested_at.is_not(None))
-        return list(session.scalars(select(RunRow.id).where(*asked)))
+        return list(session.scalars(select(RunRow.id).where(RunRow.id.in_(run_ids), stop)))
 
 
 def unclaimed_runs(runtime: Runtime, *, limit: int = 500) -> list[str]:
@@ -36,7 +37,8 @@ def unclaimed_runs(runtime: Runtime, *, limit: int = 500) -> list[str]:
     now = runtime.clock.now()
     free = or_(RunRow.lease_until.is_(None), RunRow.lease_until < now)
     due = or_(RunRow.wake_at.is_(None), RunRow.wake_at <= now, RunRow.cancel_requested_at.is_not(None))
-    query = select(RunRow.id).where(RunRow.status.in_(ADVANCING), free, due).order_by(RunRow.id).limit(limit)
+    wanted = (RunRow.status.in_(ADVANCING), free, due, owner_processable(RunRow.owner_id))
+    query = select(RunRow.id).where(*wanted).order_by(RunRow.id).limit(limit)
     with runtime.database.read() as session:
         return list(session.scalars(query))
 
@@ -75,7 +77,8 @@ def abandoned_runs(runtime: Runtime, limit: int) -> list[str]:
         RunRow.lease_until.is_(None),
         or_(and_(RunRow.wake_at.is_(None), RunRow.created_at < late, RunRow.last_seq == 0), RunRow.wake_at < late),
     )
-    query = select(RunRow.id).where(RunRow.status.in_(ADVANCING), or_(dead, lost)).order_by(RunRow.id).limit(limit)
+    wanted = (RunRow.status.in_(ADVANCING), or_(dead, lost), owner_processable(RunRow.owner_id))
+    query = select(RunRow.id).where(*wanted).order_by(RunRow.id).limit(limit)
     with runtime.database.read() as session:
         return list(session.scalars(query))
 

@@ -9,6 +9,8 @@ from core.platform.annotations import not_personal, personal
 from core.platform.database import Base, UtcDateTime
 
 LOG = {"retention": "plan_logs", "anchor": "runs.created_at", "erase": "shred-key"}
+LEFT = {"retention": "plan_logs", "anchor": "egress.at", "origin": "observed"}
+FOUND = {"retention": "plan_logs", "anchor": "egress.at", "origin": "derived"}
 SEEN = {"retention": "plan_logs", "anchor": "runs.created_at", "origin": "observed"}
 
 
@@ -255,6 +257,45 @@ class VendorTurnRow(Base):
 
     provider: Mapped[str] = mapped_column(String(60), primary_key=True, info=not_personal("name of a vendor"))
     whole_at_ms: Mapped[int] = mapped_column(BigInteger, info=not_personal("milliseconds since 1970"))
+
+
+class EgressRow(Base):
+    """Something that left, or was about to: who got it and what kinds of personal data were in it, never what it said.
+
+    Written with what claims the act, before it leaves; `outcome` says how it went. A row that stays `begun` is that of
+    a process that died: the thing may have left. No foreign keys: a row is kept and purged by its own time.
+    """
+
+    __tablename__ = "egress"
+    __table_args__ = (Index(None, "owner_id", "id"), Index(None, "run_id"), Index(None, "at"))
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    owner_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
+    run_id: Mapped[str] = mapped_column(String(36), info=not_personal("opaque id"))
+    pipeline_id: Mapped[str | None] = mapped_column(String(36), info=not_personal("opaque id"))
+    step_id: Mapped[str | None] = mapped_column(
+        String(100), info=personal("user.content", "service", "Id of a step that sent something", **LEFT)
+    )
+    kind: Mapped[str] = mapped_column(String(10), info=not_personal("model, webhook, tool or delivery"))
+    recipient: Mapped[str] = mapped_column(
+        String(255), info=personal("user.behavior", "service", "Provider or host that got what your run sent", **LEFT)
+    )
+    region: Mapped[str | None] = mapped_column(String(60), info=not_personal("where a provider processes"))
+    purpose: Mapped[str] = mapped_column(String(20), info=not_personal("what for: prompt, repair, result …"))
+    funding: Mapped[str | None] = mapped_column(String(10), info=not_personal("own_key, platform or operator"))
+    categories: Mapped[str | None] = mapped_column(
+        String(500),
+        info=personal("user.content", "service", "Kinds of personal data found in what was sent", **FOUND),
+    )
+    masked: Mapped[str | None] = mapped_column(
+        String(500),
+        info=personal("user.content", "service", "Kinds of personal data kept back from what was sent", **FOUND),
+    )
+    size: Mapped[int] = mapped_column(Integer, info=not_personal("bytes of text and files"))
+    outcome: Mapped[str] = mapped_column(String(10), info=not_personal("begun, answered, failed or not_sent"))
+    at: Mapped[datetime] = mapped_column(
+        UtcDateTime, info=personal("user.behavior", "service", "When something was sent", **LEFT)
+    )
 
 
 class RunEventRow(Base):

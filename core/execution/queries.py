@@ -99,6 +99,7 @@ def get_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
         created_at=row.created_at,
         cancel_requested_at=row.cancel_requested_at,
         over_budget=row.status == "waiting" and row.error_code == "BUDGET_PAUSED",
+        personal_data=request.get("personal_data", "off"),
     )
 
 
@@ -268,6 +269,8 @@ def step_view(runtime: Runtime, rows: Sequence[StepRunRow | AnyRow], *, active: 
         reason=cast(str | None, content.get("reason")),
         saved_micros=int(cast(int, content.get("saved_micros") or 0)),
         trace=tuple(cast(list[JsonValue], content.get("trace") or [])),
+        personal_data=cast(dict[str, Any], content.get("personal_data") or {}).get("found", {}),
+        placeholders=cast(dict[str, str], content.get("placeholders") or {}),
     )
 
 

@@ -1,9 +1,12 @@
 """Reading what runs wait for."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from core.execution.domain import ReviewView
 from core.execution.models import ReviewRow, RunRow
@@ -77,3 +80,26 @@ def reviews_of_run(runtime: Runtime, owner_id: str, run_id: str) -> tuple[Review
         rows = session.scalars(select(ReviewRow).where(*mine).order_by(ReviewRow.id)).all()
         pipeline_id = session.scalar(select(RunRow.pipeline_id).where(RunRow.id == run_id))
     return tuple(open_review(runtime, row, pipeline_id) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkComment:
+    """Words that somebody left through the mailed link of a review: perhaps its owner, perhaps somebody else."""
+
+    review_id: str
+    run_id: str
+    decided_at: datetime
+    comment: str = field(repr=False)
+
+
+def comments_by_link(runtime: Runtime, session: Session, owner_id: str) -> tuple[LinkComment, ...]:
+    """Comments in a person's reviews that came through a mailed link, oldest first; in the caller's transaction."""
+    found = (ReviewRow.owner_id == owner_id, ReviewRow.status == "decided", ReviewRow.decided_by == "link")
+    made = []
+    for row in session.scalars(select(ReviewRow).where(*found).order_by(ReviewRow.id)):
+        if row.answer is None or row.decided_at is None:
+            continue
+        answer = cast(dict[str, Any], runtime.vault.open_json(owner_id, f"reviews.answer:{row.id}", row.answer))
+        if answer.get("comment"):
+            made.append(LinkComment(row.id, row.run_id, row.decided_at, answer["comment"]))
+    return tuple(made)

@@ -18,6 +18,7 @@ from core.accounts.domain import Account
 from core.accounts.plans import check_automation
 from core.accounts.postings import lock_person
 from core.accounts.queries import address_of, get_account
+from core.accounts.standing import owner_processable
 from core.execution import errors
 from core.execution.caps import check_within, hand_over, lock_caller_cap, set_cap
 from core.execution.commands import start_run
@@ -233,6 +234,9 @@ def upcoming_runs(
     return tuple(sorted(found, key=lambda each: (each[0], each[1].id))[:limit])
 
 
+IN_THIS_MOMENT = ("AUTOMATION_PAUSED", "PIPELINE_NOT_FOUND", "ACCOUNT_RESTRICTED", "ACCOUNT_CLOSING")
+
+
 def has_due_schedules(runtime: Runtime, now: datetime) -> bool:
     """Whether some schedule's time has come."""
     with runtime.database.read() as session:
@@ -257,7 +261,8 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     # Those of people who paused, and of pipelines that are archived, wait where they are: resumed or restored they
     # find their times missed, and do as they say.
     awake = ScheduleRow.pipeline_id.not_in(archived_pipelines())
-    return ScheduleRow.next_at <= now, ScheduleRow.owner_id.not_in(paused_accounts()), awake
+    may = owner_processable(ScheduleRow.owner_id)
+    return ScheduleRow.next_at <= now, ScheduleRow.owner_id.not_in(paused_accounts()), awake, may
 
 
 def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
@@ -280,7 +285,7 @@ def _start_due(runtime: Runtime, row: ScheduleRow, now: datetime) -> int:
             )  # fmt: skip
             moved["last_run_id"] = run.id
         except AppError as refusal:
-            if refusal.code in ("AUTOMATION_PAUSED", "PIPELINE_NOT_FOUND"):  # in this moment; the time stays due
+            if refusal.code in IN_THIS_MOMENT:  # the time stays due
                 return 0
             if lifts_by_itself(refusal):
                 moved["last_error_code"] = refusal.code

@@ -32,4 +32,5 @@ def step_started(
         step.id in frame.reusable and prepared.fingerprint is not None,
         resumed,
         masker.content(prepared.content),
+        prepared.leaving.first if prepared.leaving is not None else None,
     )

@@ -24,6 +24,9 @@ class PipelineRow(Base):
     )
     version: Mapped[int] = mapped_column(Integer, info=not_personal("number of the newest version"))
     status: Mapped[str] = mapped_column(String(12), info=not_personal("active or archived"))
+    personal_data: Mapped[str | None] = mapped_column(
+        String(5), info=personal("user.account.settings", "service", "What becomes of personal data in a pipeline")
+    )
     created_at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.behavior", "service", "Pipeline made", origin="observed")
     )

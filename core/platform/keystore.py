@@ -2,20 +2,28 @@
 
 It is backed up apart from the data. Destroying a person's row makes everything encrypted for them
 unreadable, in the database as in its old backups.
+
+A key is held in memory for a few seconds only. So a key that another process destroyed stops sealing here within that
+time, and an erasure that waits for it knows that nobody seals for that person any more.
 """
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
+from time import monotonic
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, delete, select
+from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from core.platform.annotations import not_personal
-from core.platform.database import UtcDateTime, open_engine
+from core.platform.database import AnyRow, UtcDateTime, open_engine
+from core.platform.old_pages import cut_log, vacuum
 from core.shared.clock import Clock
 from core.shared.errors import InvariantViolated
 
@@ -28,73 +36,190 @@ DATA_KEYS = Table(
     Column("master_version", Integer, nullable=False, info=not_personal("which master key wraps it")),
     Column("created_at", UtcDateTime(), nullable=False, info=not_personal("age of the key")),
 )
+ERASED = Table(
+    "erased_subjects",
+    KEY_METADATA,
+    Column("subject_id", String(36), primary_key=True, info=not_personal("opaque id of an account that is no more")),
+    Column("erased_at", UtcDateTime(), nullable=False, info=not_personal("when its key was destroyed")),
+)
+"""Accounts that must not come back, wherever a backup of the data is put back: see `core.platform.tombstones`."""
 NONCE = 12
+HELD_SECONDS = 5.0
+"""How long a key is used from memory before the store is asked again: 0.03 ms a person on SQLite, 0.3 ms on
+PostgreSQL, every five seconds, against 0.02 ms a seal."""
+INSTALLATION = "installation"
+"""Whose key the installation's own values are sealed with: it is never destroyed."""
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    key: bytes
+    cipher: AESGCM
+    until: float
 
 
 class KeyStore:
-    """Reads and makes data keys. Keys are cached in memory for the life of the process."""
+    """Reads, makes and destroys data keys."""
 
-    def __init__(self, url: str, masters: Mapping[int, bytes], clock: Clock) -> None:
-        """`masters` maps master key versions to 32-byte keys; the highest wraps new keys."""
+    def __init__(self, url: str, masters: Callable[[], Sequence[bytes]], clock: Clock) -> None:
+        """`masters` answers the 32-byte master keys, the present one first: it wraps, the others only unwrap.
+
+        It is asked again when a key does not open: a rotation beside this process may have made a new one.
+        """
         self._engine = open_engine(url)
-        self._masters = {version: AESGCM(key) for version, key in masters.items()}
-        self._current = max(masters)
+        self._ask_masters = masters
+        self._masters = tuple(masters())
         self._clock = clock
-        self._cache: dict[str, bytes] = {}
+        self._held: dict[str, _Held] = {}
+        self._swept = monotonic()
         self._lock = Lock()
 
     def prepare(self) -> None:
-        """Create the table where it is missing."""
+        """Create the tables where they are missing."""
         KEY_METADATA.create_all(self._engine)
 
     def key(self, subject_id: str, *, create: bool = False) -> bytes:
         """The 32-byte data key of a subject. Raises InvariantViolated when it was destroyed or never made."""
-        cached = self._cache.get(subject_id)
-        if cached is not None:
-            return cached
-        with self._lock:
-            key = self._load(subject_id)
-            if key is None and create:
-                self._insert(subject_id, self._clock.now())
-                key = self._load(subject_id)
-            if key is None:
-                raise InvariantViolated("KEY_GONE", "The key of this account no longer exists.", subject=subject_id)
-            self._cache[subject_id] = key
-            return key
+        return self._get(subject_id, create=create).key
+
+    def cipher(self, subject_id: str) -> AESGCM:
+        """The same, ready to seal and open. It is not to be kept by who asks."""
+        return self._get(subject_id).cipher
+
+    def exists(self, subject_id: str) -> bool:
+        """Whether the store has a key of this subject now; what is held in memory does not count."""
+        with self._engine.connect() as connection:
+            mine = select(DATA_KEYS.c.subject_id).where(DATA_KEYS.c.subject_id == subject_id)
+            return connection.scalar(mine) is not None
 
     def destroy(self, subject_id: str) -> None:
-        """Delete the data key of a subject."""
-        with self._lock, self._engine.begin() as connection:
-            self._cache.pop(subject_id, None)
+        """Delete the data key of a subject. Other processes may go on using it for HELD_SECONDS."""
+        with self._lock, self._write() as connection:
             connection.execute(delete(DATA_KEYS).where(DATA_KEYS.c.subject_id == subject_id))
+        self._held.pop(subject_id, None)
+
+    def destroy_all(self, subject_ids: Collection[str]) -> int:
+        """The same for several; answers how many had a key."""
+        mine = DATA_KEYS.c.subject_id.in_(list(subject_ids))
+        with self._engine.connect() as connection:  # mostly there is none, and nobody is kept from writing
+            if connection.execute(select(DATA_KEYS.c.subject_id).where(mine).limit(1)).first() is None:
+                return 0
+        with self._write() as connection:
+            count: int = connection.execute(delete(DATA_KEYS).where(mine)).rowcount
+        for subject_id in subject_ids:
+            self._held.pop(subject_id, None)
+        return count
+
+    def entomb(self, subject_ids: Collection[str]) -> None:
+        """Note accounts as erased, for good."""
+        rows = [{"subject_id": each, "erased_at": self._clock.now()} for each in sorted(subject_ids)]
+        if rows:
+            with self._write() as connection:
+                connection.execute(self._insert_into(ERASED).on_conflict_do_nothing(), rows)
+
+    def entombed(self) -> frozenset[str]:
+        """Every account that was noted as erased."""
+        with self._engine.connect() as connection:
+            return frozenset(connection.scalars(select(ERASED.c.subject_id)))
+
+    def cut_log(self, between: Callable[[], None]) -> bool:
+        """Overwrite what destroyed keys left in the files of the store; False while a reader is in the way."""
+        vacuum(self._engine, DATA_KEYS.name)
+        return cut_log(self._engine, between)
+
+    def rewrap(self) -> int:
+        """Wrap every key anew that an earlier master key wraps; answers how many.
+
+        A batch is one transaction, and a key is always wrapped by one or the other: killed anywhere, it goes on where
+        it ended, and meanwhile both master keys are known to every process.
+        """
+        self._masters = tuple(self._ask_masters())
+        version, done = version_of(self._masters[0]), 0
+        older = select(DATA_KEYS).where(DATA_KEYS.c.master_version != version).order_by(DATA_KEYS.c.subject_id)
+        while True:
+            with self._write() as connection:
+                rows = connection.execute(older.limit(BATCH).with_for_update()).all()
+                for row in rows:
+                    values = {"wrapped_key": self._wrap(row.subject_id, self._unwrap(row)), "master_version": version}
+                    mine = update(DATA_KEYS).where(DATA_KEYS.c.subject_id == row.subject_id)
+                    connection.execute(mine.values(values))
+            if not rows:
+                return done
+            done += len(rows)
+
+    def _get(self, subject_id: str, *, create: bool = False) -> _Held:
+        begun = monotonic()
+        held = self._held.get(subject_id)
+        if held is not None and begun < held.until:
+            return held
+        key = self._load(subject_id)
+        if key is None and create:
+            with self._lock:
+                self._insert(subject_id, self._clock.now())
+            key = self._load(subject_id)
+        if key is None:
+            self._held.pop(subject_id, None)
+            raise InvariantViolated("KEY_GONE", "The key of this account no longer exists.", subject=subject_id)
+        until = float("inf") if subject_id == INSTALLATION else begun + HELD_SECONDS
+        held = self._held[subject_id] = _Held(key, AESGCM(key), until)
+        if begun - self._swept > HELD_SECONDS:
+            self._swept = begun
+            for name, each in list(self._held.items()):
+                if each.until < begun:
+                    self._held.pop(name, None)
+        return held
 
     def _load(self, subject_id: str) -> bytes | None:
         with self._engine.connect() as connection:
             row = connection.execute(select(DATA_KEYS).where(DATA_KEYS.c.subject_id == subject_id)).one_or_none()
-        if row is None:
-            return None
-        master = self._masters.get(row.master_version)
-        try:
-            if master is None:
-                raise InvalidTag
-            return master.decrypt(row.wrapped_key[:NONCE], row.wrapped_key[NONCE:], subject_id.encode())
-        except InvalidTag:
-            raise InvariantViolated(
-                "MASTER_KEY_WRONG",
-                "STEPIQ_MASTER_KEY does not open the key store. Set the key this data was written with.",
-            ) from None
+        return None if row is None else self._unwrap(row)
+
+    def _unwrap(self, row: AnyRow) -> bytes:
+        for ask in (False, True):
+            if ask:
+                self._masters = tuple(self._ask_masters())
+            # The one that the row names first: each try of a wrong one is a decryption for nothing.
+            for master in sorted(self._masters, key=lambda each: version_of(each) != row.master_version):
+                try:
+                    sealed = row.wrapped_key
+                    return AESGCM(master).decrypt(sealed[:NONCE], sealed[NONCE:], row.subject_id.encode())
+                except InvalidTag:
+                    continue
+        raise InvariantViolated(
+            "MASTER_KEY_WRONG",
+            "STEPIQ_MASTER_KEY does not open the key store. Set the key this data was written with.",
+        )
+
+    def _wrap(self, subject_id: str, key: bytes) -> bytes:
+        nonce = os.urandom(NONCE)
+        return nonce + AESGCM(self._masters[0]).encrypt(nonce, key, subject_id.encode())
 
     def _insert(self, subject_id: str, now: datetime) -> None:
-        nonce = os.urandom(NONCE)
-        wrapped = nonce + self._masters[self._current].encrypt(nonce, os.urandom(32), subject_id.encode())
-        insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
-        statement = insert(DATA_KEYS).values(
-            subject_id=subject_id, wrapped_key=wrapped, master_version=self._current, created_at=now
-        )
-        # Two processes may meet here: the first key stays, both read it back.
-        with self._engine.begin() as connection:
-            connection.execute(statement.on_conflict_do_nothing())
+        self._masters = tuple(self._ask_masters())  # a new key is wrapped by what is the master key now
+        values = {
+            "subject_id": subject_id,
+            "wrapped_key": self._wrap(subject_id, os.urandom(32)),
+            "master_version": version_of(self._masters[0]),
+            "created_at": now,
+        }
+        with self._write() as connection:
+            if connection.scalar(select(ERASED.c.subject_id).where(ERASED.c.subject_id == subject_id)) is not None:
+                raise InvariantViolated("ERASED", "This account was erased. Its id is never used again.")
+            # Two processes may meet here: the first key stays, both read it back.
+            connection.execute(self._insert_into(DATA_KEYS).values(values).on_conflict_do_nothing())
+
+    def _insert_into(self, table: Table) -> Any:
+        return (sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert)(table)
+
+    def _write(self) -> Any:
+        return self._engine.execution_options(stepiq_write=True).begin()
 
     def dispose(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
+
+
+def version_of(master: bytes) -> int:
+    """The number by which a row names its master key: told by the key itself, and telling nothing of it."""
+    return int.from_bytes(hashlib.sha256(b"stepIQ master key\0" + master).digest()[:4]) & 0x7FFFFFFF

@@ -17,6 +17,7 @@ MODELS = (
     "core.privacy.policies.models",
     "core.privacy.checks.models",
     "core.privacy.retention.models",
+    "core.privacy.erasure.models",
     "core.privacy.export.models",
 )
 

@@ -1,6 +1,7 @@
 """Settings: the only reader of the environment and of `.env`."""
 
 from collections.abc import Mapping
+from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,7 +30,8 @@ class PartnerSettings(BaseModel):
     prices: dict[str, dict[str, float]] = Field(default_factory=dict)
     region: str = "unknown"
     terms_url: str = ""
-    safeguard: str = ""
+    terms_dated: date | None = None
+    safeguard: str = Field(default="", max_length=300)
     """What protects data there, for a host outside the EEA: standard contractual clauses, an adequacy decision."""
 
 

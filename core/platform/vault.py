@@ -11,13 +11,13 @@ import hmac
 import json
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core.platform.keystore import KeyStore
+from core.platform.keystore import INSTALLATION, KeyStore
 from core.shared.errors import InvariantViolated
 from core.shared.types import JsonValue
 
@@ -27,7 +27,7 @@ KEY_VERSION = 1
 PLAIN, DEFLATED = 3, 4
 FORMER = {1: PLAIN, 2: DEFLATED}  # written before the version was covered; still read
 COMPRESS_FROM = 512
-INSTALLATION = "installation"
+__all__ = ["ALGORITHM", "INSTALLATION", "KEY_VERSION", "Vault"]
 
 
 class Vault:
@@ -35,7 +35,6 @@ class Vault:
 
     def __init__(self, keys: KeyStore) -> None:
         self._keys = keys
-        self._ciphers: dict[str, AESGCM] = {}
 
     def adopt(self, owner_id: str) -> None:
         """Make the data key of a new owner."""
@@ -43,8 +42,35 @@ class Vault:
 
     def forget(self, owner_id: str) -> None:
         """Destroy the data key of somebody: what was sealed with it does not open any more."""
-        self._ciphers.pop(owner_id, None)
         self._keys.destroy(owner_id)
+
+    def forget_all(self, owner_ids: Collection[str]) -> int:
+        """Destroy the keys of several, where there are any; answers how many there were."""
+        return self._keys.destroy_all(owner_ids)
+
+    def knows(self, owner_id: str) -> bool:
+        """Whether somebody has a data key."""
+        return self._keys.exists(owner_id)
+
+    def entomb(self, owner_ids: Collection[str]) -> None:
+        """Note accounts as erased in the key store, which is not put back together with the data."""
+        self._keys.entomb(owner_ids)
+
+    def entombed(self) -> frozenset[str]:
+        """The accounts that the key store knows as erased."""
+        return self._keys.entombed()
+
+    def cut_log(self, between: Callable[[], None]) -> bool:
+        """Overwrite what destroyed keys left in the key store's files; False while a reader is in the way."""
+        return self._keys.cut_log(between)
+
+    def dispose(self) -> None:
+        """Let go of the key store."""
+        self._keys.dispose()
+
+    def rewrap(self) -> int:
+        """Wrap every data key with the present master key; answers how many an earlier one wrapped."""
+        return self._keys.rewrap()
 
     def seal(self, owner_id: str, where: str, value: bytes) -> bytes:
         """Encrypt bytes for an owner. `where` is `table.column:row id`."""
@@ -94,10 +120,7 @@ class Vault:
         return hmac.digest(self._keys.key(INSTALLATION, create=True), purpose.encode(), "sha256")
 
     def _cipher(self, owner_id: str) -> AESGCM:
-        cipher = self._ciphers.get(owner_id)
-        if cipher is None:
-            cipher = self._ciphers[owner_id] = AESGCM(self._keys.key(owner_id))
-        return cipher
+        return self._keys.cipher(owner_id)
 
 
 def _covered(where: str, version: int) -> bytes:

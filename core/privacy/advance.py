@@ -17,8 +17,11 @@ from sqlalchemy.orm import Session
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 from core.privacy.domain import AT_WORK
+from core.privacy.letters import tell_fulfilled
 from core.privacy.models import PrivacyRequestRow, RequestStepRow
-from core.privacy.rights import steps_of
+from core.privacy.outcomes import outcome_of
+from core.privacy.postings import move
+from core.privacy.rights import STEPS, steps_of
 from core.privacy.steps import Again, Done, Later, RightStep, Work, wait_after
 from core.shared.errors import AppError, Conflict
 
@@ -96,6 +99,7 @@ def _free(runtime: Runtime) -> tuple[Any, ...]:
     now = runtime.clock.now()
     return (
         PrivacyRequestRow.status.in_(AT_WORK),
+        PrivacyRequestRow.right.in_(list(STEPS)),
         or_(PrivacyRequestRow.lease_until.is_(None), PrivacyRequestRow.lease_until < now),
         or_(PrivacyRequestRow.wake_at.is_(None), PrivacyRequestRow.wake_at <= now),
         or_(PrivacyRequestRow.start_at.is_(None), PrivacyRequestRow.start_at <= now),
@@ -125,7 +129,10 @@ def _begin(runtime: Runtime, request_id: str, fence: int, step: RightStep) -> in
     """Journal that a step is tried; answers which try it is."""
     now = runtime.clock.now()
     with runtime.database.write() as session:
-        _touch(session, request_id, fence, status=step.phase, lease_until=now + LEASE)
+        request = _mine(session, request_id, fence)
+        request.lease_until = now + LEASE
+        if request.status != step.phase:
+            move(runtime, session, request, step.phase, "system", f"step_{step.name}"[:40])
         row = session.get(RequestStepRow, (request_id, step.name))
         if row is None:
             row = RequestStepRow(
@@ -139,13 +146,16 @@ def _begin(runtime: Runtime, request_id: str, fence: int, step: RightStep) -> in
 def _record_done(runtime: Runtime, request_id: str, fence: int, step: RightStep, answer: Done, *, last: bool) -> None:
     now = runtime.clock.now()
     with runtime.database.write() as session:
-        if last:
-            _touch(session, request_id, fence, status="closed", outcome="fulfilled", closed_at=now, lease_until=None)
-        else:
-            _touch(session, request_id, fence, lease_until=now + LEASE)
+        request = _mine(session, request_id, fence)
+        request.lease_until = now + LEASE
         row = _step(session, request_id, step.name)
         row.status, row.done_at, row.error_code = "done", now, None
         row.counts = json.dumps(answer.counts, sort_keys=True)
+        if last:
+            session.flush()
+            outcome = outcome_of(session, request_id)
+            move(runtime, session, request, "closed", "system", outcome, outcome=outcome)
+            tell_fulfilled(runtime, session, request)
 
 
 def _record_wait(runtime: Runtime, request_id: str, fence: int, step: RightStep, answer: Later) -> None:
@@ -168,6 +178,20 @@ def _step(session: Session, request_id: str, name: str) -> RequestStepRow:
     ).one()
 
 
+def _mine(session: Session, request_id: str, fence: int) -> PrivacyRequestRow:
+    """The request, locked, while it is ours. Raises LeaseLost."""
+    mine = (PrivacyRequestRow.id == request_id, PrivacyRequestRow.fence == fence, PrivacyRequestRow.status.in_(AT_WORK))
+    wanted = select(PrivacyRequestRow).where(*mine).with_for_update().execution_options(populate_existing=True)
+    row = session.scalar(wanted)
+    if row is None:
+        raise _lost()
+    return row
+
+
+def _lost() -> LeaseLost:
+    return LeaseLost("LEASE_LOST", "Another process carries this request out.")
+
+
 def _touch(session: Session, request_id: str, fence: int, **values: object) -> None:
     """Write to the request while it is ours. Raises LeaseLost."""
     mine = (
@@ -177,4 +201,4 @@ def _touch(session: Session, request_id: str, fence: int, **values: object) -> N
     )
     written = session.execute(update(PrivacyRequestRow).where(*mine).values(**values))
     if cast(CursorResult[Any], written).rowcount != 1:
-        raise LeaseLost("LEASE_LOST", "Another process carries this request out.")
+        raise _lost()

@@ -1,81 +1,88 @@
-"""Using a right, and taking it back."""
-
-from typing import Any, cast
-
-from sqlalchemy import select, update
-from sqlalchemy.engine import CursorResult
+"""What a person does with a request of their own: take it back, begin it now, write, and end what it brought."""
 
 from core.accounts.audit import record_act
-from core.accounts.automation import pause
 from core.accounts.domain import SessionView
-from core.accounts.letters import tell
-from core.accounts.postings import end_sessions, lock_person
-from core.accounts.roles import check_not_last_admin, lock_admins
+from core.accounts.postings import lock_person, write_objection
 from core.accounts.sessions import check_confirmed
+from core.platform.ratelimits import count_try
 from core.platform.runtime import Runtime
-from core.privacy.domain import OPEN, WITHDRAWABLE, PrivacyRequestView, due_at
-from core.privacy.models import PrivacyRequestRow
+from core.privacy.domain import PrivacyRequestView, clean_text
+from core.privacy.links import end_request_links
+from core.privacy.postings import lock_request, move, note
 from core.privacy.queries import request_view
-from core.privacy.rights import title_of
-from core.shared.errors import Conflict, NotFound
+from core.privacy.restrictions import end_restriction, going_on, restriction_of
+from core.shared.errors import Conflict, InvalidInput
+
+MESSAGES_A_DAY, DAY = 20, 24 * 3600
 
 
-def ask_erasure(runtime: Runtime, by: SessionView) -> PrivacyRequestView:
-    """Ask for the deletion of one's account. Signing in goes on to work, so that it can be taken back.
+def withdraw(runtime: Runtime, by: SessionView, request_id: str) -> PrivacyRequestView:
+    """Take a request back that was not begun. What it brought meanwhile ends with it.
 
-    Who asks has just entered the password, so the request needs no other proof of who they are (Art. 12(6)). The
-    other sign-ins end. Raises Forbidden CONFIRM_PASSWORD; Conflict LAST_ADMIN, ERASURE_ASKED.
+    Raises NotFound; Conflict REQUEST_MOVED for one that is being carried out, or answered.
     """
-    check_confirmed(runtime, by)
-    account, now = by.account, runtime.clock.now()
-    row = PrivacyRequestRow(
-        id=runtime.ids.new(),
-        account_id=account.id,
-        right="erasure",
-        status="verified",
-        received_at=now,
-        due_at=due_at(now),
-        fence=0,
-    )
-    waiting = (
-        PrivacyRequestRow.account_id == account.id,
-        PrivacyRequestRow.right == "erasure",
-        PrivacyRequestRow.status.in_(OPEN),
-    )
+    owner_id = by.account.id
     with runtime.database.write() as session:
-        # All admins first, in their order, then this person: two who ask at once wait for each other, once.
-        leaving = select(PrivacyRequestRow.account_id).where(
-            PrivacyRequestRow.right == "erasure", PrivacyRequestRow.status.in_(OPEN)
-        )
-        lock_admins(session)
-        lock_person(session, account.id)  # two clicks ask once
-        if session.scalar(select(PrivacyRequestRow.id).where(*waiting)) is not None:
-            raise Conflict("ERASURE_ASKED", "You asked for this already.")
-        check_not_last_admin(session, account.id, leaving=frozenset(session.scalars(leaving)))
-        session.add(row)
-        end_sessions(runtime, session, account.id, keep=by.id)
-        pause(runtime, session, account.id)  # nothing new is made of what is about to go
-        values = {
-            "right": title_of("erasure", account.language),
-            "received": f"{now:%Y-%m-%d}",
-            "due": f"{row.due_at:%Y-%m-%d}",
-            "privacy_url": f"{runtime.settings.public_url}/app/profile",
-        }
-        tell(runtime, session, account, "privacy_request", values, cause=f"privacy_request:{row.id}")
-        record_act(runtime, session, "account.deletion_asked", actor_id=account.id, subject_id=account.id)
+        row = lock_request(session, request_id, account_id=owner_id)
+        move(runtime, session, row, "closed", "person", "withdrawn", actor_id=owner_id, outcome="withdrawn")
+        row.wake_at = None
+        end_request_links(session, row.id)
+        restriction = restriction_of(session, row.id)
+        if restriction is not None and restriction.ended_at is None:
+            end_restriction(runtime, session, restriction)
+        record_act(
+            runtime, session, "privacy.withdrawn",
+            actor_id=owner_id, subject_id=owner_id, request=row.id, right=row.right,
+        )  # fmt: skip
     return request_view(row)
 
 
-def withdraw_erasure(runtime: Runtime, by: SessionView) -> None:
-    """Take a deletion back that has not begun. Raises NotFound."""
-    mine = (
-        PrivacyRequestRow.account_id == by.account.id,
-        PrivacyRequestRow.right == "erasure",
-        PrivacyRequestRow.status.in_(WITHDRAWABLE),
-    )
-    closed = {"status": "closed", "outcome": "withdrawn", "closed_at": runtime.clock.now()}
-    taken_back = update(PrivacyRequestRow).where(*mine).values(closed)
+def begin_now(runtime: Runtime, by: SessionView, request_id: str) -> PrivacyRequestView:
+    """Have a deletion begin that still waits. Raises NotFound, Forbidden CONFIRM_PASSWORD, Conflict REQUEST_MOVED."""
+    check_confirmed(runtime, by)
     with runtime.database.write() as session:
-        if cast(CursorResult[Any], session.execute(taken_back)).rowcount != 1:
-            raise NotFound("REQUEST_NOT_FOUND", "There is nothing to take back.")
-        record_act(runtime, session, "account.deletion_withdrawn", actor_id=by.account.id, subject_id=by.account.id)
+        row = lock_request(session, request_id, account_id=by.account.id)
+        if row.status != "scheduled" or row.start_at is None:
+            raise Conflict("REQUEST_MOVED", "This request does not wait for its time any more.")
+        row.start_at = min(row.start_at, runtime.clock.now())
+        note(runtime, session, row, "person", "begin_now", actor_id=by.account.id)
+    return request_view(row)
+
+
+def write_message(runtime: Runtime, by: SessionView, request_id: str, text: str) -> None:
+    """Write to the privacy team about a request. Raises NotFound, InvalidInput, LimitExceeded."""
+    said = clean_text(text)
+    if not said:
+        raise InvalidInput("EMPTY_MESSAGE", "Write what you want to say.", field="text")
+    count_try(runtime, "privacy-message", by.account.id, limit=MESSAGES_A_DAY, seconds=DAY)
+    with runtime.database.write() as session:
+        row = lock_request(session, request_id, account_id=by.account.id)
+        note(runtime, session, row, "person", "message", actor_id=by.account.id, text=said)
+
+
+def end_own_restriction(runtime: Runtime, by: SessionView) -> None:
+    """End every restriction of one's own data; what was asked for meanwhile goes on to be decided.
+
+    Raises Conflict NOT_RESTRICTED.
+    """
+    owner_id = by.account.id
+    with runtime.database.write() as session:
+        wanted = sorted(each.request_id for each in going_on(session, owner_id))
+        if not wanted:
+            raise Conflict("NOT_RESTRICTED", "The use of your data is not restricted.")
+        rows = [lock_request(session, request_id, account_id=owner_id) for request_id in wanted]
+        lock_person(session, owner_id)
+        for row in rows:
+            restriction = restriction_of(session, row.id)
+            if restriction is not None and restriction.ended_at is None:
+                note(runtime, session, row, "person", "restriction_ended", actor_id=owner_id)
+                end_restriction(runtime, session, restriction)
+        record_act(runtime, session, "privacy.restriction_ended", actor_id=owner_id, subject_id=owner_id)
+
+
+def end_objection(runtime: Runtime, by: SessionView) -> None:
+    """Allow analytics and news again, as far as consent says. Nothing happens where nobody objected."""
+    with runtime.database.write() as session:
+        lock_person(session, by.account.id)
+        write_objection(session, by.account.id, None)
+        record_act(runtime, session, "privacy.objection_ended", actor_id=by.account.id, subject_id=by.account.id)

@@ -1,70 +1,106 @@
-"""What we hold about a person, in words: made of the inventory, so that nothing is left out. Pure.
+"""What is held about a person, by category: how many records, where, why, and until when. Read from the inventory.
 
-The page about one's own data, the policy and the record for authorities say the same thing at different length; this is
-the one for a person. Counts are for who calls: each item names the table it counts in.
+One statement counts every table; each of its parts goes through the owner's index.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.accounts.plans import PLANS
+from sqlalchemy import ColumnElement, Integer, and_, func, literal, or_, select, union_all
+from sqlalchemy.orm import Session
+
+from core.accounts.domain import Account
 from core.platform.annotations import Personal
-from core.privacy.wording import BASES, KEPT, PURPOSES, category_words, in_order
+from core.platform.runtime import Runtime
+from core.privacy.inventory import TableEntry, find_table, owned_by, tables
+from core.privacy.stores import STORES
+from core.privacy.wording import category_title
+from core.privacy.words import until_words
 
 
 @dataclass(frozen=True, slots=True)
-class HeldItem:
-    """One thing that is held. `table` is empty for what is in no table; `in_export` whether a copy contains it."""
+class Holding:
+    """A category of data kept for the same time. `labels`: what exactly; `records`: rows of the tables it is in."""
 
-    label: str
     category: str
-    kept: str
-    basis: str
-    origin: str
-    recipients: tuple[str, ...]
-    in_export: bool
-    table: str
+    title: str
+    labels: tuple[str, ...]
+    purposes: tuple[str, ...]
+    tables: tuple[str, ...]
+    records: int
+    until: str
 
 
 @dataclass(frozen=True, slots=True)
-class HeldGroup:
-    """What is held for one purpose."""
+class Elsewhere:
+    """A place that is no table: files, a queue, or somebody who received data."""
 
-    purpose: str
     title: str
-    items: tuple[HeldItem, ...]
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """The tables to count in, each once."""
-        return tuple(dict.fromkeys(item.table for item in self.items if item.table))
+    where: str
+    labels: tuple[str, ...]
+    is_outside: bool
 
 
-def what_we_hold(declared: Iterable[tuple[str, Personal]], plan: str) -> tuple[HeldGroup, ...]:
-    """What is held about somebody on a plan, by purpose. `declared`: each rule with the table it comes from, or ""."""
-    rules = list(declared)
-    groups = []
-    for purpose in in_order({each.purpose for _, each in rules}):
-        items = tuple(_item(table, each, plan) for table, each in rules if each.purpose == purpose)
-        groups.append(HeldGroup(purpose, PURPOSES.get(purpose, purpose), items))
-    return tuple(groups)
+def holdings(runtime: Runtime, account: Account) -> tuple[Holding, ...]:
+    """What is held about a person in the database, what there is most of first; nothing of which there is none."""
+    with runtime.database.read() as session:
+        counts = count_rows(runtime, session, account)
+    groups: dict[tuple[str, str], list[tuple[str, Personal]]] = {}
+    for entry in tables():
+        if not counts.get(entry.name):
+            continue
+        for field in entry.fields:
+            key = (field.rules.category, until_words(field.rules.retention, account.plan))
+            groups.setdefault(key, []).append((entry.name, field.rules))
+    found = [
+        Holding(
+            category,
+            category_title(category),
+            tuple(dict.fromkeys(rules.label for _, rules in held)),
+            tuple(dict.fromkeys(rules.purpose for _, rules in held)),
+            places := tuple(dict.fromkeys(name for name, _ in held)),
+            sum(counts[name] for name in places),
+            until,
+        )
+        for (category, until), held in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda each: (each.title, each.until)))
 
 
-def _item(table: str, rules: Personal, plan: str) -> HeldItem:
-    return HeldItem(
-        label=rules.label,
-        category=category_words(rules.category),
-        kept=_kept(rules.retention, plan),
-        basis=BASES[rules.legal_basis],
-        origin=rules.origin,
-        recipients=rules.recipients,
-        in_export=rules.export != "never",
-        table=table,
+def elsewhere(runtime: Runtime) -> tuple[Elsewhere, ...]:
+    """Places that are no tables, of those that this installation uses."""
+    unused = {
+        "mail_folder": bool(runtime.settings.smtp_url),
+        "mail_server": not runtime.settings.smtp_url,
+        "stripe": runtime.payments is None,
+        "queue": runtime.database.is_sqlite,
+    }
+    return tuple(
+        Elsewhere(store.title, store.where, tuple(field.label for field in store.fields), store.outside)
+        for store in STORES
+        if store.fields and not unused.get(store.name)
     )
 
 
-def _kept(retention: str, plan: str) -> str:
-    if retention == "plan_logs" and plan in PLANS:
-        days = PLANS[plan].log_days
-        return "1 year" if days == 365 else f"{days} days"
-    return KEPT.get(retention, retention)
+def count_rows(runtime: Runtime, session: Session, account: Account) -> Mapping[str, int]:
+    """A person's rows by table, in one statement; tables without any are left out."""
+    index = runtime.vault.blind_index("email", account.email) if account.email else b""
+    parts = [
+        select(literal(entry.name).label("name"), func.count().cast(Integer).label("rows"))
+        .select_from(find_table(entry.name))
+        .where(condition)
+        for entry in tables()
+        if (condition := persons_rows(entry, account.id, index)) is not None
+    ]
+    rows = session.execute(union_all(*parts)).tuples()
+    return {name: number for name, number in rows if number}
+
+
+def persons_rows(entry: TableEntry, account_id: str, address_index: bytes) -> ColumnElement[bool] | None:
+    """The condition for a person's rows of a table, by owner and by address; None for one that is nobody's."""
+    conditions: list[ColumnElement[bool]] = []
+    if entry.owner is not None:
+        conditions.append(owned_by(entry, account_id))
+    if entry.address is not None and address_index:
+        conditions.append(find_table(entry.name).c[entry.address] == address_index)
+    return and_(or_(*conditions)) if conditions else None

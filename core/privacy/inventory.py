@@ -26,6 +26,7 @@ NOBODY = {
     "billing_events": "messages of Stripe under its own opaque ids, kept with the books",
     "billing_subjects": "opaque ids at Stripe with two counters",
     "discount_codes": "what is offered, to nobody by name",
+    "erasure_certificates": "what was erased, in counts, under ids that are nobody's",
     "job_looks": "times of jobs",
     "job_runs": "times and counts of jobs",
     "policy_drafts": "texts of the installation that are being written",
@@ -70,7 +71,9 @@ class TableEntry:
     @property
     def kept_by_law(self) -> bool:
         """Whether an erasure leaves its rows, under an id that is then nobody's."""
-        return any(field.rules.erase in ("reassign-to-tombstone", "retain-until(law)") for field in self.fields)
+        if any(field.rules.erase in ("reassign-to-tombstone", "retain-until(law)") for field in self.fields):
+            return True
+        return self.owner is not None and self.owner.parent is not None and find_entry(self.owner.parent).kept_by_law
 
 
 @cache
@@ -81,6 +84,11 @@ def tables() -> tuple[TableEntry, ...]:
     for table in Base.metadata.sorted_tables:
         found[table.name] = _entry(table, found)
     return tuple(found.values())
+
+
+def find_entry(name: str) -> TableEntry:
+    """The entry of a table. Raises StopIteration for a name that is none."""
+    return next(entry for entry in tables() if entry.name == name)
 
 
 def find_table(name: str) -> Table:
@@ -123,7 +131,7 @@ def owned_by(entry: TableEntry, account_id: str) -> ColumnElement[bool]:
     column: Column[str] = find_table(entry.name).c[entry.owner.column]
     if entry.owner.parent is None:
         return column == account_id
-    parent = next(known for known in tables() if known.name == entry.owner.parent)
+    parent = find_entry(entry.owner.parent)
     key = next(iter(find_table(parent.name).primary_key.columns))
     return column.in_(select(key).where(owned_by(parent, account_id)))
 

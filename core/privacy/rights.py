@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.privacy.domain import Right
+from core.privacy.erasure.steps import ERASURE
 from core.privacy.export.building import ACCESS, PORTABILITY
+from core.privacy.own_rights import OBJECTION, RECTIFICATION, RESTRICTION
 from core.privacy.steps import RightStep
 
 
@@ -26,6 +28,10 @@ WORDS: dict[Right, RightWords] = {
 }
 
 STEPS: dict[str, Sequence[RightStep]] = {
+    "erasure": ERASURE,
+    "rectification": RECTIFICATION,
+    "restriction": RESTRICTION,
+    "objection": OBJECTION,
     "access": ACCESS,
     "portability": PORTABILITY,
 }

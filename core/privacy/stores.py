@@ -81,6 +81,19 @@ STORES = (
         "tables of the queue, where PostgreSQL is used",
         (_held("user.unique_id", "service", "Opaque ids of runs that wait", origin="observed", export="never"),),
     ),
+    Store(
+        "tombstones",
+        "List of erased accounts",
+        "files",
+        "data folder, tombstones/, and the key store: ids and times only",
+        (
+            _held(
+                "user.unique_id", "data subject requests", "Opaque id of an account that is no more, so that no backup "
+                "brings it back", origin="derived", export="never", erase="retain-until(law)",
+                legal_basis="legal_obligation", legal_ref="GDPR Art. 5(1)(e), 17 and 32", retention="law_10_years",
+            ),
+        ),
+    ),
     Store("log", "Log of the process", "log", "standard error of each process: opaque ids, never content", ()),
     Store(
         "memory",

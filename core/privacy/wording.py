@@ -27,16 +27,16 @@ KEPT = {
     "law_10_years": "10 years (Code de commerce, Art. L123-22)",
 }
 CATEGORIES = {
-    "user.account.settings": "settings and state of your account",
+    "user.account.settings": "settings of your account",
     "user.authorization.credentials": "keys and secrets",
     "user.authorization.password": "hash of your password",
-    "user.behavior": "what you did and when",
-    "user.contact.email": "e-mail address",
-    "user.content": "content you make",
-    "user.device": "device",
-    "user.financial": "purchases and invoices",
+    "user.behavior": "what you did, and when",
+    "user.contact.email": "e-mail addresses",
+    "user.content": "what you wrote, and what came out",
+    "user.device": "browsers you signed in with",
+    "user.financial": "credits and payments",
     "user.name": "name",
-    "user.unique_id": "opaque ids and keys",
+    "user.unique_id": "opaque ids",
 }
 
 
@@ -49,3 +49,9 @@ def in_order(purposes: set[str]) -> list[str]:
 def category_words(category: str) -> str:
     """A kind of data in words; one nobody gave words to by its own name."""
     return CATEGORIES.get(category, category.removeprefix("user.").replace(".", " "))
+
+
+def category_title(category: str) -> str:
+    """The same at the beginning of a line."""
+    words = category_words(category)
+    return words[:1].upper() + words[1:]

@@ -21,6 +21,7 @@ from core.providers.domain import (
     PartnerConfig,
     Price,
     ProviderConfig,
+    ProviderTerms,
     Usage,
 )
 from core.providers.images import sees
@@ -171,6 +172,15 @@ class Catalogue:
     def vendors(self) -> tuple[str, ...]:
         """Every provider that people may bring their own key for."""
         return (*VENDORS, *self._partners)
+
+    def provider_terms(self, provider: str) -> ProviderTerms | None:
+        """Where a provider processes and its terms; None for one that is not offered here any more."""
+        if provider in self._partners:
+            partner = self._partners[provider]
+            return ProviderTerms(provider, partner.region or "unknown", partner_terms(partner))
+        if provider not in (DEMO_PROVIDER, *VENDORS):
+            return None
+        return ProviderTerms(provider, region_of(provider), terms_of(provider))
 
     def _refresh(self) -> None:
         now = self._clock.now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
@@ -40,7 +41,8 @@ class PartnerConfig:
 
     `prices` maps a model to US dollars per million tokens: `{"input": 0.1, "output": 0.3}`, optionally
     `cached_input` and `cache_write`; or is such a mapping itself, for all models. An empty `api_key` is
-    a vendor without keys (Ollama, vLLM).
+    a vendor without keys (Ollama, vLLM). `terms_dated` is the ISO date on which the operator read its terms,
+    `safeguard` what protects a transfer out of the EEA (GDPR Art. 46).
     """
 
     name: str
@@ -50,6 +52,8 @@ class PartnerConfig:
     prices: Mapping[str, Any] = field(default_factory=dict)
     region: str = ""
     terms_url: str = ""
+    terms_dated: str = ""
+    safeguard: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +226,37 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class DataTerms:
-    """What a vendor does with inputs, in words for people; `checked_at` is an ISO date."""
+    """What a vendor does with inputs, in words for people.
+
+    `checked_at` is the ISO date on which the terms were read, empty where nobody says. `in_eea`: whether it processes
+    in the European Economic Area, None where its region does not tell; `safeguard` is what protects a transfer out of
+    it (GDPR Art. 46), empty where there is none to be named.
+    """
 
     training: str
     retention: str
     url: str
     checked_at: str
+    safeguard: str = ""
+    in_eea: bool | None = None
+
+    @property
+    def needs_safeguard(self) -> bool:
+        """Whether data may leave the EEA without a safeguard being named."""
+        return self.in_eea is not True and not self.safeguard
+
+    def age(self, today: date) -> int | None:
+        """Days since the terms were read; None where nobody says when."""
+        return (today - date.fromisoformat(self.checked_at)).days if self.checked_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTerms:
+    """A provider as people are told of it before its first use: where it processes, and its terms."""
+
+    provider: str
+    region: str
+    terms: DataTerms
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from core.providers.domain import ANTHROPIC
 from pages.ui.badges import text_badge
 from pages.ui.memory import widget_text
 from pages.ui.notices import attempt, draw_notices, say
+from pages.ui.provider_terms import terms_html, where
 from pages.ui.session import current_session, guarded
 from pages.ui.words import time_html, vendor
 
@@ -38,12 +39,13 @@ def keys_page() -> None:
 def _draw_provider(provider: str, key: OwnKeyView | None) -> None:
     """What is known of a provider's use of data, and the key or a field for one."""
     runtime, name = get_runtime(), vendor(provider)
-    card = next((card for card in runtime.catalogue.list() if card.provider == provider), None)
-    terms = (
-        f'<p class="sq-facts">Works in {escape(card.region)}. {escape(card.data_terms.training)}</p>'
-        if card and not (key and key.host)  # a gateway has terms of its own
-        else ""
-    )
+    known = runtime.catalogue.provider_terms(provider)
+    terms = ""
+    if known is not None and not (key and key.host):  # a gateway has terms of its own
+        terms = (
+            f'<p class="sq-facts">Works in {escape(where(known))}. {escape(known.terms.training)}</p>'
+            f'<details class="sq-more"><summary>What it does with data</summary>{terms_html(known)}</details>'
+        )
     if key is None:
         st.html(f'<h2 class="sq-id">{escape(name)}</h2>{terms}')
         with st.form(f"add-{provider}", border=False, clear_on_submit=True):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.accounts.domain import CONFIRM_LIMIT_MAX, FUNDINGS, Account
+from core.accounts.domain import CONFIRM_LIMIT_MAX, FUNDINGS, SCREENINGS, Account
 from core.accounts.profile import update_profile
 from core.bootstrap import get_runtime
 from core.shared.money import credits_number, format_credits, micros_from_credits
 from pages.ui.consent import draw_choices
 from pages.ui.memory import widget_number, widget_text
 from pages.ui.notices import attempt, draw_notices, say
+from pages.ui.personal_data import LIMITS
+from pages.ui.personal_data import SAYS as SCREENING_SAYS
 from pages.ui.session import current_session, guarded
 
 _LIMIT = "preferences-limit"
 _FUNDING = "preferences-funding-choice"
+_SCREENING = "preferences-screening-choice"
 SAYS = {
     "own_first": ("My own key first", "Yours where you saved one for a provider, the platform’s for the others."),
     "platform_first": ("The platform’s key first", "The platform’s where it has one, yours for the others."),
@@ -23,7 +26,7 @@ SAYS = {
 
 
 def preferences_page() -> None:
-    """The confirm limit, whose keys, and what was consented to."""
+    """The confirm limit, personal data, whose keys, and what was consented to."""
     session = current_session(get_runtime())
     st.html('<h1 class="sq-title">Preferences</h1>')
     draw_notices()
@@ -44,8 +47,27 @@ def preferences_page() -> None:
             width=260,
             on_change=_save,
         )
+    _draw_screening(session.account)
     _draw_funding(session.account)
     draw_choices(get_runtime(), session.account)
+
+
+def _draw_screening(account: Account) -> None:
+    with st.container(border=True, key="preferences-screening"):
+        st.html(
+            '<h2 class="sq-id">Personal data in what models are sent</h2><p class="sq-facts">Holds for every pipeline '
+            f"that does not choose otherwise in its settings, from the next run on. {LIMITS}</p>"
+        )
+        st.radio(
+            "Personal data in what models are sent",
+            SCREENINGS,
+            index=SCREENINGS.index(account.personal_data),
+            key=_SCREENING,
+            format_func=lambda choice: SCREENING_SAYS[choice][0],
+            captions=[SCREENING_SAYS[choice][1] for choice in SCREENINGS],
+            label_visibility="collapsed",
+            on_change=_save_screening,
+        )
 
 
 def _draw_funding(account: Account) -> None:
@@ -65,6 +87,14 @@ def _draw_funding(account: Account) -> None:
             label_visibility="collapsed",
             on_change=_save_funding,
         )
+
+
+@guarded
+def _save_screening() -> None:
+    runtime = get_runtime()
+    owner_id, choice = current_session(runtime).account.id, widget_text(_SCREENING)
+    if attempt(lambda: update_profile(runtime, owner_id, personal_data=choice)):
+        say(f"Saved: {SCREENING_SAYS[choice][0].lower()}.")
 
 
 @guarded

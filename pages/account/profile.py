@@ -1,4 +1,4 @@
-"""Who a person is here, how they sign in, where they are signed in, and how they leave."""
+"""Who a person is here, how they sign in, and where they are signed in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from core.accounts.profile import update_profile
 from core.accounts.queries import list_sessions
 from core.accounts.sessions import end_session, sign_out_everywhere
 from core.bootstrap import get_runtime
-from core.privacy.commands import ask_erasure, withdraw_erasure
 from core.privacy.domain import PrivacyRequestView
 from core.privacy.queries import open_erasure
 from pages.ui.badges import text_badge
-from pages.ui.memory import ask_dialog, take_dialog, widget_text
+from pages.ui.memory import widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import current_session, guarded
 from pages.ui.words import joined, time_html
@@ -39,10 +38,7 @@ def profile_page() -> None:
     _draw_signing(runtime, session)
     _draw_sessions(runtime, session)
     asked = open_erasure(runtime, session.account.id)
-    _draw_leaving(runtime, session, asked)
-    dialog, _ = take_dialog()
-    if dialog == "delete-account":
-        _confirm_deletion()
+    _draw_leaving(runtime, asked)
 
 
 def _draw_about(session: SessionView) -> None:
@@ -103,44 +99,19 @@ def _draw_session(runtime: Runtime, view: SessionInfo) -> None:
             st.button("Sign out", key=f"end-{view.id}", type="tertiary", on_click=_end, args=(view.id,))
 
 
-def _draw_leaving(runtime: Runtime, session: SessionView, asked: PrivacyRequestView | None) -> None:
+def _draw_leaving(runtime: Runtime, asked: PrivacyRequestView | None) -> None:
     with st.container(border=True, key="profile-leaving"):
-        st.html('<h2 class="sq-id">Delete your account</h2>')
-        if asked is not None:
-            st.html(
-                f'<p class="sq-facts">You asked for it {time_html(asked.received_at, runtime.clock.now())}. It is done '
-                f"at the latest on {asked.due_at:%d %B %Y}. Until it begins you can take it back.</p>"
-            )
-            st.button("Keep my account", key="deletion-withdraw", type="primary", on_click=_withdraw)
-            return
-        st.html(
-            '<p class="sq-facts">Your pipelines, runs, files, secrets and keys go with it, for good. What the law '
-            "makes us keep, such as invoices, is kept where only accounting reads it. It is done within 30 days; you "
-            "are told by mail.</p>"
+        said = (
+            f"You asked for it {time_html(asked.received_at, runtime.clock.now())}. Where it stands, and how to take "
+            "it back, is said there."
+            if asked is not None
+            else "Your pipelines, runs, files, secrets and keys go with it, for good."
         )
-        if session.is_confirmed(runtime.clock.now()):
-            st.button("Delete my account", key="deletion-ask", icon=":material/delete:", on_click=_ask_deletion)
-        else:
-            st.html(
-                '<p><a class="sq-link" href="/auth/confirm?then=delete" target="_self">'
-                "Confirm your password, then delete</a></p>"
-            )
-
-
-def _confirm_deletion() -> None:
-    @st.dialog("Delete your account?", icon=":material/delete:")
-    def ask() -> None:
         st.html(
-            "<p>We take your request, and sign you out everywhere else. You can take it back until the deletion "
-            "begins; after that nothing can be brought back.</p>"
+            f'<h2 class="sq-id">Your data, and leaving</h2><p class="sq-facts">What we hold about you, a copy of it, '
+            f"corrections, and the deletion of your account are under My data. {said}</p>"
+            '<p><a class="sq-link" href="/app/my-data" target="_self">Open My data</a></p>'
         )
-        with st.container(horizontal=True):
-            if st.button("Delete my account", type="primary", key="deletion-go", on_click=_delete):
-                st.rerun()
-            if st.button("Keep it", key="deletion-keep"):
-                st.rerun()
-
-    ask()
 
 
 @guarded
@@ -166,24 +137,3 @@ def _end_others() -> None:
     session = current_session(runtime)
     if attempt(lambda: sign_out_everywhere(runtime, session.account.id, keep=session.id)):
         say("Signed out everywhere else.")
-
-
-@guarded
-def _ask_deletion() -> None:
-    ask_dialog("delete-account")
-
-
-@guarded
-def _delete() -> None:
-    runtime = get_runtime()
-    session = current_session(runtime)
-    if attempt(lambda: ask_erasure(runtime, session)):
-        say("We have your request. A mail confirms it.")
-
-
-@guarded
-def _withdraw() -> None:
-    runtime = get_runtime()
-    session = current_session(runtime)
-    if attempt(lambda: withdraw_erasure(runtime, session)):
-        say("Your account stays.")

@@ -6,6 +6,7 @@ Here the content travels over the person's own websocket, and only when it is as
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 
 import streamlit as st
@@ -18,7 +19,9 @@ _component = st.components.v2.component(
 )
 
 
-def download_button(label: str, content: str | Callable[[], str], *, file_name: str, mime: str, key: str) -> None:
+def download_button(
+    label: str, content: str | Callable[[], str | bytes], *, file_name: str, mime: str, key: str
+) -> None:
     """A button that hands `content` to the browser as a file when it is pressed."""
     turns = f"download-turn-{key}"
     wanted = f"download-wanted-{key}"
@@ -28,10 +31,18 @@ def download_button(label: str, content: str | Callable[[], str], *, file_name: 
         st.session_state[turns] = st.session_state.get(turns, 0) + 1
 
     sends = st.session_state.pop(wanted, False)
-    text = (content() if callable(content) else content) if sends else None
+    made = (content() if callable(content) else content) if sends else None
+    text = b64encode(made).decode() if isinstance(made, bytes) else made
     _component(
         key=f"download-{key}",
-        data={"label": label, "name": file_name, "mime": mime, "content": text, "turn": st.session_state.get(turns, 0)},
+        data={
+            "label": label,
+            "name": file_name,
+            "mime": mime,
+            "content": text,
+            "encoded": isinstance(made, bytes),
+            "turn": st.session_state.get(turns, 0),
+        },
         width="content",
         on_wanted_change=ask,
     )

@@ -51,6 +51,12 @@ class NotebookMemory:
         st.session_state[self._key("unsaved")] = text
 
     @property
+    def told(self) -> set[str]:
+        """The personal data that was told of before a run of this notebook: what was found where."""
+        found: set[str] = st.session_state.setdefault(self._key("told"), set())
+        return found
+
+    @property
     def typed(self) -> dict[tuple[str, str], Any]:
         """Fields typed since the definition was last valid, by step and field: what the editors go on showing."""
         found: dict[tuple[str, str], Any] = st.session_state.setdefault(self._key("typed"), {})

@@ -12,11 +12,14 @@ import streamlit as st
 from core.pipelines.definition import Definition, to_dict
 from core.shared.types import JsonValue
 from pages.ui.memory import widget_text
+from pages.ui.personal_data import SAYS as SCREENING_SAYS
 
 Fields = Mapping[str, JsonValue]
 EXCEED = {"stop": "Stop the run", "pause": "Pause and ask me", "downgrade": "Use a cheaper model"}
 WHEN = {"on_success": "When a run has completed", "on_failure": "When a run has failed"}
 NO_SECRET = ""
+AS_PREFERRED = ""
+SCREENING_KEY = "settings-screening"
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,27 @@ class Settings:
         return target["type"] == "email" and target.get("to") == self.address
 
 
+@dataclass(frozen=True)
+class ScreeningChoice:
+    """What becomes of personal data: the pipeline's `own` choice, None where what the person prefers holds."""
+
+    own: str | None
+    preferred: str
+    choose: Callable[[str | None], bool | None]
+
+    def save(self) -> bool:
+        """Keep what is chosen in the dialog, where it is another one; True when it is kept."""
+        chosen = st.session_state.get(SCREENING_KEY) or None
+        return chosen == self.own or bool(self.choose(chosen))
+
+
 @st.dialog("Pipeline settings", width="medium", icon=":material/tune:")
 def settings_dialog(
-    settings: Settings, secrets: Sequence[str], models: Sequence[str], save: Callable[[Fields], bool | None]
+    settings: Settings,
+    secrets: Sequence[str],
+    models: Sequence[str],
+    screening: ScreeningChoice,
+    save: Callable[[Fields], bool | None],
 ) -> None:
     """A form over the parts that hold for the whole; the rest of the definition stays as it is written."""
     budget = settings.definition.budget
@@ -133,6 +154,7 @@ def settings_dialog(
             index=options.index(named) if named else 0, format_func=lambda option: option or "Choose a secret",
             help="It shows the receiver that a delivery is yours. Save the secret under Secrets first.",
         )  # fmt: skip
+    _draw_screening(screening)
     st.html('<p class="sq-facts">Further receivers, files and inputs are written in the YAML view.</p>')
     with st.container(horizontal=True):
         saving = st.button("Save settings", type="primary", key="settings-save")
@@ -141,8 +163,20 @@ def settings_dialog(
     problem = _problem() if saving else None
     if problem:
         st.error(problem)
-    elif saving and save(_read(settings)):
+    elif saving and screening.save() and save(_read(settings)):
         st.rerun()
+
+
+def _draw_screening(screening: ScreeningChoice) -> None:
+    st.html('<div class="sq-id">Personal data in what models are sent</div>')
+    as_preferred = f"As in my preferences: {SCREENING_SAYS[screening.preferred][0].lower()}"
+    options = [AS_PREFERRED, *SCREENING_SAYS]
+    chosen = st.selectbox(
+        "Personal data", options, key=SCREENING_KEY, index=options.index(screening.own or AS_PREFERRED), width=420,
+        format_func=lambda option: SCREENING_SAYS[option][0] if option else as_preferred, label_visibility="collapsed",
+    )  # fmt: skip
+    said = SCREENING_SAYS[chosen or screening.preferred][1]
+    st.html(f'<p class="sq-facts">{escape(said)} It holds from the next run on; it is no part of the definition.</p>')
 
 
 def _problem() -> str | None:

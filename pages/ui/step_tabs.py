@@ -16,6 +16,7 @@ from core.execution.items import FailedItem
 from core.shared.money import format_credits
 from pages.ui.badges import state_badge, step_state
 from pages.ui.outputs import draw_plain
+from pages.ui.personal_data import found_in_prompt
 from pages.ui.prompts import with_code
 from pages.ui.words import duration, exact, joined, time_html
 
@@ -33,7 +34,9 @@ def draw_tabs(tabs: Sequence[Tab], *, key: str) -> None:
 
 
 def draw_prompt(step: StepRunView | AttemptView, name: str, *, key: str) -> None:
-    """What was sent to the model."""
+    """What was sent to the model, and what personal data was found in it."""
+    if isinstance(step, StepRunView) and step.personal_data:
+        st.html(f'<p class="sq-facts">{found_in_prompt(step.personal_data, step.placeholders)}</p>')
     _draw_text(step.prompt_sent, "This step sends no prompt.", f"{key}-prompt", f"{name}-prompt")
 
 

@@ -12,6 +12,7 @@ from core.accounts.queries import list_own_keys, secret_names
 from core.bootstrap import get_runtime
 from core.credits.queries import balance
 from core.execution.domain import CellView, Mode, NotebookView
+from core.execution.found_before import found_before
 from core.execution.history import cell_runs
 from core.execution.notebook import notebook
 from core.execution.queries import get_run, list_runs
@@ -19,9 +20,11 @@ from core.pipelines.commands import ensure_example
 from core.pipelines.definition import Definition, InputField
 from core.pipelines.domain import PipelineView
 from core.pipelines.parsing import parse
+from core.pipelines.personal_data import own_screenings
 from core.pipelines.queries import get_pipeline, list_versions
 from core.shared.errors import NotFound
 from pages.ui import dialogs
+from pages.ui.before_run import before_dialog
 from pages.ui.dag import draw_dag
 from pages.ui.graph import graph_of
 from pages.ui.inputs import draw_input, has_input, read_input, remember_input
@@ -29,8 +32,9 @@ from pages.ui.memory import NotebookMemory, ask_dialog, take_dialog
 from pages.ui.navigator import take_command
 from pages.ui.notebook_header import VIEWS, HeaderActions, draw_facts, draw_header, offer_of
 from pages.ui.notices import draw_notices, say
+from pages.ui.personal_data import found_line
 from pages.ui.pin import pin_dialog
-from pages.ui.pipeline_settings import Settings, settings_dialog
+from pages.ui.pipeline_settings import ScreeningChoice, Settings, settings_dialog
 from pages.ui.session import current_session
 from pages.ui.steps import payer_of
 from pages.ui.vendor_notice import draw_vendor_notice
@@ -76,6 +80,7 @@ def notebook_page() -> None:
         _draw_yaml(shown)
     else:
         draw_issues(shown.notebook.errors, shown.notebook.warnings)
+        _draw_found(shown)
         draw_input(pipeline.id, shown.fields, file_actions(get_runtime(), session.account))
         _draw_live(shown, _draw_graph if shown.view == "graph" else _draw_cells)
     _open_dialog(shown)
@@ -184,6 +189,15 @@ def _draw_top(shown: Shown) -> None:
     )
 
 
+def _draw_found(shown: Shown) -> None:
+    """What personal data the next run would send, as far as it is known."""
+    values = read_input(shown.pipeline.id, shown.fields)
+    args = (get_runtime(), shown.session.account, shown.pipeline.id, shown.notebook, values)
+    line = found_line(found_before(*args))
+    if line:
+        st.html(line)
+
+
 def _mode(name: str) -> Mode:
     modes: dict[str, Mode] = {"all": "all", "stale": "stale", "cell": "cell", "from_here": "from_here"}
     return modes[name]
@@ -261,9 +275,15 @@ def _open_dialog(shown: Shown) -> None:
     elif dialog == "settings" and shown.definition is not None:
         models = [card.id for card in runtime.catalogue.list()]
         names = sorted(secret_names(runtime, owner.id, shown.pipeline.id))
-        settings_dialog(Settings.of(shown.definition, owner.email), names, models, shown.hands.set_pipeline)
+        own = own_screenings(runtime, owner.id, {shown.pipeline.id}).get(shown.pipeline.id)
+        choice = ScreeningChoice(own, owner.personal_data, shown.hands.choose_screening)
+        settings_dialog(Settings.of(shown.definition, owner.email), names, models, choice, shown.hands.set_pipeline)
     elif dialog == "pin":
         _open_pin(shown, details["step_id"])
+    elif dialog == "before":
+        mode, step_id = _mode(details["mode"]), details["step_id"]
+        before = shown.hands.before(shown.notebook, mode, step_id, details["most"])
+        before_dialog(before, lambda: shown.hands.start_knowing(before, mode, step_id))
     elif dialog == "confirm":
         mode, step_id = _mode(details["mode"]), details["step_id"]
         dialogs.confirm_dialog(details["most"], owner.confirm_above_micros, lambda: shown.hands.start(mode, step_id))

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.accounts.domain import Account
+from core.accounts.provider_notices import note_terms_seen
 from core.execution.commands import cancel_run, fork_run, run_cells
-from core.execution.domain import Mode
+from core.execution.domain import Mode, NotebookView
+from core.execution.egress_queries import recipients_of
+from core.execution.first_use import first_uses
+from core.execution.found_before import found_before
 from core.execution.notebook import notebook, quoted_most
 from core.pipelines import editing
 from core.pipelines.commands import (
@@ -27,8 +31,10 @@ from core.pipelines.commands import (
 )
 from core.pipelines.definition import Definition, walk_steps
 from core.pipelines.kinds.map import MapStep
+from core.pipelines.personal_data import choose_screening
 from core.pipelines.queries import get_pipeline
 from core.shared.types import JsonValue
+from pages.ui.before_run import Before
 from pages.ui.inputs import read_input
 from pages.ui.memory import NotebookMemory, ask_dialog
 from pages.ui.navigator import scroll_to
@@ -57,10 +63,34 @@ class Notebook:
         """Starts a run at once below the person's confirm limit, otherwise asks first."""
         view = notebook(self.runtime, self.owner, self.pipeline_id, text=self._text(), input_data=self._input())
         most = quoted_most(view, mode, step_id)
-        if most > self.owner.confirm_above_micros:
+        if self.before(view, mode, step_id, most).is_needed:
+            ask_dialog("before", mode=mode, step_id=step_id, most=most)
+        elif most > self.owner.confirm_above_micros:
             ask_dialog("confirm", mode=mode, step_id=step_id, most=most)
         else:
             self.start(mode, step_id)
+
+    def before(self, view: NotebookView, mode: Mode, step_id: str | None, most: int) -> Before:
+        """What the person has to know before these cells are run."""
+        terms = first_uses(self.runtime, self.owner, self.pipeline_id, view, mode, step_id)
+        got = {recipient for kind, recipient in recipients_of(self.runtime, self.owner.id) if kind == "model"}
+        asks = most > self.owner.confirm_above_micros
+        found = found_before(self.runtime, self.owner, self.pipeline_id, view, self._input(), mode, step_id)
+        told = found.signs <= self.memory.told
+        return Before(terms, frozenset(got), most if asks else 0, found, told)
+
+    @guarded
+    def start_knowing(self, before: Before, mode: Mode, step_id: str | None = None) -> None:
+        """Starts a run whose person has read what is to be known before, and keeps that."""
+        shown = [(each.provider, each.terms.checked_at) for each in before.terms]
+        if attempt(lambda: note_terms_seen(self.runtime, self.owner.id, shown)):
+            self.memory.told.update(before.found.signs)
+            self.start(mode, step_id)
+
+    @guarded
+    def choose_screening(self, mode: str | None) -> bool:
+        """Chooses what becomes of personal data in this pipeline; None leaves it to the person's preferences."""
+        return attempt(lambda: choose_screening(self.runtime, self.owner.id, self.pipeline_id, mode))
 
     @guarded
     def start(self, mode: Mode, step_id: str | None = None) -> None:

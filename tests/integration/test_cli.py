@@ -276,3 +276,18 @@ def test_a_job_is_run_by_its_name(stepiq) -> None:  # type: ignore[no-untyped-de
     assert (done.returncode, done.stdout) == (0, "key_cleanup: 0 done\n"), done.stderr
     unknown = stepiq("jobs", "run", "nothing")
     assert unknown.returncode == 1 and "mail_outbox" in unknown.stderr and "Traceback" not in unknown.stderr
+
+
+def test_promises_are_checked_and_the_record_is_printed(
+    stepiq: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    done = stepiq("privacy", "check", "P10", "p25", STEPIQ_REGION_HOST="FR", STEPIQ_REGION_MAIL="FR")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [["P10", "kept"], ["P25", "kept"]]
+    done = stepiq("privacy", "check", "P25", STEPIQ_REGION_HOST="US")
+    assert done.returncode == 1 and "Outside the European Economic Area: host, database" in done.stdout
+    assert "P01 to P27" in stepiq("privacy", "check", "P99").stderr
+    one, other = (stepiq("privacy", "record", "--format", "json") for _ in range(2))
+    assert one.returncode == 0 and one.stdout == other.stdout and json.loads(one.stdout)["activities"]
+    assert stepiq("privacy", "record").stdout.startswith("# Record of processing activities")
+    assert stepiq("privacy", "record", "--format", "pdf").returncode == 1

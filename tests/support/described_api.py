@@ -34,7 +34,7 @@ from core.accounts.api_keys import create_api_key, delete_api_key, list_api_keys
 from core.accounts.authentication import sign_in
 from core.accounts.automation import resume_automation
 from core.accounts.commands import create_account, set_secret
-from core.accounts.domain import SCOPES
+from core.accounts.domain import SCOPES, SessionView
 from core.accounts.passwords import set_password
 from core.accounts.queries import find_session, list_sessions
 from core.accounts.throttle import clear_try
@@ -42,7 +42,12 @@ from core.execution.commands import start_run
 from core.execution.queries import run_status
 from core.execution.schedules import create_schedule, delete_schedule, list_schedules
 from core.pipelines.commands import create_pipeline
+from core.platform.ratelimits import forget_tries
 from core.platform.runtime import Runtime
+from core.privacy.asking import ask
+from core.privacy.commands import end_own_restriction, withdraw
+from core.privacy.domain import Details
+from core.privacy.queries import list_requests, restrictions_of
 from tests.conftest import PASSWORD
 from tests.support.server import poll_until
 from web.middleware import build_middleware
@@ -69,6 +74,8 @@ ENDING: dict[str, tuple[str, ...]] = {
     "POST /auth/refresh": ("token",),
     "POST /user/password": ("token", "session_id"),
     "POST /user/automation/pause": ("automation",),
+    "POST /privacy/requests": ("automation", "session_id", "standing", "request_id", "waiting_request"),
+    "POST /privacy/requests/{request_id}/withdraw": ("waiting_request", "standing"),
     "DELETE /user/sessions/{session_id}": ("session_id",),
     "DELETE /user/api-keys/{key_id}": ("key_id",),
     "DELETE /user/secrets/{name}": ("name",),
@@ -130,6 +137,7 @@ class Visitor:
     def credentials(self) -> dict[str, str]:
         """The headers by which the visitor is known."""
         self.thing("automation")
+        self.thing("standing")
         if self.kind == "anonymous":
             return {}
         return {"X-API-Key": self.key} if self.kind == "key" else self._mine()
@@ -141,6 +149,8 @@ class Visitor:
         """A thing of the person's by the name of its parameter, made where there is none."""
         if name == "run_id" and ENDING.get(operation) == ("waiting",):
             name = "waiting"
+        if name == "request_id" and operation.endswith("/withdraw"):
+            name = "waiting_request"
         if name not in self._things:
             self._things[name] = getattr(self, f"_make_{name}")()
         return self._things[name]
@@ -148,6 +158,30 @@ class Visitor:
     def _make_automation(self) -> str:
         resume_automation(self.runtime, self.account.id)
         return "on"
+
+    def _make_standing(self) -> str:
+        if restrictions_of(self.runtime, self.account.id):
+            end_own_restriction(self.runtime, self._view())
+        return "free"
+
+    def _view(self) -> SessionView:
+        view = find_session(self.runtime, self._sign_in())
+        assert view is not None
+        return view
+
+    def _make_request_id(self) -> str:
+        view = self._view()
+        for each in list_requests(self.runtime, self.account.id, 100).items:
+            if each.can_withdraw:
+                withdraw(self.runtime, view, each.id)
+        forget_tries(self.runtime, "privacy-request", self.account.id)
+        return ask(self.runtime, view, "objection").id
+
+    def _make_waiting_request(self) -> str:
+        self._make_request_id()
+        request = ask(self.runtime, self._view(), "rectification", Details(text="The invoice is wrong."))
+        self._things.pop("standing", None)
+        return request.id
 
     def _make_token(self) -> str:
         set_password(self.runtime, email=EMAIL, password=PASSWORD)

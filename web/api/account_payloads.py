@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from core.accounts.domain import SCOPES, Funding
+from core.accounts.domain import SCOPES, Funding, Screening
 from web.api.shapes import Cap, Inward, Number
 
 
@@ -62,6 +62,17 @@ class ProfileChange(Inward):
         description="Whose model keys your runs use: yours where there is one (`own_first`), the platform's where it "
         "has one (`platform_first`), or yours only (`own_only`; without one a step fails). For runs from now on.",
     )
+    personal_data: Screening | None = Field(
+        None,
+        description="What becomes of personal data in what models are sent: `off` looks at nothing, `warn` notes it, "
+        "`mask` sends placeholders and restores the answers, `block` fails the step. A pipeline may choose otherwise.",
+    )
+
+
+class ScreeningChoice(Inward):
+    """What becomes of personal data in what a pipeline's models are sent; null leaves it to the person's choice."""
+
+    mode: Screening | None
 
 
 class SecretRequest(Inward):
@@ -85,8 +96,38 @@ class User(BaseModel):
     language: Literal["en", "fr"]
     funding: Funding
     confirm_above_credits: Number
+    personal_data: Screening
     second_factor: bool
     created_at: datetime
+
+
+class ScreeningAnswer(BaseModel):
+    """The pipeline's own choice, null without one, and what holds for its runs."""
+
+    mode: Screening | None
+    holds: Screening
+
+
+class EgressItem(BaseModel):
+    """Something that left, or was about to: who got it and with which kinds of personal data, never what it said.
+
+    `kind` is model, webhook, tool, delivery, mail or file; `size` is in bytes.
+    """
+
+    id: str
+    at: datetime
+    run_id: str
+    pipeline_id: str | None
+    step_id: str | None
+    kind: str
+    recipient: str
+    region: str | None
+    purpose: str
+    funding: str | None
+    categories: list[str] | None
+    masked: list[str]
+    size: int
+    outcome: Literal["begun", "answered", "failed", "not_sent"]
 
 
 class CodeSent(BaseModel):

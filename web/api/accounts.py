@@ -35,6 +35,7 @@ def user_json(account: Account) -> dict[str, Any]:
         "roles": sorted(account.roles),
         "language": account.language,
         "funding": account.funding,
+        "personal_data": account.personal_data,
         "confirm_above_credits": credits_number(account.confirm_above_micros),
         "second_factor": account.has_second_factor,
         "created_at": iso_z(account.created_at),
@@ -49,7 +50,8 @@ def me(account: AccountDep) -> dict[str, Any]:
 
 @router.patch("/user/me", response_model=None, responses=answers(200, User, 400, 401, 413, 422))
 def change_me(body: ProfileChange, account: AccountDep, runtime: RuntimeDep) -> dict[str, Any]:
-    """Change your name, the language of mails, the cost above which a run asks first, or whose model keys runs use.
+    """Change your name, the language of mails, the cost above which a run asks first, whose model keys runs use, or
+    what becomes of personal data in what models are sent.
 
     What is not given stays as it is.
     """
@@ -60,6 +62,7 @@ def change_me(body: ProfileChange, account: AccountDep, runtime: RuntimeDep) -> 
         language=body.language,
         confirm_above_credits=body.confirm_above_credits,
         funding=body.funding,
+        personal_data=body.personal_data,
     )
     return user_json(changed)
 

@@ -229,12 +229,18 @@ class ModelPrices(BaseModel):
 
 
 class ModelTerms(BaseModel):
-    """What the provider does with prompts."""
+    """What the provider does with prompts.
+
+    `checked_at` is the date the terms were read, empty where nobody says. `in_eea` is null where the region does not
+    tell; `safeguard` is what protects a transfer out of the European Economic Area (GDPR Art. 46), or empty.
+    """
 
     training: str
     retention: str
     url: str
     checked_at: str
+    safeguard: str
+    in_eea: bool | None
 
 
 class ModelAnswer(BaseModel):

@@ -1,8 +1,4 @@
-"""A statement as a PDF: a page of figures, then the movements in lines, with the hash that they end with.
-
-The text is text: it can be selected, searched and read aloud in its order, and the file says its title and language.
-The font knows Latin, Greek, Cyrillic, Hebrew, Arabic and more; a sign of another script is drawn as a box.
-"""
+"""A statement as a PDF: a page of figures, then the movements in lines, with the hash that they end with."""
 
 from __future__ import annotations
 
@@ -10,23 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from functools import cache
 from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.accounts.plans import PLANS
 from core.credits.statements import TITLES, Line, Statement
+from core.platform.pdf_writing import A4, BOLD, INK, MUTED, RULE, TEXT, fit, new_canvas
 from core.shared.money import MICROS, exact_credits
 
 if TYPE_CHECKING:
     from core.accounts.domain import Account
 
-FONTS = Path(__file__).parent / "fonts"
-TEXT, BOLD = "DejaVuSans", "DejaVuSans-Bold"
-WIDTH, HEIGHT = 842.0, 595.0  # A4, lying
+HEIGHT, WIDTH = A4  # lying
 MARGIN, LINE, SIZE = 40.0, 15.0, 8.0
-INK, MUTED, RULE = (0.11, 0.14, 0.19), (0.36, 0.4, 0.46), (0.85, 0.87, 0.9)
 
 
 @dataclass(frozen=True)
@@ -52,16 +44,13 @@ COLUMNS = (
 
 def statement_pdf(owner: Account, found: Statement, lines: Sequence[Line], names: Mapping[str, str]) -> bytes:
     """The PDF of a statement with these lines, oldest first. `names`: of pipelines by id."""
-    from reportlab.pdfgen.canvas import Canvas  # here: it takes 20 MB that a server without statements needs not
-
-    _fonts()
-    out = BytesIO()
-    canvas = Canvas(out, pagesize=(WIDTH, HEIGHT), pageCompression=1, lang="en", initialFontName=TEXT)
-    period = period_words(found)
-    canvas.setTitle(f"stepIQ statement of credits, {period}")
-    canvas.setAuthor("stepIQ")
-    canvas.setSubject("Opening balance, movements and closing balance of credits")
-    canvas.setViewerPreference("DisplayDocTitle", "true")
+    out, period = BytesIO(), period_words(found)
+    canvas = new_canvas(
+        out,
+        (WIDTH, HEIGHT),
+        title=f"stepIQ statement of credits, {period}",
+        subject="Opening balance, movements and closing balance of credits",
+    )
     sheet = _Sheet(canvas, f"Statement of credits, {period}")
     sheet.begin()
     _draw_summary(sheet, owner, found, period)
@@ -225,34 +214,10 @@ class _Sheet:
         colour: Any,
         to_right: bool = False,
     ) -> None:
-        fitted = _fit(" ".join(text.split()), font, size, width)
+        fitted = fit(" ".join(text.split()), font, size, width)
         self._canvas.setFont(font, size)
         self._canvas.setFillColorRGB(*colour)
         if to_right:
             self._canvas.drawRightString(x + width, y, fitted)
         else:
             self._canvas.drawString(x, y, fitted)
-
-
-def _fit(text: str, font: str, size: float, width: float) -> str:
-    """The text, shortened to a width."""
-    from reportlab.pdfbase.pdfmetrics import stringWidth
-
-    if stringWidth(text, font, size) <= width:
-        return text
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        fits = stringWidth(text[:middle].rstrip() + "…", font, size) <= width
-        low, high = (middle, high) if fits else (low, middle - 1)
-    return text[:low].rstrip() + "…"
-
-
-@cache
-def _fonts() -> None:
-    """Make the fonts known, once a process."""
-    from reportlab.pdfbase.pdfmetrics import registerFont
-    from reportlab.pdfbase.ttfonts import TTFont
-
-    for name in (TEXT, BOLD):
-        registerFont(TTFont(name, str(FONTS / f"{name}.ttf")))

@@ -108,6 +108,8 @@ def _model(card: ModelCard, available: bool) -> dict[str, Any]:
             "retention": terms.retention,
             "url": terms.url,
             "checked_at": terms.checked_at,
+            "safeguard": terms.safeguard,
+            "in_eea": terms.in_eea,
         },
     }
 

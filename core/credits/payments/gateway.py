@@ -66,8 +66,14 @@ class Gateway(Protocol):
 
     def create_customer(self, account_id: str, email: str, language: str) -> str: ...
 
+    def update_customer(self, customer_id: str, email: str, language: str) -> None:
+        """Tell a corrected address and language; nothing where there is no such customer."""
+
     def delete_customer(self, customer_id: str) -> None:
         """Delete a customer, which ends their subscriptions; nothing where there is none."""
+
+    def has_customer(self, customer_id: str) -> bool:
+        """Whether there is such a customer, and it was not deleted."""
 
     def find_prices(self) -> dict[str, Price]:
         """The prices of our offers that there are, by lookup key."""

@@ -99,9 +99,19 @@ class StripeGateway:
         with _translated():
             return self._client.v1.customers.create(params, _once(f"customer:{account_id}:{about}")).id
 
+    def update_customer(self, customer_id: str, email: str, language: str) -> None:
+        """Bring a customer's address and language up to date."""
+        params: Any = {"email": email, "preferred_locales": [language]}
+        _maybe(lambda: self._client.v1.customers.update(customer_id, params))
+
     def delete_customer(self, customer_id: str) -> None:
         """Delete a customer."""
         _maybe(lambda: self._client.v1.customers.delete(customer_id))
+
+    def has_customer(self, customer_id: str) -> bool:
+        """Whether a customer is known: of a deleted one Stripe tells that it was."""
+        found = _maybe(lambda: self._client.v1.customers.retrieve(customer_id))
+        return found is not None and not found.to_dict().get("deleted")
 
     def find_prices(self) -> dict[str, Price]:
         """The active prices of our offers."""

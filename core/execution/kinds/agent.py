@@ -37,10 +37,13 @@ from decimal import Decimal
 
 from core.execution import tools
 from core.execution.calls import GRACE_SECONDS, mismatch
+from core.execution.departures import Departure, Departures, LedgerPort, short_host
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import FRAME_TOKENS, REPAIR_TOKENS, PreparedCall, worst_usd
+from core.execution.screening import Screen
 from core.execution.vendor_turns import VendorTurns, wait_outside
 from core.pipelines.definition import LlmStep
+from core.pipelines.kinds.llm import OUTSIDE_TOOLS
 from core.pipelines.outputs import OutputMismatch, parse_output
 from core.providers.domain import TIMEOUT, ModelPort, ModelReply, ModelRequest, ToolCall, ToolResult, Turn, Usage
 from core.providers.tokens import TOOL_TOKENS, estimate_tokens, request_upper_bound, upper_bound_tokens
@@ -69,12 +72,17 @@ def shown_secrets(step: LlmStep, secrets: Mapping[str, str]) -> Facts:
     return {name: tools.placeholder(name) for name in step.prompt_secrets}
 
 
-def prepare(context: StepContext, step: LlmStep, call: PreparedCall) -> Prepared:
-    """The agent with its call resolved and priced. Raises InvalidInput NO_TOOLS."""
+def prepare(
+    context: StepContext, step: LlmStep, call: PreparedCall, leaving: Departures | None, screen: Screen | None
+) -> Prepared:
+    """The agent with its call resolved and priced. `leaving`: what it sends; `screen` looks at it.
+
+    Raises InvalidInput NO_TOOLS.
+    """
     assert step.agent is not None
     if step.agent.tools and not call.card.tools and call.card.api != "demo":
         raise InvalidInput("NO_TOOLS", f"{call.card.id} cannot use tools. Choose another model for {step.id}.")
-    work = _Work(context, step, call)
+    work = _Work(context, step, call, leaving, screen)
     return Prepared(
         execute=work.execute,
         cut=lambda _streamed: work.cut(),
@@ -82,14 +90,24 @@ def prepare(context: StepContext, step: LlmStep, call: PreparedCall) -> Prepared
         model=call.card.id,
         provider=call.card.provider,
         held_micros=call.held_micros,
+        leaving=leaving,
     )
 
 
 class _Work:
     """An agent at work, and what it used so far, whatever becomes of it."""
 
-    def __init__(self, context: StepContext, step: LlmStep, call: PreparedCall) -> None:
+    def __init__(
+        self,
+        context: StepContext,
+        step: LlmStep,
+        call: PreparedCall,
+        leaving: Departures | None,
+        screen: Screen | None,
+    ) -> None:
         assert step.agent is not None
+        self._leaving = leaving
+        self._screen = screen
         self._context, self._step, self._call, self._agent = context, step, call, step.agent
         self._masker = Masker(context.secrets)
         named = {name: value for name, value in context.secrets.items() if name in step.prompt_secrets}
@@ -115,6 +133,8 @@ class _Work:
         own_key = context.own_key(call.card.provider) if call.own_key else None
         try:
             port = context.runtime.providers.port_for(call.card, own_key, metered=call.metered)
+            if self._leaving is not None:
+                port = LedgerPort(port, self._leaving, self._screen, then="turn")
             async with asyncio.timeout(self._seconds + GRACE_SECONDS) as self._limit:
                 return self._ended(output=await self._answer(port))
         except TimeoutError:
@@ -267,18 +287,22 @@ class _Work:
                 "arguments": _shown(call.arguments),
             }
         )
+        left: list[Departure] = []
         context = tools.ToolContext(
             self._context.runtime.outbound,
             self._fillable,
             self._agent.network_allowlist,
             f"{self._context.cause}:{number}",
             min(TOOL_SECONDS, seconds),
+            lambda host, sent: self._leave(call.name, host, sent, left),
         )
         facts: Facts = {"event": "tool_result", "n": number, "tool": call.name[:100]}
         failed = False
         try:
-            answer = await tools.run(call.name, self._agent.tools, tools.read_arguments(call), context)
+            answer = await tools.run(call.name, self._agent.tools, self._arguments(call), context)
             text, facts["status"] = answer.text, "ok"
+            for departure in left:
+                self._sends.answered(departure)
             if answer.status is not None:
                 facts["http_status"] = answer.status
         except (tools.ToolError, AppError) as problem:
@@ -289,6 +313,29 @@ class _Work:
         text = tools.fit(text)
         self._tell({**facts, "ms": _ms(began), "result": text[:SHOWN]})
         return ToolResult(call.id, text, failed)
+
+    def _arguments(self, call: ToolCall) -> tools.Arguments:
+        """What the model wrote. Values are put back for its placeholders where it can only use them as it may."""
+        arguments = tools.read_arguments(call)
+        if self._screen is None or not self._screen.masks:
+            return arguments
+        if call.name in OUTSIDE_TOOLS and not self._agent.network_allowlist:
+            return arguments
+        restored = self._screen.placeholders.restore_json(dict(arguments))
+        assert isinstance(restored, dict)
+        return restored
+
+    async def _leave(self, tool: str, host: str, sent: str, left: list[Departure]) -> None:
+        """Tell the ledger of a host that a tool is about to send something to: of each host of a redirect."""
+        recipient = short_host(self._masker.mask_text(host))
+        found = None if self._screen is None else await self._screen.categories(sent)
+        also = Departure("", "tool", recipient, tool[:20], categories=found, size=len(sent.encode()))
+        left.append(await self._sends.send_also(also))
+
+    @property
+    def _sends(self) -> Departures:
+        assert self._leaving is not None  # the demo model asks for no tools
+        return self._leaving
 
     # -- ends ---------------------------------------------------------------
 

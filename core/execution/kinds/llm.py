@@ -2,7 +2,9 @@
 
 from core.execution.attachments import images_of
 from core.execution.calls import CallResult, call_model
+from core.execution.departures import LedgerPort
 from core.execution.kinds import agent
+from core.execution.kinds.model_departures import departures_of
 from core.execution.kinds.port import Cost, Live, Prepared, StepContext, StepResult
 from core.execution.preparation import PreparedCall, prepare_call
 from core.execution.vendor_turns import VendorTurns
@@ -27,12 +29,16 @@ def prepare(context: StepContext) -> Prepared:
         idempotency_key=context.cause,
         images=lambda card: images_of(context.runtime, card, _seen_files(context, step)),
     )
+    screen = context.screen()
+    leaving = departures_of(context, call, screen)
     if step.agent is not None:
-        return agent.prepare(context, step, call)
+        return agent.prepare(context, step, call, leaving, screen)
     own_key = context.own_key(call.card.provider) if call.own_key else None
 
     async def execute(live: Live) -> StepResult:
         port = runtime.providers.port_for(call.card, own_key, metered=call.metered)
+        if leaving is not None:
+            port = LedgerPort(port, leaving, screen, then="repair")
         turns = VendorTurns(runtime, call.card.provider, live.tell, own_key=call.own_key)
         return _result(context, call, await call_model(port, call, step, live.delta, turns))
 
@@ -47,6 +53,7 @@ def prepare(context: StepContext) -> Prepared:
         model=call.card.id,
         provider=call.card.provider,
         held_micros=call.held_micros,
+        leaving=leaving,
     )
 
 

@@ -9,12 +9,15 @@ from typing import Any
 from core.accounts.domain import OwnKey
 from core.credits.domain import Metered
 from core.execution.changes import Claim
+from core.execution.departures import Departures
+from core.execution.screening import Screen
 from core.pipelines.definition import Definition, Step
 from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
 from core.providers.catalogue import Catalogue
 from core.providers.domain import ModelCard, Usage
 from core.shared.errors import AppError
+from core.shared.personal_data import Placeholders
 from core.shared.types import JsonValue
 
 Hash = Callable[[bytes], bytes]
@@ -131,6 +134,7 @@ class Prepared:
     cut: Callable[[str], StepResult] | None = None
     quiet: bool = False
     limit: float | None = None
+    leaving: Departures | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,12 @@ class StepContext:
     files: Mapping[str, FileView]
     model: str | None = None
     before: JsonValue = None
+    placeholders: Placeholders = field(default_factory=Placeholders)
+
+    def screen(self) -> Screen | None:
+        """What looks for personal data in what the step sends; None where nobody is to."""
+        mode = self.claim.personal_data
+        return None if mode == "off" else Screen(mode, self.placeholders)
 
     def own_key(self, provider: str) -> OwnKey:
         """The person's key; an empty one where it is missing, which no call is made with."""

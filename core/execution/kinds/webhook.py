@@ -1,7 +1,9 @@
 """`webhook`: one HTTP request to somewhere else, through the guard of outbound requests."""
 
 import json
+from dataclasses import replace
 
+from core.execution.departures import Departure, Departures, Look, short_host
 from core.execution.kinds.port import Live, Prepared, StepContext, StepResult
 from core.pipelines.kinds.webhook import WebhookStep
 from core.pipelines.outputs import OutputMismatch, read_json
@@ -9,6 +11,7 @@ from core.pipelines.templates import print_value, render, resolve_value
 from core.platform.outbound import OutboundRequest, OutboundResponse
 from core.platform.signatures import DELIVERY
 from core.shared.errors import InvalidInput, ProviderError
+from core.shared.masking import Masker
 from core.shared.types import JsonValue
 
 MAX_BYTES = 2_000_000
@@ -21,15 +24,36 @@ def prepare(context: StepContext) -> Prepared:
     url = render(step.url, scope)
     headers = {name: render(value, scope) for name, value in step.headers.items()}
     body = resolve_value(step.body, scope)
-    context.runtime.outbound.check_url(url)
+    target = context.runtime.outbound.check_url(url)
     request = _request(step, url, headers, body, context.delivery_id)
+    leaving = _departures(context, target.host, request)
+
+    async def sending(_host: str) -> None:
+        leaving.sending(leaving.first)
 
     async def execute(_live: Live) -> StepResult:
-        return _result(step, await context.runtime.outbound.send(request))
+        answer = await context.runtime.outbound.send(replace(request, on_send=sending))
+        leaving.answered(leaving.first)
+        return _result(step, answer)
 
     shown: JsonValue = {"method": step.method, "url": url, "headers": dict(headers), "body": body}
     content: dict[str, JsonValue] = {"prompt": json.dumps(shown, ensure_ascii=False, indent=2)}
-    return Prepared(execute=execute, content=content, limit=step.timeout_seconds + 1.0)
+    return Prepared(execute=execute, content=content, limit=step.timeout_seconds + 1.0, leaving=leaving)
+
+
+def _departures(context: StepContext, host: str, request: OutboundRequest) -> Departures:
+    """What the ledger is told. A host that comes from a secret is told by the secret's name."""
+    ids, screen = context.runtime.ids, context.screen()
+    shown = Masker(context.secrets).mask_text(host) if context.secrets else host
+    body = (request.body or b"").decode(errors="replace")
+    sent = "\n".join((request.url, *(f"{name}: {value}" for name, value in request.headers.items()), body))
+    first = Departure(ids.new(), "webhook", short_host(shown), "step", size=len(sent.encode()))
+
+    async def look() -> Look:
+        assert screen is not None
+        return Look(replace(first, categories=await screen.categories(sent)))
+
+    return Departures(ids, first, look if screen is not None else None)
 
 
 def _request(

@@ -12,6 +12,7 @@ from core.providers.domain import ToolCall, ToolSpec
 
 __all__ = [
     "RESULT_BYTES",
+    "Arguments",
     "Fillable",
     "ToolAnswer",
     "ToolContext",

@@ -83,6 +83,7 @@ async def send(call: HttpCall, context: ToolContext) -> ToolAnswer:
             headers["Authorization"] = f"Basic {pair}"  # RFC 7617
     except NotFillable as problem:
         raise ToolError(str(problem)) from None
+    told = "\n".join((url, *(f"{name}: {value}" for name, value in headers.items()), body or ""))
     answer = await context.outbound.send(
         OutboundRequest(
             method=call.method,
@@ -95,6 +96,7 @@ async def send(call: HttpCall, context: ToolContext) -> ToolAnswer:
             follow_redirects=call.follow,
             max_redirects=MAX_REDIRECTS,
             network_allowlist=context.network_allowlist or None,
+            on_send=lambda host: context.leave(host, told),
         )
     )
     return ToolAnswer(_told(answer, all_headers=call.all_headers), answer.status)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,17 @@ class ToolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a call of a tool may use. `delivery_id` names the act; `seconds` bounds it."""
+    """What a call of a tool may use. `delivery_id` names the act; `seconds` bounds it.
+
+    `leave` is told of each host that is about to get something, and of what, and waited for.
+    """
 
     outbound: Outbound
     secrets: Fillable
     network_allowlist: tuple[str, ...]
     delivery_id: str
     seconds: float
+    leave: Callable[[str, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Claim, send, record: the claim and the record are transactions of their own, and
 server is spoken to. A crash between sending and recording sends a mail again, under the same Message-ID.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -25,6 +26,7 @@ from core.platform.runtime import Runtime
 from core.platform.vault import INSTALLATION
 from core.shared.errors import AppError
 
+ERASED_AT_ONCE = 1_000
 LEASE = timedelta(minutes=3)  # longer than a transport may take for one mail
 
 log = get_logger("mail")
@@ -88,23 +90,39 @@ def has_due(runtime: Runtime) -> bool:
         return session.scalar(select(MailRow.id).where(*_due(now), *late).limit(1)) is not None
 
 
-def erase_mails(runtime: Runtime, *, account_id: str, address: str | None = None) -> int:
+def erase_mails(
+    runtime: Runtime, *, account_id: str, address: str | None = None, between: Callable[[], None] = lambda: None
+) -> int:
     """Delete every mail of an account, sent or not, and the files of those that were filed; returns how many rows.
+
+    A batch is one transaction, and `between` is called after each.
 
     `address` also finds what was written to it before it had an account. A mail that a process is sending at this
     moment may still arrive; its row is gone, and the process records nothing.
     """
     recipient = clean_recipient(address).casefold() if address else None
-    with runtime.database.write() as session:
-        own = set(session.scalars(select(MailRow.id).where(MailRow.account_id == account_id)))
-        earlier: set[str] = set()
-        if recipient:
-            nobodys = select(MailRow).where(MailRow.account_id.is_(None), MailRow.state == "queued")
-            earlier = {row.id for row in session.scalars(nobodys) if _address_of(runtime, row).casefold() == recipient}
-        theirs = or_(MailRow.account_id == account_id, MailRow.id.in_(earlier))
-        done = session.execute(delete(MailRow).where(theirs))
-    delete_filed(runtime.settings.mail_dir, frozenset(own | earlier), recipient)
-    return cast(CursorResult[Any], done).rowcount
+    theirs: list[ColumnElement[bool]] = [MailRow.account_id == account_id]
+    if recipient:
+        nobodys = select(MailRow).where(MailRow.account_id.is_(None), MailRow.state == "queued")
+        with runtime.database.read() as session:
+            queued = session.scalars(nobodys.execution_options(yield_per=ERASED_AT_ONCE))
+            earlier = [row.id for row in queued if _address_of(runtime, row).casefold() == recipient]
+        theirs.append(MailRow.id.in_(earlier))
+    erased = 0
+    for mine in theirs:
+        while True:
+            with runtime.database.read() as session:
+                ids = session.scalars(select(MailRow.id).where(mine).limit(ERASED_AT_ONCE)).all()
+            # The files first: their names are the ids, which are known from the rows alone.
+            delete_filed(runtime.settings.mail_dir, frozenset(ids), None)
+            with runtime.database.write() as session:
+                done = session.execute(delete(MailRow).where(MailRow.id.in_(ids)))
+            erased += cast(CursorResult[Any], done).rowcount
+            between()
+            if len(ids) < ERASED_AT_ONCE:
+                break
+    delete_filed(runtime.settings.mail_dir, frozenset(), recipient)
+    return erased
 
 
 def delete_old_filed(runtime: Runtime, *, before: datetime) -> int:

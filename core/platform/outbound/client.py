@@ -149,6 +149,8 @@ class Outbound:
         body, hosts = request.body, [target.host]
         while True:
             addresses = await self.resolve(target)
+            if request.on_send is not None:
+                await request.on_send(target.host)
             answer = await exchange(
                 target,
                 addresses,

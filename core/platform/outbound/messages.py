@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from core.platform.outbound.errors import OutboundRefused
@@ -30,6 +30,7 @@ class OutboundRequest:
     `timeout_seconds` bounds everything: lookup, connection, redirects, the last byte of the answer.
     `max_bytes` bounds the decoded answer. `network_allowlist` (host names, `*.example.org`) narrows what
     may be reached and never widens it; None narrows nothing, an empty one allows nothing.
+    `on_send` is told of each host that is about to get a request, after it was judged and looked up, and waited for.
     """
 
     method: str
@@ -41,6 +42,7 @@ class OutboundRequest:
     follow_redirects: bool = False
     max_redirects: int = 5
     network_allowlist: tuple[str, ...] | None = None
+    on_send: Callable[[str], Awaitable[None]] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

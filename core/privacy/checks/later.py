@@ -11,6 +11,4 @@ def _waits_for(what: str) -> Check:
 
 
 measured = _waits_for("Nothing is measured yet: no events are collected by this version.")
-sent_prompts = _waits_for("The ledger of calls that leave is not in service in this version.")
-sensitive_data = _waits_for("Looking for personal data in inputs is not in service in this version.")
 rights = _waits_for("The trial on an account made for it is not in service in this version.")

@@ -1,6 +1,6 @@
-"""P05, P06, P08, P10, P11, P22, P25, P26, P27: what the installation does, and what it says of itself."""
+"""P05 to P11, P22, P25, P26, P27: what the installation does, and what it says of itself."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from statistics import median
 
 from sqlalchemy import func, select
@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from core.accounts.queries import people_made_before
 from core.credits.alerts import alerts_missing
 from core.credits.queries import verify_ledger
+from core.execution.recipients import check_recipients
 from core.platform.mail.queries import outbox_figures
 from core.platform.privacy_settings import POSTHOG_EU
 from core.platform.runtime import Runtime
@@ -17,12 +18,19 @@ from core.privacy.inventory import find_table, tables
 from core.privacy.models import PrivacyRequestRow
 from core.privacy.policies.models import PolicyNoticeRow
 from core.privacy.policies.queries import all_versions
-from core.privacy.policies.tables import declared, provider_cards, recipients
+from core.privacy.policies.tables import declared, recipients
 from core.privacy.regions import is_european
+from core.privacy.terms_check import check_terms, enabled_providers
 from core.privacy.wording import BASES
-from core.providers.domain import DEMO_PROVIDER
+from core.shared.personal_data.samples import FOUND, NOTHING, failed_samples
 
-TERMS_DAYS = 180
+TERMS_PROBLEMS = {
+    "undated": "nobody says when they were read",
+    "old": "read too long ago",
+    "no_link": "no page of terms",
+    "no_safeguard": "no safeguard outside the EEA",
+}
+WEEK = timedelta(days=7)
 CARD_WORDS = ("card_number", "cardnumber", "pan", "cvc", "cvv", "card_expiry", "iban")
 """Names of columns that would hold a number to pay with."""
 YEAR = timedelta(days=365)
@@ -51,20 +59,42 @@ def card_numbers(runtime: Runtime) -> Finding:
 
 
 def provider_terms(runtime: Runtime) -> Finding:
-    """P08: every provider of models has terms with a link, looked up within the last 180 days."""
+    """P08: every provider that is switched on has terms with a link, read within the last 180 days."""
+    enabled, missing = enabled_providers(runtime), check_terms(runtime)
     today = runtime.clock.now().date()
-    cards = [card.data_terms for card in provider_cards(runtime) if card.provider != DEMO_PROVIDER]
-    ages = [(today - date.fromisoformat(terms.checked_at)).days for terms in cards]
-    without, old = sum(not terms.url for terms in cards), sum(age > TERMS_DAYS for age in ages)
-    oldest = max(ages, default=0)
-    figures = {"providers": len(cards), "without_link": without, "oldest_days": oldest, "too_old": old}
-    if without or old:
+    oldest = max((age for each in enabled if (age := each.terms.age(today)) is not None), default=0)
+    problems = {name: sum(each.problem == name for each in missing) for name in TERMS_PROBLEMS}
+    figures = {"providers": len(enabled), "oldest_days": oldest, **problems}
+    if missing:
+        told = ", ".join(f"{TERMS_PROBLEMS[name]}: {number}" for name, number in problems.items() if number)
+        return broken(f"Of {counted(len(enabled), 'provider')} in use something is missing. {told}.", **figures)
+    if not enabled:
+        return kept("No provider is switched on: only the demo model runs, on this server.", **figures)
+    return kept(f"{counted(len(enabled), 'provider')}, terms read {counted(oldest, 'day')} ago at most.", **figures)
+
+
+def departures(runtime: Runtime) -> Finding:
+    """P07: whatever left in the last week went to somebody that the executed version names."""
+    now = runtime.clock.now()
+    looked_at = untold = beyond = 0
+    for batch in check_recipients(runtime, now - WEEK, now):
+        looked_at, untold, beyond = looked_at + batch.rows, untold + batch.untold, beyond + len(batch.unnamed)
+    figures = {"departures": looked_at, "run_gone": untold, "not_named": beyond}
+    if beyond:
         return broken(
-            f"Of {counted(len(cards), 'provider')} {without:,} have no page of terms, and those of {old:,} "
-            f"were looked up more than {TERMS_DAYS} days ago.",
-            **figures,
+            f"{counted(beyond, 'departure')} of the last week to somebody the pipeline does not name.", **figures
         )
-    return kept(f"{counted(len(cards), 'provider')}, terms looked up {counted(oldest, 'day')} ago at most.", **figures)
+    return kept(
+        f"{counted(looked_at, 'departure')} in the last week, each to whom the executed version names.", **figures
+    )
+
+
+def sensitive_data(_runtime: Runtime) -> Finding:
+    """P09: what looks for personal data finds the known samples, and finds nothing where there is nothing."""
+    samples, wrong = len(FOUND) + len(NOTHING), len(failed_samples())
+    if wrong:
+        return broken(f"Looking for personal data goes wrong {counted(wrong, 'time')}.", samples=samples, wrong=wrong)
+    return kept(f"{counted(samples, 'known sample')}, each told rightly.", samples=samples, wrong=0)
 
 
 def books(runtime: Runtime) -> Finding:

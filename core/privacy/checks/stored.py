@@ -1,23 +1,18 @@
 """P01, P02, P03, P13, P14, P24: what lies in the database, looked at there and not where it is declared."""
 
-from datetime import timedelta
-
 from sqlalchemy import func, inspect, select
 
-from core.accounts.plans import PLANS
 from core.accounts.proofs import password_hashes, secrets_that_open
-from core.accounts.queries import people_on
 from core.platform.runtime import Runtime
-from core.privacy.checks.finding import Figure, Finding, broken, counted, kept
+from core.privacy.checks.finding import Finding, broken, counted, kept
 from core.privacy.inventory import find_table, tables, undeclared, unowned
 from core.privacy.policies.queries import current_version
 from core.privacy.policies.tables import declared
+from core.privacy.retention.oldest import oldest_logs
 from core.privacy.wording import PURPOSES
 
 OTHERS = ("procrastinate_", "alembic_version", "sqlite_")
 """Tables that are not ours: the queue's, which is declared as a store of its own, and the migrations'."""
-SWEEP_GRACE = timedelta(days=2)
-"""A sweep runs once a night, and may miss one."""
 LAW = ("law_10_years", "proof_5_years")
 
 
@@ -89,22 +84,15 @@ def rows_of_nobody(runtime: Runtime) -> Finding:
 
 
 def log_age(runtime: Runtime) -> Finding:
-    """P14: no run is older than its owner's plan keeps runs."""
-    runs, now = find_table("runs"), runtime.clock.now()
-    late = oldest = 0
-    figures: dict[str, Figure] = {}
-    with runtime.database.read() as session:
-        for plan in PLANS.values():
-            mine = runs.c.owner_id.in_(people_on((plan.name,)))
-            first = session.scalar(select(func.min(runs.c.created_at)).where(mine))
-            days = (now - first).days if first else 0
-            over = runs.c.created_at < now - timedelta(days=plan.log_days) - SWEEP_GRACE
-            late += session.scalar(select(func.count()).select_from(runs).where(mine, over)) or 0
-            figures[f"oldest_days_{plan.name}"] = days
-            oldest = max(oldest, days)
+    """P14: no run that has ended is older than its owner's plan keeps runs, but for who has a reason to keep them."""
+    now, found = runtime.clock.now(), oldest_logs(runtime)
+    days = {each.plan: (now - each.oldest).days if each.oldest else 0 for each in found}
+    late, excepted = sum(each.is_late for each in found), sum(each.excepted for each in found)
+    figures = {"late_plans": late, "excepted": excepted, **{f"oldest_days_{plan}": age for plan, age in days.items()}}
     if late:
-        return broken(f"{counted(late, 'run')} older than its plan keeps runs.", late=late, **figures)
-    return kept(f"The oldest run is {counted(oldest, 'day')} old, none older than its plan allows.", late=0, **figures)
+        return broken(f"Runs of {counted(late, 'plan')} are older than the plan keeps them.", **figures)
+    oldest = counted(max(days.values(), default=0), "day")
+    return kept(f"The oldest run that has ended is {oldest} old, none older than its plan allows.", **figures)
 
 
 def secrets(runtime: Runtime) -> Finding:

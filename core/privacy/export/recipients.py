@@ -5,24 +5,16 @@ Art. 15(1)(c) asks for recipients. Not those that could have been used: those th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
-from urllib.parse import urlsplit
 
-from sqlalchemy import distinct, func, select
+from sqlalchemy import func, select
 
-from core.platform.database import Base
 from core.platform.runtime import Runtime
-from core.privacy.export.rows import open_value
 from core.privacy.inventory import find_table
 from core.privacy.policies.tables import provider_cards
 from core.privacy.policies.tables import recipients as declared_recipients
-from core.privacy.regions import SAFEGUARDS, is_european
+from core.privacy.regions import is_european
 from core.providers.domain import DEMO_PROVIDER
 from core.shared.types import JsonValue
-
-LEDGER = "egress"
-"""The table of what left, where the installation keeps one."""
-PAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,7 @@ def used_recipients(runtime: Runtime, account_id: str) -> tuple[UsedRecipient, .
         card = cards.get(provider)
         region = card.region if card else "unknown"
         what = f"prompts and inputs of your steps ({', '.join(sorted(names))})"
-        found.append(UsedRecipient(provider, what, region, _safeguard(region, provider), times))
+        found.append(UsedRecipient(provider, what, region, _safeguard(runtime, region, provider), times))
     for host, times in sorted(_hosts(runtime, account_id, set(models)).items()):
         found.append(
             UsedRecipient(host, "what your pipelines sent there", "where you chose", "your own instruction", times)
@@ -79,36 +71,12 @@ def _models(runtime: Runtime, account_id: str) -> Mapping[str, tuple[set[str], i
 
 
 def _hosts(runtime: Runtime, account_id: str, providers: set[str]) -> Mapping[str, int]:
-    """Hosts of deliveries; with a ledger of what left, also those of webhook steps and tools."""
-    ledger = Base.metadata.tables.get(LEDGER)
-    if ledger is not None:
-        left = (ledger.c.owner_id == account_id, ledger.c.outcome != "not_sent", ledger.c.recipient.not_in(providers))
-        counted = select(ledger.c.recipient, func.count(distinct(ledger.c.id))).where(*left)
-        with runtime.database.read() as session:
-            return dict(session.execute(counted.group_by(ledger.c.recipient)).tuples().all())
-    return _delivery_hosts(runtime, account_id)
-
-
-def _delivery_hosts(runtime: Runtime, account_id: str) -> Mapping[str, int]:
-    runs, deliveries = find_table("runs"), find_table("deliveries")
-    found: dict[str, int] = {}
-    after = ""
-    while True:
-        some = select(runs.c.id).where(runs.c.owner_id == account_id, runs.c.id > after).order_by(runs.c.id).limit(PAGE)
-        with runtime.database.read() as session:
-            ids = list(session.scalars(some))
-            sent = select(deliveries.c.id, deliveries.c.request).where(
-                deliveries.c.run_id.in_(ids), deliveries.c.attempts > 0
-            )
-            rows = session.execute(sent).tuples().all() if ids else []
-        for row_id, sealed in rows:
-            request = open_value(runtime, account_id, f"deliveries.request:{row_id}", sealed)
-            host = urlsplit(str(cast(dict[str, JsonValue], request).get("url") or "")).hostname if request else None
-            if isinstance(request, dict) and host:
-                found[host] = found.get(host, 0) + 1
-        if not ids:
-            return found
-        after = ids[-1]
+    """Hosts of webhook steps, deliveries and tools, and of people's own keys: the ledger of what left names each."""
+    ledger = find_table("egress")
+    left = (ledger.c.owner_id == account_id, ledger.c.outcome != "not_sent", ledger.c.recipient.not_in(providers))
+    counted = select(ledger.c.recipient, func.count()).where(*left).group_by(ledger.c.recipient)
+    with runtime.database.read() as session:
+        return dict(session.execute(counted).tuples().all())
 
 
 def _is_customer(runtime: Runtime, account_id: str) -> bool:
@@ -118,7 +86,8 @@ def _is_customer(runtime: Runtime, account_id: str) -> bool:
         return session.scalar(mine) is not None
 
 
-def _safeguard(region: str, provider: str) -> str:
+def _safeguard(runtime: Runtime, region: str, provider: str) -> str:
     if is_european(region):
         return "none needed: inside the EEA"
-    return SAFEGUARDS.get(provider) or "named by the partner's own terms"
+    found = runtime.catalogue.provider_terms(provider)
+    return (found.terms.safeguard if found else None) or "named by the partner's own terms"

@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from core.accounts.domain import Account
 from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
+from core.privacy.declared import what_we_hold
 from core.privacy.export.recipients import UsedRecipient
 from core.privacy.export.selection import Copy, ShownTable
-from core.privacy.holdings import what_we_hold
 from core.privacy.inventory import fields
 from core.privacy.stores import STORES
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
 from core.privacy.inventory import fields
-from core.privacy.regions import SAFEGUARDS, is_european
+from core.privacy.regions import is_european
 from core.privacy.stores import STORES
 from core.privacy.wording import BASES, KEPT, PURPOSES, category_words, in_order
 from core.providers.domain import DEMO_PROVIDER, ModelCard
 
+STRIPE_SAFEGUARD = "standard contractual clauses (Art. 46(2)(c) GDPR), in its data processing agreement"
 COOKIES = (
     ("stepiq_session", "keeps you signed in", "14 days"),
     ("stepiq_form", "proves that a form you send came from our page", "2 hours"),
@@ -79,25 +80,24 @@ class Recipient:
 def recipients(runtime: Runtime) -> tuple[Recipient, ...]:
     """Those this installation sends data to by itself or through its models; whom people name is up to them."""
     settings = runtime.settings
-    named = {partner.name: partner.safeguard for partner in settings.llama_partners}
     found = [
         Recipient(
             _provider_name(card.provider),
             "prompts and inputs of steps that use it",
             card.region,
-            _safeguard(card.region, SAFEGUARDS.get(card.provider) or named.get(card.provider)),
+            _safeguard(card.region, card.data_terms.safeguard),
         )
         for card in provider_cards(runtime)
         if card.provider != DEMO_PROVIDER
     ]
     mail = settings.region_mail or "not declared"
-    found.append(Recipient("the mail server", "your address and the mails to you", mail, _safeguard(mail, None)))
+    found.append(Recipient("the mail server", "your address and the mails to you", mail, _safeguard(mail, "")))
     if settings.stripe_secret_key:
         where = "Ireland and the United States"
-        found.append(Recipient("Stripe", "your address, what you buy and pay", where, SAFEGUARDS["stripe"]))
+        found.append(Recipient("Stripe", "your address, what you buy and pay", where, STRIPE_SAFEGUARD))
     if settings.posthog_api_key:
         region = settings.region_analytics or "European Union"
-        found.append(Recipient("PostHog", "anonymous counts", region, _safeguard(region, None)))
+        found.append(Recipient("PostHog", "anonymous counts", region, _safeguard(region, "")))
     return tuple(found)
 
 
@@ -109,8 +109,8 @@ def provider_cards(runtime: Runtime) -> tuple[ModelCard, ...]:
     return tuple(first.values())
 
 
-def _safeguard(region: str, named: str | None) -> str | None:
-    return "none needed: inside the EEA" if is_european(region) else named or None
+def _safeguard(region: str, named: str) -> str | None:
+    return "none needed: inside the EEA" if is_european(region) else named.rstrip(".") or None
 
 
 def cookies_table() -> str:

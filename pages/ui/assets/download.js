@@ -6,7 +6,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (data.content === null || served.get(parentElement) === data.turn) return;
   served.set(parentElement, data.turn);
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([data.content], { type: data.mime }));
+  const body = data.encoded ? Uint8Array.from(atob(data.content), (sign) => sign.charCodeAt(0)) : data.content;
+  link.href = URL.createObjectURL(new Blob([body], { type: data.mime }));
   link.download = data.name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);

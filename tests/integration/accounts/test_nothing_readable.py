@@ -18,7 +18,7 @@ from core.accounts.queries import find_session
 from core.accounts.registration import register, request_code
 from core.accounts.roles import set_roles
 from core.platform.runtime import Runtime
-from core.privacy.commands import ask_erasure
+from core.privacy.asking import ask
 from core.shared.errors import AppError
 from tests.integration.accounts.conftest import session_of
 from tests.support.clock import FixedClock
@@ -80,7 +80,7 @@ def test_nothing_a_person_gives_is_stored_or_logged_readable(
     planted["invitation"] = token_in(last_letter(runtime, INVITED), "/auth/register")
     set_roles(runtime, view, view.account.id, ("admin", "accounting"))
     with pytest.raises(AppError):
-        ask_erasure(runtime, view)  # the last admin
+        ask(runtime, view, "erasure")  # the last admin
 
     places = {str(path): path.read_bytes() for path in _files(runtime.settings.data_dir)}
     said = capfd.readouterr()

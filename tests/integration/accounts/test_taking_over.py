@@ -21,7 +21,9 @@ from core.accounts.roles import set_roles
 from core.accounts.sessions import check_confirmed, sign_out_everywhere
 from core.platform.keystore import DATA_KEYS
 from core.platform.runtime import Runtime
-from core.privacy.commands import ask_erasure, withdraw_erasure
+from core.privacy.asking import ask
+from core.privacy.commands import withdraw
+from core.privacy.queries import open_erasure
 from core.shared.errors import AppError, Conflict, Forbidden, InvalidInput, LimitExceeded
 from tests.conftest import PASSWORD
 from tests.integration.accounts.conftest import session_of
@@ -224,7 +226,7 @@ def test_admins_who_leave_at_once_wait_for_each_other_and_one_stays(runtime: Run
         def leave(view: SessionView) -> bool:
             together.wait()  # noqa: B023
             try:
-                ask_erasure(runtime, view)
+                ask(runtime, view, "erasure")
             except Conflict as last:
                 assert last.code == "LAST_ADMIN"
                 return False
@@ -235,7 +237,9 @@ def test_admins_who_leave_at_once_wait_for_each_other_and_one_stays(runtime: Run
         assert left.count(True) == len(views) - 1
         for view, gone in zip(views, left, strict=True):
             if gone:
-                withdraw_erasure(runtime, view)
+                asked = open_erasure(runtime, view.account.id)
+                assert asked is not None
+                withdraw(runtime, view, asked.id)
 
 
 def test_the_end_of_the_log_cannot_be_cut_off_with_its_mark(runtime: Runtime, ada: Account, admin: SessionView) -> None:

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
 from core.accounts.domain import Account, cookie_name
+from core.accounts.provider_notices import note_terms_seen
 from core.bootstrap import set_runtime
 from core.execution.domain import ACTIVE
 from core.execution.queries import run_status
@@ -121,3 +122,10 @@ def wait_for_end(person: Person, run_id: str) -> str:
         assert monotonic() < end, "the run did not end"
         sleep(0.02)
     return status
+
+
+def know_terms(person: Person) -> None:
+    """The person was shown the terms of every vendor before."""
+    known = (person.runtime.catalogue.provider_terms(vendor) for vendor in person.runtime.catalogue.vendors())
+    seen = [(each.provider, each.terms.checked_at) for each in known if each is not None]
+    note_terms_seen(person.runtime, person.account.id, seen)

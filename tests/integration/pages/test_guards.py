@@ -37,8 +37,10 @@ PLACES = {
     "keys": "pages.account.keys.keys_page",
     "api-keys": "pages.account.api_keys.api_keys_page",
     "profile": "pages.account.profile.profile_page",
+    "my-data": "pages.account.my_data.my_data_page",
     "preferences": "pages.account.preferences.preferences_page",
     "secrets": "pages.account.secrets.secrets_page",
+    "data-flow": "pages.account.data_flow.data_flow_page",
     "admin": "admin.overview.overview_page",
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
@@ -46,9 +48,11 @@ PLACES = {
     "admin-promises": "admin.promises.promises_page",
     "admin-policy": "admin.policy.policy_page",
     "retention": "admin.retention.retention_page",
+    "privacy-requests": "admin.privacy_requests.privacy_requests_page",
     "admin-billing": "admin.billing.billing_page",
+    "admin-egress": "admin.egress.egress_page",
 }
-WITHOUT_WIDGETS = {"usage", "plan", "admin", "billing"}  # they tell, and do nothing
+WITHOUT_WIDGETS = {"data-flow", "usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
 
 
@@ -128,7 +132,12 @@ OTHERS: list[tuple[str, tuple[str, ...]]] = [
     (path, roles)
     for path in ADMIN
     for roles in ((), ("privacy_admin",), ("accounting",))
-    if (path, roles) not in {("admin-billing", ("accounting",)), ("retention", ("privacy_admin",))}
+    if (path, roles)
+    not in {
+        ("admin-billing", ("accounting",)),
+        ("retention", ("privacy_admin",)),
+        ("privacy-requests", ("privacy_admin",)),
+    }
 ]
 
 

@@ -12,7 +12,7 @@ from core.execution.queries import list_runs
 from core.pipelines.commands import create_pipeline, save_draft
 from core.pipelines.queries import get_pipeline, list_pipelines, list_versions
 from pages.ui.starters import STARTERS
-from tests.integration.pages.conftest import Person, open_shell, text_of, wait_for_end
+from tests.integration.pages.conftest import Person, know_terms, open_shell, text_of, wait_for_end
 
 Open = Callable[..., AppTest]
 
@@ -151,6 +151,7 @@ PAID = {
 
 def test_a_run_above_the_persons_limit_asks_first(payer: Person) -> None:
     create_pipeline(payer.runtime, payer.account, PAID)
+    know_terms(payer)
     update_profile(payer.runtime, payer.account.id, confirm_above_credits=0)
     app = open_shell()
     app.button(key="run-primary").click().run()
@@ -163,6 +164,7 @@ def test_a_run_above_the_persons_limit_asks_first(payer: Person) -> None:
 
 def test_keys_and_menus_ask_as_well(payer: Person) -> None:
     create_pipeline(payer.runtime, payer.account, PAID)
+    know_terms(payer)
     update_profile(payer.runtime, payer.account.id, confirm_above_credits=0)
     app = open_shell()
     app.session_state["navigator-event"] = {"command": "run_stale"}
@@ -176,6 +178,7 @@ def test_keys_and_menus_ask_as_well(payer: Person) -> None:
 
 def test_a_run_below_the_limit_starts_at_once(payer: Person) -> None:
     create_pipeline(payer.runtime, payer.account, PAID)
+    know_terms(payer)
     update_profile(payer.runtime, payer.account.id, confirm_above_credits=1_000_000)
     open_shell().button(key="run-primary").click().run()
     assert len(list_runs(payer.runtime, payer.account.id).items) == 1

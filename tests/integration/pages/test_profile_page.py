@@ -1,13 +1,10 @@
 """The profile: about you, signing in, where you are signed in, leaving."""
 
-from datetime import timedelta
-
-from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from core.accounts.authentication import sign_in
-from core.accounts.queries import get_account, list_sessions
-from core.privacy.queries import open_erasure
+from core.accounts.queries import find_session, get_account, list_sessions
+from core.privacy.asking import ask
 from tests.conftest import PASSWORD
 from tests.integration.pages.conftest import Person, page_test, text_of
 
@@ -40,23 +37,9 @@ def test_other_sign_ins_are_listed_and_ended(person: Person) -> None:
     assert "sign-out-others" not in [button.key for button in app.button], "there is nobody else"
 
 
-def test_deletion_is_asked_for_and_taken_back(person: Person) -> None:
-    app = open_page()
-    app.button(key="deletion-ask").click().run()
-    assert "sign you out everywhere else" in text_of(app)
-    app.button(key="deletion-keep").click().run()
-    assert open_erasure(person.runtime, person.account.id) is None
-    app.button(key="deletion-ask").click().run()
-    app.button(key="deletion-go").click().run()
-    asked = open_erasure(person.runtime, person.account.id)
-    assert asked is not None and asked.due_at - asked.received_at <= timedelta(days=30)
-    assert "at the latest on" in text_of(app)
-    app.button(key="deletion-withdraw").click().run()
-    assert open_erasure(person.runtime, person.account.id) is None and not app.exception
-
-
-def test_deletion_asks_for_the_password_first(person: Person) -> None:
-    with person.runtime.database.write() as session:
-        session.execute(text("UPDATE sessions SET confirmed_at = NULL"))
-    app = open_page()
-    assert "/auth/confirm?then=delete" in text_of(app) and "deletion-ask" not in [b.key for b in app.button]
+def test_leaving_leads_to_my_data(person: Person) -> None:
+    assert 'href="/app/my-data"' in text_of(open_page()) and "You asked for it" not in text_of(open_page())
+    session = find_session(person.runtime, person.token)
+    assert session is not None
+    ask(person.runtime, session, "erasure")
+    assert "You asked for it" in text_of(open_page())

@@ -16,6 +16,7 @@ from core.accounts.domain import Account, SessionView
 from core.accounts.queries import find_session
 from core.credits.commands import set_credits
 from core.execution.commands import start_run
+from core.execution.models import EgressRow
 from core.pipelines.commands import create_pipeline
 from core.platform.jobs.commands import run_job
 from core.platform.jobs.queries import find_due
@@ -85,7 +86,7 @@ def test_an_installation_as_it_comes_breaks_no_promise(runtime: Runtime) -> None
     results = check_promises(runtime)
     verdicts = {promise: finding.verdict for promise, finding in results.items()}
     assert "broken" not in verdicts.values(), {p: f.says for p, f in results.items() if f.verdict == "broken"}
-    waiting = {"P04", "P07", "P09", "P15", "P16", "P17", "P18", "P19", "P20", "P21"}
+    waiting = {"P04", "P15", "P16", "P17", "P18", "P19", "P20", "P21"}
     assert {promise for promise, said in verdicts.items() if said == "unknown"} == waiting | {"P12", "P23"}
     for finding in results.values():
         assert finding.says.endswith(".") and all(isinstance(v, int | float | str) for v in finding.figures.values())
@@ -147,15 +148,42 @@ def test_p06_a_column_for_card_numbers(sqlite_runtime: Runtime, monkeypatch: pyt
     assert verdict(sqlite_runtime, "P06") == "broken"
 
 
-def test_p08_terms_that_are_old_or_missing(
-    runtime_with: Callable[..., Runtime], runtime: Runtime, clock: FixedClock
-) -> None:
-    assert verdict(runtime, "P08") == "kept"
+def test_p07_a_departure_to_somebody_else(runtime: Runtime, ada: Account) -> None:
+    calls = {"name": "Calls", "steps": [{"id": "call", "type": "webhook", "url": "https://ok.example/x"}]}
+    run = start_run(runtime, ada, create_pipeline(runtime, ada, calls).id, {})
+    with runtime.database.write() as session:
+        row = EgressRow(
+            id=runtime.ids.new(), owner_id=ada.id, run_id=run.id, step_id="call", kind="webhook", purpose="step",
+            recipient="ok.example", outcome="answered", size=1, at=NOW - timedelta(hours=1),
+        )  # fmt: skip
+        session.add(row)
+    assert found(runtime, "P07").figures == {"departures": 1, "run_gone": 0, "not_named": 0}
+    change(runtime, "UPDATE egress SET recipient = 'evil.example'")
+    finding = found(runtime, "P07")
+    assert finding.verdict == "broken" and "evil.example" not in finding.says
+
+
+def test_p08_terms_that_are_old_or_missing(runtime_with: Callable[..., Runtime], clock: FixedClock) -> None:
+    assert found(runtime_with(), "P08").figures["providers"] == 0
+    used = runtime_with(clock=clock, anthropic_api_key="sk-ant-x")
+    assert verdict(used, "P08") == "kept"
     clock.moment = datetime(2027, 6, 1, tzinfo=UTC)
-    assert found(runtime, "P08").figures["too_old"] == 2 and verdict(runtime, "P08") == "broken"
+    assert found(used, "P08").figures["old"] == 1 and verdict(used, "P08") == "broken"
     partner = {"name": "local", "base_url": "http://127.0.0.1:9", "models": ("llama-3.3-70b",), "region": "US"}
-    other = runtime_with(clock=FixedClock(NOW), llama_partners=(partner,))
-    assert found(other, "P08").figures["without_link"] == 1 and verdict(other, "P08") == "broken"
+    finding = found(runtime_with(clock=FixedClock(NOW), llama_partners=(partner,)), "P08")
+    assert finding.verdict == "broken"
+    assert {name: finding.figures[name] for name in ("undated", "no_link", "no_safeguard")} == {
+        "undated": 1, "no_link": 1, "no_safeguard": 1,
+    }  # fmt: skip
+
+
+def test_p09_a_detector_that_sees_less(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.shared.personal_data import samples
+
+    assert found(sqlite_runtime, "P09").figures["wrong"] == 0
+    monkeypatch.setattr(samples, "find", lambda _text: ())
+    finding = found(sqlite_runtime, "P09")
+    assert finding.verdict == "broken" and "@" not in finding.says
 
 
 def test_p10_an_entry_of_the_ledger_that_was_altered(runtime: Runtime, ada: Account) -> None:
@@ -247,6 +275,7 @@ def test_p13_a_row_of_an_account_that_is_gone(runtime: Runtime, ada: Account) ->
 
 def test_p14_a_run_that_is_kept_too_long(runtime: Runtime, ada: Account, clock: FixedClock) -> None:
     start_run(runtime, ada, create_pipeline(runtime, ada, SAY).id, {})
+    change(runtime, "UPDATE runs SET status = 'completed'")
     clock.advance(days=91)
     assert found(runtime, "P14").figures["oldest_days_free"] == 91 and verdict(runtime, "P14") == "kept"
     clock.advance(days=2)

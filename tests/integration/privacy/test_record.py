@@ -10,7 +10,7 @@ import pytest
 from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
 from core.privacy import inventory
-from core.privacy.holdings import what_we_hold
+from core.privacy.declared import what_we_hold
 from core.privacy.inventory import check_inventory, fields, tables
 from core.privacy.policies.tables import declared
 from core.privacy.record import FORMATS, clean_format, processing_record, record_text

@@ -172,7 +172,7 @@ def test_the_second_factor_from_picture_to_sign_in(site: Runtime, ada: Account, 
     assert off.status_code == 200 and not get_account(site, ada.id).has_second_factor
 
 
-@pytest.mark.parametrize("then", ["address", "second-factor", "delete", "people"])
+@pytest.mark.parametrize("then", ["address", "second-factor", "my-data", "people", "privacy-requests"])
 def test_dangerous_forms_ask_for_the_password_after_ten_minutes(
     site: Runtime, ada: Account, signed: TestClient, then: str
 ) -> None:

@@ -38,6 +38,7 @@ CENTRAL = {
     ("GET", "/user/me"),
     ("GET", "/user/usage"),
     ("GET", "/user/ledger"),
+    ("GET", "/user/egress"),
     ("POST", "/user/api-keys"),
     ("GET", "/user/api-keys"),
     ("POST", "/pipelines/{pipeline_id}/schedules"),

@@ -20,6 +20,8 @@ BY_OTHER_TESTS = {
     "POST /auth/register",
     "POST /auth/reset-password",
     "POST /runs/{run_id}/resume",
+    "POST /privacy/requests/{request_id}/begin",
+    "GET /privacy/requests/{request_id}/download",
     "POST /user/password",
 }
 

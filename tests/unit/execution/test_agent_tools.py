@@ -125,7 +125,10 @@ class TestSecrets:
 
 
 def context() -> ToolContext:
-    return ToolContext(Outbound(), Fillable({}, has_hosts=False), (), "run:step:1:1", 5.0)
+    async def leave(_host: str, _sent: str) -> None:
+        pass
+
+    return ToolContext(Outbound(), Fillable({}, has_hosts=False), (), "run:step:1:1", 5.0, leave)
 
 
 async def use(name: str, **arguments: Any) -> str:

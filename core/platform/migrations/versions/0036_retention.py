@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0036_retention"
-down_revision = "0029_standing"
+down_revision = "0034_request_decisions"
 
 
 def upgrade() -> None:
