@@ -1,4 +1,4 @@
-"""What hangs on a row: the tables whose rows refer to it, and cannot be there without it."""
+"""What hangs on a row: the tables whose rows refer to it, which cannot be there without it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def dependents(root: str) -> tuple[Dependent, ...]:
     for table in Base.metadata.sorted_tables:
         if table.name == root:
             continue
-        links = [(key.parent, key.column.table.name) for key in table.foreign_keys if not key.parent.nullable]
+        links = [(key.parent, key.column.table.name) for key in table.foreign_keys]
         direct = next((column for column, name in links if name == root), None)
         if direct is not None:
             found[table.name] = Dependent(table, direct, None)

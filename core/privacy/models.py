@@ -14,7 +14,7 @@ LAW = {
     "legal_ref": "GDPR Art. 12, and 5(2): that it was answered has to be shown; five years as Code civil Art. 2224",
     "origin": "observed",
     "retention": "proof_5_years",
-    "anchor": "closed_at",
+    "anchor": "privacy_requests.closed_at",
     "erase": "retain-until(law)",
 }
 SAID = {**LAW, "origin": "provided", "erase": "shred-key"}

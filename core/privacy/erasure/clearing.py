@@ -74,7 +74,7 @@ def clear_files(runtime: Runtime, work: Work) -> Done:
     mine = select(PrivacyRequestRow.id).where(PrivacyRequestRow.account_id == work.account_id)
     with runtime.database.read() as session:
         names = (work.account_id, *session.scalars(mine))
-    folder, deleted = runtime.settings.data_dir / "exports", 0
+    folder, deleted = runtime.settings.exports, 0
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         if path.is_file() and any(name in str(path.relative_to(folder)) for name in names):
             path.unlink(missing_ok=True)

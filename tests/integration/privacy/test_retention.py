@@ -1,15 +1,16 @@
 """What is older than its owner's plan keeps it goes, and nothing else does."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.accounts.models import AccountRow
+from core.credits.models import CreditAccount, LedgerEntry, LedgerTransaction
 from core.credits.plan_changes import set_plan
 from core.credits.queries import verify_ledger
 from core.execution.commands import start_run
@@ -36,6 +37,7 @@ from tests.integration.test_query_plans import plan_of, scanned, statements_of
 from tests.support.clock import FixedClock
 from tests.support.old_history import COST, add_runs
 
+BOOKS = ("credit_accounts", "ledger_transactions", "ledger_entries")
 LOGS = ("runs", "step_runs", "run_events", "reviews", "deliveries", "delivery_attempts")
 
 
@@ -261,3 +263,49 @@ async def test_no_sweep_reads_a_table_from_end_to_end(runtime: Runtime, free: Ac
     for statement, parameters in statements_of(runtime, lambda: sweep(runtime, runtime.clock.now())):
         found = scanned(runtime, plan_of(runtime, statement, parameters))
         assert not any("run" in line for line in found), (statement, found)
+
+
+def test_books_of_who_left_go_whole_after_ten_years_and_nobody_elses(
+    runtime: Runtime, pro: Account, clock: FixedClock
+) -> None:
+    def books(owner_id: str, *years: int) -> None:
+        with runtime.database.write() as session:
+            session.add(
+                CreditAccount(
+                    owner_id=owner_id,
+                    available_micros=0,
+                    held_micros=0,
+                    spent_micros=0,
+                    granted_micros=0,
+                    month=0,
+                    purchased_micros=0,
+                    expired_micros=0,
+                    monthly_micros=0,
+                    movements=len(years),
+                    head=b"h",
+                )
+            )
+            for number, year in enumerate(years, 1):
+                made = LedgerTransaction(
+                    id=runtime.ids.new(), owner_id=owner_id, kind="grant", cause="c", monthly_micros=0, month=0,
+                    idempotency_key=f"{owner_id}:{number}", number=number, hash=b"h", balance_micros=0,
+                    spent_micros=0, created_at=datetime(year, 6, 1, tzinfo=UTC),
+                )  # fmt: skip
+                session.add(made)
+                session.flush()
+                session.add(
+                    LedgerEntry(transaction_id=made.id, position=0, owner_id=owner_id, account="x", amount_micros=0)
+                )
+
+    books("gone-2016", 2012, 2016)
+    books("gone-2017", 2012, 2017)
+    with runtime.database.write() as session:
+        session.execute(delete(CreditAccount).where(CreditAccount.owner_id == pro.id))
+    books(pro.id, 2012)
+    assert clock.now().year == 2027
+    sweep(runtime, clock.now())
+    assert {left(runtime, name, "gone-2016") for name in BOOKS} == {0}, "2016 was over ten years ago"
+    assert [left(runtime, name, "gone-2017") for name in BOOKS] == [1, 2, 2], "and 2017 was not"
+    assert [left(runtime, name, pro.id) for name in BOOKS] == [1, 1, 1], "whoever has an account has its books"
+    (report,) = list_reports(runtime)
+    assert report.counts["ledger_entries"] == {"": 2}
