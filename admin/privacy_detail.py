@@ -14,6 +14,7 @@ from core.privacy.answers import answer_text, letter_to_post, spoken
 from core.privacy.deciding import comments_to_judge
 from core.privacy.domain import LONGEST_TEXT, SIGN_AGAIN_AFTER, longest_due_at, months_after
 from core.privacy.dry_run import DryRun, dry_run
+from core.privacy.erasure.certificates import certificate_of, render_certificate
 from core.privacy.queries import RequestFile, request_file
 from core.privacy.rights import STEPS
 from core.privacy.words import CAME_BY, GROUND_WORDS, IDENTITIES, RIGHT_NAMES
@@ -58,6 +59,7 @@ def draw_detail(runtime: Runtime, session: SessionView, request_id: str, confirm
     if confirmed:
         _draw_restriction(file)
     _draw_answer(runtime, file)
+    _draw_certificate(runtime, request.id)
     _draw_happened(runtime, file)
 
 
@@ -235,6 +237,19 @@ def _draw_answer(runtime: Runtime, file: RequestFile) -> None:
         download_button(
             "The answer as a letter (PDF)", lambda: letter_to_post(runtime, file),
             file_name=f"answer-{request.id[-8:]}.pdf", mime="application/pdf", key=f"answer-{request.id}",
+        )  # fmt: skip
+
+
+def _draw_certificate(runtime: Runtime, request_id: str) -> None:
+    """What was erased, kept and scanned, once an erasure has ended."""
+    certificate = certificate_of(runtime, request_id)
+    if certificate is None:
+        return
+    with st.expander(f"Certificate {certificate.number}", key="request-certificate", icon=":material/verified:"):
+        st.html(f'<pre class="sq-plaintext">{escape(render_certificate(certificate))}</pre>')
+        download_button(
+            "The certificate (JSON)", certificate.as_json(), file_name=f"certificate-{certificate.number}.json",
+            mime="application/json", key=f"certificate-{request_id}",
         )  # fmt: skip
 
 

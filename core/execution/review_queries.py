@@ -87,7 +87,8 @@ class LinkComment:
     """Words that somebody left through the mailed link of a review: perhaps its owner, perhaps somebody else."""
 
     review_id: str
-    run_id: str
+    step_run_id: str
+    """The answer is also the output of the step that asked."""
     decided_at: datetime
     comment: str = field(repr=False)
 
@@ -101,5 +102,5 @@ def comments_by_link(runtime: Runtime, session: Session, owner_id: str) -> tuple
             continue
         answer = cast(dict[str, Any], runtime.vault.open_json(owner_id, f"reviews.answer:{row.id}", row.answer))
         if answer.get("comment"):
-            made.append(LinkComment(row.id, row.run_id, row.decided_at, answer["comment"]))
+            made.append(LinkComment(row.id, row.step_run_id, row.decided_at, answer["comment"]))
     return tuple(made)

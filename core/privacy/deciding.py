@@ -29,7 +29,7 @@ from core.privacy.signatures import FirstSignature, check_privacy_admin, check_s
 from core.shared.errors import Conflict, InvalidInput, NotFound
 
 Verdict = Literal["accept", "refuse"]
-REVIEWS = "reviews"
+REVIEWS, STEP_RUNS = "reviews", "step_runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,14 +192,15 @@ def leave_out(runtime: Runtime, by: SessionView, request_id: str, review_ids: fr
         row = _lock(runtime, session, by, request_id, confirmed=True)
         if row.status != "awaiting_decision" or proposal_of(session, row.id) is not None:
             raise Conflict("REQUEST_MOVED", "What is left out is said before it is decided.")
-        known = {each.review_id for each in comments_by_link(runtime, session, row.account_id)}
-        if not review_ids <= known:
+        known = {each.review_id: each.step_run_id for each in comments_by_link(runtime, session, row.account_id)}
+        if not review_ids <= known.keys():
             raise InvalidInput("NOT_OF_OTHERS", "Only words of others can be left out.", field="review_ids")
         session.execute(delete(RedactionRow).where(RedactionRow.request_id == row.id))
         now = runtime.clock.now()
         session.add_all(
-            RedactionRow(request_id=row.id, place=REVIEWS, row_id=each, marked_by=by.account.id, marked_at=now)
+            RedactionRow(request_id=row.id, place=place, row_id=row_id, marked_by=by.account.id, marked_at=now)
             for each in sorted(review_ids)
+            for place, row_id in ((REVIEWS, each), (STEP_RUNS, known[each]))
         )
         note(runtime, session, row, "privacy_admin", "left_out", actor_id=by.account.id)
         record_act(

@@ -1,5 +1,6 @@
 """What carrying a request out would do, counted before it is done. Nothing is changed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -12,6 +13,7 @@ from core.platform.runtime import Runtime
 from core.privacy.domain import PrivacyRequestView
 from core.privacy.holdings import count_rows, persons_rows
 from core.privacy.inventory import TableEntry, find_table, tables
+from core.privacy.retention.holds import holds_of, list_holds
 from core.privacy.rights import STEPS
 from core.privacy.words import LAWS, table_title
 from core.shared.errors import NotFound
@@ -71,9 +73,7 @@ def dry_run(runtime: Runtime, request: PrivacyRequestView) -> DryRun:
             return DryRun(is_gone=True)
         counts = count_rows(runtime, session, account)
         if request.right == "erasure":
-            deletes = [(table_title(e.name), counts[e.name]) for e in tables() if counts.get(e.name) and not _kept(e)]
-            keeps = [_kept_rows(runtime, session, account, e, counts[e.name]) for e in tables() if e.name in counts]
-            return DryRun(tuple(deletes), tuple(each for each in keeps if each), steps=steps)
+            return _erasure(runtime, session, account, counts, steps)
     if request.right not in ("access", "portability"):
         return DryRun(steps=steps)
     wanted = ("portable",) if request.right == "portability" else ("portable", "access")
@@ -83,6 +83,30 @@ def dry_run(runtime: Runtime, request: PrivacyRequestView) -> DryRun:
         if counts.get(entry.name) and any(field.rules.export in wanted for field in entry.fields)
     ]
     return DryRun(hands_over=tuple(given), steps=steps)
+
+
+def _erasure(
+    runtime: Runtime, session: Session, account: Account, counts: Mapping[str, int], steps: tuple[str, ...]
+) -> DryRun:
+    """What goes, what the law keeps, and what a legal hold keeps for a time."""
+    holds, now = holds_of(session, account.id, runtime.clock.now()), runtime.clock.now()
+    until = max((hold.until for hold in list_holds(runtime, account.id)), default=now).date()
+    deletes: list[tuple[str, int]] = []
+    keeps: list[Kept] = []
+    for entry in tables():
+        rows = counts.get(entry.name, 0)
+        if not rows:
+            continue
+        kept = _kept_rows(runtime, session, account, entry, rows)
+        if kept is not None:
+            keeps.append(kept)
+            continue
+        held = rows if holds.covers(entry) else min(rows, len(holds.rows_of(entry.name)))
+        if held:
+            keeps.append(Kept(table_title(entry.name), held, until, "a legal hold"))
+        if rows > held:
+            deletes.append((table_title(entry.name), rows - held))
+    return DryRun(tuple(deletes), tuple(keeps), steps=steps)
 
 
 def _kept(entry: TableEntry) -> str | None:

@@ -225,7 +225,8 @@ def _file(runtime: Runtime, session: Session, row: PrivacyRequestRow) -> Request
     decided = (DecisionRow.request_id == row.id, DecisionRow.state != "dropped")
     decision = session.scalar(select(DecisionRow).where(*decided).order_by(DecisionRow.id.desc()).limit(1))
     restriction = session.scalar(select(RestrictionRow).where(RestrictionRow.request_id == row.id))
-    redacted = session.scalars(select(RedactionRow.row_id).where(RedactionRow.request_id == row.id))
+    marked = (RedactionRow.request_id == row.id, RedactionRow.place == "reviews")
+    redacted = session.scalars(select(RedactionRow.row_id).where(*marked))
     return RequestFile(
         request=request_view(row),
         details=details_of(runtime, row),

@@ -8,11 +8,12 @@ import streamlit as st
 
 from core.accounts.domain import SessionView
 from core.privacy.domain import LONGEST_TEXT, PrivacyRequestView
+from core.privacy.export.fetching import find_copy
 from core.privacy.queries import RequestFile, get_request
 from core.privacy.rights import STEPS
 from pages.account import my_data_actions as actions
 from pages.ui.privacy import days_left_html, head_html, steps_html, timeline_html
-from pages.ui.words import exact, joined, time_html, until
+from pages.ui.words import bytes_size, exact, joined, time_html, until
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -70,11 +71,28 @@ def _draw_buttons(runtime: Runtime, session: SessionView, view: PrivacyRequestVi
                 )
             else:
                 st.html(f'<a class="sq-link" href="{CONFIRM}" target="_self">Confirm your password to begin now</a>')
+        _draw_copy(runtime, session, view)
         if view.outcome in ("fulfilled", "partial", "refused"):
             st.html(
                 f'<a class="sq-link" href="/api/privacy/requests/{view.id}/answer" target="_self">'
                 "The answer as a letter (PDF)</a>"
             )
+
+
+def _draw_copy(runtime: Runtime, session: SessionView, view: PrivacyRequestView) -> None:
+    """The copy, while it is there: fetched once, shortly after the password."""
+    copy = find_copy(runtime, session.account.id, view.id) if view.right in ("access", "portability") else None
+    if copy is None or copy.fetched_at is not None:
+        return
+    now = runtime.clock.now()
+    if not session.is_confirmed(now):
+        st.html(f'<a class="sq-link" href="{CONFIRM}" target="_self">Confirm your password to fetch your copy</a>')
+        return
+    st.html(
+        f'<a class="sq-button" href="/api/privacy/requests/{view.id}/download" target="_self">Fetch your copy '
+        f"({bytes_size(copy.size)})</a>"
+    )
+    st.html(f'<span class="sq-facts">once, ends {until(copy.expires_at, now)}</span>')
 
 
 def _draw_file(runtime: Runtime, file: RequestFile) -> None:

@@ -15,7 +15,7 @@ from typing import Any, cast
 from sqlalchemy import select
 
 from core.platform.runtime import Runtime
-from core.privacy.erasure.models import CertificateRow
+from core.privacy.erasure.models import CertificateRow, ErasureRow
 from core.privacy.scan.domain import ScanResult
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput, NotFound
@@ -106,6 +106,14 @@ def get_certificate(runtime: Runtime, number: str) -> Certificate:
     if row is None:
         raise NotFound("CERTIFICATE_NOT_FOUND", "There is no certificate with this number.")
     return _certificate(row)
+
+
+def certificate_of(runtime: Runtime, request_id: str) -> Certificate | None:
+    """The certificate of a request's erasure; None before it is made."""
+    mine = select(ErasureRow.number).where(ErasureRow.request_id == request_id).scalar_subquery()
+    with runtime.database.read() as session:
+        row = session.scalar(select(CertificateRow).where(CertificateRow.number == mine))
+    return _certificate(row) if row else None
 
 
 def verify_certificates(runtime: Runtime) -> ChainProof:

@@ -1,5 +1,7 @@
 """What is held about a person, counted from the inventory; and what a request would do."""
 
+from datetime import timedelta
+
 from sqlalchemy import event
 
 from core.accounts.api_keys import create_api_key
@@ -12,6 +14,7 @@ from core.privacy.asking import ask
 from core.privacy.dry_run import dry_run
 from core.privacy.holdings import count_rows, elsewhere, holdings
 from core.privacy.inventory import tables
+from core.privacy.retention.holds import place_hold
 from core.privacy.wording import CATEGORIES
 from core.privacy.words import TABLES
 from core.shared.money import MICROS
@@ -78,3 +81,14 @@ def test_a_copy_says_what_is_handed_over(runtime: Runtime, ada: SessionView) -> 
     fill(runtime, ada)
     access, portable = dry_run(runtime, ask(runtime, ada, "access")), dry_run(runtime, ask(runtime, ada, "portability"))
     assert set(portable.hands_over) < set(access.hands_over) and "hand over" in access.sentence
+
+
+def test_what_is_held_for_a_claim_is_not_promised_to_go(
+    runtime: Runtime, ada: SessionView, grace: SessionView, clock: FixedClock
+) -> None:
+    fill(runtime, ada)
+    asked = ask(runtime, ada, "erasure")
+    until = clock.now() + timedelta(days=100)
+    place_hold(runtime, grace, ada.account.id, law="Art. 17(3)(e)", reason="A claim of March.", until=until)
+    would = dry_run(runtime, asked)
+    assert would.deletes == () and f"until {until:%Y-%m-%d} under a legal hold" in would.sentence

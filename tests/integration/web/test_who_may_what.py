@@ -23,7 +23,6 @@ from core.platform.ratelimits import forget_tries
 from core.platform.runtime import Runtime
 from core.privacy.asking import ask
 from core.privacy.commands import withdraw
-from core.privacy.domain import Details
 from core.privacy.queries import list_requests
 from tests.conftest import PASSWORD
 from tests.integration.web.conftest import ORIGIN
@@ -187,7 +186,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/billing/checkout"): {"plan": "pro"},
     ("POST", "/billing/discount-codes"): {"code": "EVIL", "percent": 100},
     ("PATCH", "/user/api-keys/{key_id}"): {"max_credits_per_month": 5},
-    ("POST", "/privacy/requests"): {"right": "access"},
+    ("POST", "/privacy/requests"): {"right": "objection"},
 }
 NOT_YET = {("GET", "/privacy/requests/{request_id}/download")}  # there is a copy only when it was made
 
@@ -254,7 +253,7 @@ class People:
             "step_id": "look",
             "number": "1",
             "version": "current",
-            "request_id": ask(self.runtime, view, "rectification", Details(text="The invoice is wrong.")).id,
+            "request_id": ask(self.runtime, view, "access").id,
             "name": "MINE",
             "key_id": keys[READ].view.id,
             "code_id": "01a1f0c5-0000-7d6a-8c17-e3b5a0f7d941",
