@@ -92,7 +92,7 @@ def _draw_terms(enabled: tuple[ProviderTerms, ...]) -> None:
     st.html(
         '<div class="sq-scroll"><table class="sq-table"><thead><tr><th scope="col">Provider</th>'
         '<th scope="col">Where</th><th scope="col">Safeguard (GDPR Art. 46)</th>'
-        '<th scope="col">Terms read</th><th scope="col">Missing</th></tr>'
+        '<th scope="col" class="sq-num">Terms read</th><th scope="col">Missing</th></tr>'
         f"</thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -104,8 +104,8 @@ def _terms_row(each: ProviderTerms, problems: list[str]) -> str:
     missing = "<br>".join(map(escape, problems)) or "nothing"
     return (
         f'<tr><td class="sq-cell-name"><b>{escape(vendor(each.provider))}</b></td><td>{escape(each.region)} '
-        f"{text_badge(*side)}</td><td>{escape(needed)}</td><td>{escape(terms.checked_at or 'no date')}</td>"
-        f"<td>{missing}</td></tr>"
+        f"{text_badge(*side)}</td><td>{escape(needed)}</td>"
+        f'<td class="sq-num">{escape(terms.checked_at or "no date")}</td><td>{missing}</td></tr>'
     )
 
 

@@ -16,7 +16,7 @@ from core.privacy.domain import LONGEST_TEXT, SIGN_AGAIN_AFTER, longest_due_at, 
 from core.privacy.dry_run import DryRun, dry_run
 from core.privacy.queries import RequestFile, request_file
 from core.privacy.rights import STEPS
-from core.privacy.words import GROUND_WORDS, RIGHT_NAMES
+from core.privacy.words import CAME_BY, GROUND_WORDS, IDENTITIES, RIGHT_NAMES
 from pages.ui.badges import text_badge
 from pages.ui.download import download_button
 from pages.ui.memory import recall
@@ -68,10 +68,10 @@ def _draw_person(file: RequestFile, confirmed: bool) -> None:
         who = f"<code>{escape(request.account_id)}</code>"
         if shown_for == request.id:
             who = f"<b>{escape(seen.name or 'No name')}</b> · {escape(seen.email)} · {who}"
-        identity = request.identity or "not shown yet"
+        identity = IDENTITIES[request.identity] if request.identity else "not shown yet"
         st.html(
             f'<h2 class="sq-id">Who asked</h2><p class="sq-facts">{who}<br>'
-            f"{joined(f'identity: {escape(identity)}', f'came by {request.channel}')}</p>"
+            f"{joined(f'identity: {escape(identity)}', CAME_BY[request.channel])}</p>"
         )
         if confirmed and shown_for != request.id:
             with st.popover("Show name and address", icon=":material/visibility:", key=f"reveal-{request.id}"):
@@ -189,8 +189,9 @@ def _draw_extension(file: RequestFile) -> None:
     latest = longest_due_at(request.received_at).date()
     with st.expander("Take longer", key="request-extend", icon=":material/schedule:"):
         st.html(
-            f'<p class="sq-facts">Once, announced now with the reasons, until {latest:%d %B %Y} at the latest (GDPR '
-            f"Art. 12(3)). The promise of 30 days counts as missed after {request.due_at:%d %B %Y} all the same.</p>"
+            f'<p class="sq-facts">Once, announced now with the reasons, until {latest.day} {latest:%B %Y} at the '
+            f"latest (GDPR Art. 12(3)). The promise of 30 days counts as missed after {request.due_at.day} "
+            f"{request.due_at:%B %Y} all the same.</p>"
         )
         st.date_input(
             "Answered by", value=latest, min_value=request.due_at.date() + timedelta(days=1), max_value=latest,

@@ -15,7 +15,7 @@ from core.bootstrap import get_runtime
 from core.privacy.domain import LONGEST_TEXT, RIGHTS, PrivacyRequestView
 from core.privacy.queries import RequestFigures, closed_requests, open_requests, request_figures
 from core.privacy.signatures import ROLE
-from core.privacy.words import RIGHT_NAMES
+from core.privacy.words import CAME_BY, IDENTITIES, RIGHT_NAMES
 from pages.ui.badges import icon, text_badge
 from pages.ui.notices import draw_notices
 from pages.ui.privacy import ICONS, days_left_html, state_badge
@@ -30,7 +30,6 @@ ROOM = "/app/privacy-requests"
 CONFIRM = "/auth/confirm?then=privacy-requests"
 ANSWERED = 20
 CHANNELS = {"letter": "Letter", "mail": "E-mail"}
-IDENTITIES = {"session": "password", "link": "mailed link", "evidence": "noted"}
 
 
 def privacy_requests_page() -> None:
@@ -117,7 +116,7 @@ def _row(view: PrivacyRequestView, session: SessionView, now: datetime) -> str:
     person = f'<code title="{escape(view.account_id)}">…{escape(view.account_id[-8:])}</code>'
     handles = view.account_id != session.account.id and ROLE in session.account.roles
     link = f'<a class="sq-link" href="{ROOM}?request={view.id}" target="_self">Open</a>' if handles else ""
-    facts = joined(person, f"received {time_html(view.received_at, now)}", f"by {view.channel}")
+    facts = joined(person, f"received {time_html(view.received_at, now)}", CAME_BY[view.channel])
     return (
         f'<div class="sq-row">{icon(ICONS[view.right])}<span class="sq-id">{RIGHT_NAMES[view.right]}</span>'
         f'{state_badge(view)}{identity}{mine}<span class="sq-facts sq-grow">{facts}</span>{link}</div>'

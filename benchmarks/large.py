@@ -5,7 +5,7 @@
 
 from pathlib import Path
 
-from benchmarks import retention
+from benchmarks import erasure, retention
 from benchmarks.table import HEADER
 
 TABLE = Path("docs/benchmarks-large.md")
@@ -13,7 +13,7 @@ INTRO = "# Benchmarks over large data\n\nWritten by `make bench-large`; value an
 
 
 def main() -> None:
-    table = "\n".join([HEADER, *(row.line() for row in retention.rows())])
+    table = "\n".join([HEADER, *(row.line() for row in [*retention.rows(), *erasure.rows()])])
     print(table)
     TABLE.write_text(f"{INTRO}\n{table}\n")
 

@@ -1,6 +1,7 @@
 """What is held about a person, by category: how many records, where, why, and until when. Read from the inventory.
 
-One statement counts every table; each of its parts goes through the owner's index.
+One statement counts the rows of every table, then one a table that has some counts what is in their columns; each goes
+through the owner's index. An empty column holds nothing, and is not shown.
 """
 
 from collections.abc import Mapping
@@ -45,21 +46,23 @@ def holdings(runtime: Runtime, account: Account) -> tuple[Holding, ...]:
     """What is held about a person in the database, what there is most of first; nothing of which there is none."""
     with runtime.database.read() as session:
         counts = count_rows(runtime, session, account)
-    groups: dict[tuple[str, str], list[tuple[str, Personal]]] = {}
+        filled = {
+            entry.name: _count_columns(runtime, session, account, entry) for entry in tables() if entry.name in counts
+        }
+    groups: dict[tuple[str, str], list[tuple[str, Personal, int]]] = {}
     for entry in tables():
-        if not counts.get(entry.name):
-            continue
-        for field in entry.fields:
+        for field, number in zip(entry.fields, filled.get(entry.name, ()), strict=False):
             key = (field.rules.category, until_words(field.rules.retention, account.plan))
-            groups.setdefault(key, []).append((entry.name, field.rules))
+            if number:
+                groups.setdefault(key, []).append((entry.name, field.rules, number))
     found = [
         Holding(
             category,
             category_title(category),
-            tuple(dict.fromkeys(rules.label for _, rules in held)),
-            tuple(dict.fromkeys(rules.purpose for _, rules in held)),
-            places := tuple(dict.fromkeys(name for name, _ in held)),
-            sum(counts[name] for name in places),
+            tuple(dict.fromkeys(rules.label for _, rules, _ in held)),
+            tuple(dict.fromkeys(rules.purpose for _, rules, _ in held)),
+            places := tuple(dict.fromkeys(name for name, _, _ in held)),
+            sum(max(number for name, _, number in held if name == place) for place in places),
             until,
         )
         for (category, until), held in groups.items()
@@ -84,7 +87,7 @@ def elsewhere(runtime: Runtime) -> tuple[Elsewhere, ...]:
 
 def count_rows(runtime: Runtime, session: Session, account: Account) -> Mapping[str, int]:
     """A person's rows by table, in one statement; tables without any are left out."""
-    index = runtime.vault.blind_index("email", account.email) if account.email else b""
+    index = _address_index(runtime, account)
     parts = [
         select(literal(entry.name).label("name"), func.count().cast(Integer).label("rows"))
         .select_from(find_table(entry.name))
@@ -94,6 +97,21 @@ def count_rows(runtime: Runtime, session: Session, account: Account) -> Mapping[
     ]
     rows = session.execute(union_all(*parts)).tuples()
     return {name: number for name, number in rows if number}
+
+
+def _count_columns(runtime: Runtime, session: Session, account: Account, entry: TableEntry) -> tuple[int, ...]:
+    """How many of a person's rows have something in each of a table's personal columns, in their order."""
+    if not entry.fields:
+        return ()
+    table = find_table(entry.name)
+    condition = persons_rows(entry, account.id, _address_index(runtime, account))
+    assert condition is not None
+    counted = select(*(func.count(table.c[field.column]) for field in entry.fields)).where(condition)
+    return tuple(session.execute(counted).one())
+
+
+def _address_index(runtime: Runtime, account: Account) -> bytes:
+    return runtime.vault.blind_index("email", account.email) if account.email else b""
 
 
 def persons_rows(entry: TableEntry, account_id: str, address_index: bytes) -> ColumnElement[bool] | None:

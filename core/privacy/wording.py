@@ -9,6 +9,7 @@ PURPOSES = {
     "data subject requests": "To answer your requests under this policy",
     "policy notices": "To tell you about changes of this policy and prove that we did",
     "consent": "To keep your choices, and prove them",
+    "legal claims": "To keep what a legal claim needs, for as long as it does",
     "analytics": "To count what is used, anonymously",
 }
 """Purposes in the words of the policy, by the names that columns declare."""

@@ -2,7 +2,7 @@
 
 from core.accounts.plans import PLANS
 from core.platform.annotations import Retention
-from core.privacy.domain import Ground, Outcome, PrivacyRequestView, Right
+from core.privacy.domain import Channel, Ground, Identity, Outcome, PrivacyRequestView, Right
 
 TABLES = {
     "accounts": "Account",
@@ -103,6 +103,18 @@ ENDS: dict[Outcome, str] = {
     "refused": "Refused",
     "withdrawn": "Taken back",
 }
+IDENTITIES: dict[Identity, str] = {
+    "session": "password just entered",
+    "link": "mailed link",
+    "evidence": "noted",
+}
+CAME_BY: dict[Channel, str] = {
+    "app": "in the app",
+    "api": "over the API",
+    "form": "by the public form",
+    "letter": "by letter",
+    "mail": "by e-mail",
+}
 RIGHT_NAMES: dict[Right, str] = {
     "access": "Access",
     "rectification": "Correction",
@@ -154,7 +166,7 @@ def state_words(request: PrivacyRequestView) -> str:
         return ENDS[request.outcome]
     words = {
         "received": "Received",
-        "awaiting_identity": "Waits for the link in your mail",
+        "awaiting_identity": "Waits for the mailed link",
         "verified": "Received",
         "awaiting_decision": "Somebody looks at it",
         "scheduled": "Begins soon",

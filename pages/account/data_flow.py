@@ -16,7 +16,7 @@ from core.execution.first_use import unseen_terms
 from core.pipelines.queries import active_names, pipeline_names
 from core.privacy.recipients import standing_recipients
 from core.providers.domain import ProviderTerms
-from pages.ui.flow_map import flow_map_html
+from pages.ui.flow_map import draw_flow_map
 from pages.ui.memory import widget_text
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
@@ -85,18 +85,19 @@ def _draw_flows(account: Account, since: datetime | None, pipeline: str) -> None
     providers = {flow.recipient for flow in found if flow.kind == "model"}
     known = [each for each in map(runtime.catalogue.provider_terms, sorted(providers)) if each is not None]
     names = pipeline_names(runtime, account.id, {flow.pipeline_id for flow in found if flow.pipeline_id})
-    _draw_unseen(account, providers)
-    st.html(flow_map_html(found, names, {each.provider: each for each in known}, runtime.clock.now()))
+    draw_flow_map(found, names, {each.provider: each for each in known}, runtime.clock.now())
     st.html(f'<p class="sq-facts">{LIMITS}</p>')
+    unseen = unseen_terms(runtime, account.id, providers)
+    _draw_unseen(unseen)
+    known = [each for each in known if each not in unseen]
     if known:
         st.html('<h2 class="sq-label">What these providers do with it</h2>')
         for each in known:
             st.html(terms_html(each))
 
 
-def _draw_unseen(account: Account, providers: set[str]) -> None:
+def _draw_unseen(unseen: tuple[ProviderTerms, ...]) -> None:
     """Terms of providers that runs of the API or a schedule used without anybody having been shown them."""
-    unseen = unseen_terms(get_runtime(), account.id, providers)
     if not unseen:
         return
     with st.container(border=True, key="flow-unseen"):

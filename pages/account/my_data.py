@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
 SHOWN = 20
+LABELS = 4
 
 
 def my_data_page() -> None:
@@ -56,7 +57,7 @@ def _draw_standing(runtime: Runtime, session: SessionView) -> None:
     standing, now = standing_of(runtime, session.account.id), runtime.clock.now()
     if standing.restricted_at is not None:
         ends = next((each.lift_at for each in restrictions_of(runtime, session.account.id) if each.lift_at), None)
-        announced = f" It was announced to end on {ends:%d %B %Y, %H:%M} UTC." if ends else ""
+        announced = f" It was announced to end on {ends.day} {ends:%B %Y, %H:%M} UTC." if ends else ""
         with st.container(border=True, key="my-data-restricted"):
             st.html(
                 f'<div class="sq-row"><b>The use of your data is restricted</b><span class="sq-facts">since '
@@ -93,7 +94,10 @@ def _draw_holdings(runtime: Runtime, session: SessionView) -> None:
 
 
 def _row(held: Holding) -> str:
-    labels = escape(", ".join(held.labels))
+    first, rest = held.labels[:LABELS], held.labels[LABELS:]
+    labels = escape(", ".join(first))
+    if rest:
+        labels += f"<details><summary>and {len(rest)} more</summary>{escape(', '.join(rest))}</details>"
     return (
         f'<tr><td class="sq-cell-name"><b>{escape(held.title)}</b><div class="sq-facts">{labels}</div></td>'
         f'<td class="sq-num sq-cell-cost" title="{escape(count(held.records, "row"))}">{held.records:,}</td>'

@@ -8,10 +8,13 @@ from datetime import datetime
 from html import escape
 from math import log2
 
+import streamlit as st
+
 from core.execution.egress_queries import Flow
 from core.providers.domain import ProviderTerms
 from core.shared.personal_data.kinds import BY_CATEGORY
 from pages.ui.provider_terms import where
+from pages.ui.theme import asset
 from pages.ui.words import count, time_html, vendor
 
 WIDTH, ROW, BOX, GAP = 860, 62, 46, 12
@@ -28,10 +31,15 @@ PURPOSES = {
     "notice": "notices", "http_request": "requests", "curl": "requests",
 }  # fmt: skip
 SIDES = {
-    True: ("sq-in", "inside the EEA"),
-    False: ("sq-out", "outside the EEA"),
-    None: ("sq-unsure", "place not known"),
+    True: ("in", "inside the EEA"),
+    False: ("out", "outside the EEA"),
+    None: ("unsure", "place not known"),
 }
+
+
+_component = st.components.v2.component(
+    "stepiq.flow", html='<div class="flow" tabindex="0"></div>', css=asset("flow.css"), js=asset("flow.js")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +63,14 @@ def recipient_of(flow: Flow, terms: Mapping[str, ProviderTerms]) -> Recipient:
     return Recipient(flow.recipient, "A host that you named", None)
 
 
-def flow_map_html(
+def draw_flow_map(
     flows: Sequence[Flow], names: Mapping[str, str], terms: Mapping[str, ProviderTerms], now: datetime
-) -> str:
+) -> None:
     """Picture, key and table. `names`: of pipelines by id; `terms`: of providers by name."""
-    keys = "".join(f'<span><i class="{mark}"></i>{said}</span>' for mark, said in SIDES.values())
-    return (
-        f'<div class="sq-scroll" tabindex="0" role="group" aria-label="Picture of where data went">'
-        f"{_picture(flows, names, terms)}</div>"
-        f'<div class="sq-facts sq-flow-key">{keys}<span>The thicker a line, the more often.</span></div>'
-        f'<div class="sq-scroll">{_table(flows, names, terms, now)}</div>'
-    )
+    _component(key="flow-map", data={"svg": flow_svg(flows, names, terms)})
+    keys = "".join(f'<span><i class="sq-{mark}"></i>{said}</span>' for mark, said in SIDES.values())
+    st.html(f'<div class="sq-facts sq-flow-key">{keys}<span>The thicker a line, the more often.</span></div>')
+    st.html(f'<div class="sq-scroll">{flow_table(flows, names, terms, now)}</div>')
 
 
 def data_words(flow: Flow) -> str:
@@ -86,7 +91,8 @@ def _many(category: str) -> str:
 # -- the picture --------------------------------------------------------------
 
 
-def _picture(flows: Sequence[Flow], names: Mapping[str, str], terms: Mapping[str, ProviderTerms]) -> str:
+def flow_svg(flows: Sequence[Flow], names: Mapping[str, str], terms: Mapping[str, ProviderTerms]) -> str:
+    """You, the pipelines and the recipients, with what it shows in words."""
     pipelines = _ranked([(pipeline_name(flow, names), flow.times) for flow in flows], MOST_PIPELINES)
     shown = {_key(flow): recipient_of(flow, terms) for flow in flows}
     recipients = _ranked([(_key(flow), flow.times) for flow in flows], MOST_RECIPIENTS)
@@ -101,7 +107,7 @@ def _picture(flows: Sequence[Flow], names: Mapping[str, str], terms: Mapping[str
     total = sum(flow.times for flow in flows)
     parts = [_curve(LEFT[0] + LEFT[1], height / 2, MIDDLE[0], at_left[name], times, "") for name, times in pipelines]
     for (source, target), times in links.items():
-        side = SIDES[shown[target].in_eea][0] if target in shown else "sq-unsure"
+        side = SIDES[shown[target].in_eea][0] if target in shown else "unsure"
         parts.append(_curve(MIDDLE[0] + MIDDLE[1], at_left[source], RIGHT[0], at_right[target], times, side))
     parts.append(_box(LEFT, height / 2, "You", f"{total:,} ×", ""))
     for name, times in pipelines:
@@ -117,7 +123,7 @@ def _picture(flows: Sequence[Flow], names: Mapping[str, str], terms: Mapping[str
         for flow in flows[:20]
     )
     return (
-        f'<svg class="sq-flow" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" role="img" '
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="Where data went: {escape(said)}">{"".join(parts)}</svg>'
     )
 
@@ -165,13 +171,13 @@ def _curve(x1: float, y1: float, x2: float, y2: float, times: int, side: str) ->
 def _box(column: tuple[int, int], centre: float, title: str, detail: str, side: str) -> str:
     x, width = column
     top = centre - BOX / 2
-    edge = f'<rect class="{side} sq-edge" x="{x}" y="{top:g}" width="4" height="{BOX}" rx="2"/>' if side else ""
+    edge = f'<rect class="edge {side}" x="{x}" y="{top:g}" width="4" height="{BOX}" rx="2"/>' if side else ""
     name = "Others" if title == OTHERS else title
     return (
         f"<g><title>{escape(name)}: {escape(detail)}</title>"
-        f'<rect class="sq-box" x="{x + 0.5}" y="{top + 0.5:g}" width="{width - 1}" height="{BOX - 1}" rx="8"/>{edge}'
-        f'<text class="sq-name" x="{x + 14}" y="{top + 19:g}">{escape(_fit(name, width))}</text>'
-        f'<text class="sq-detail" x="{x + 14}" y="{top + 36:g}">{escape(_fit(detail, width + 20))}</text></g>'
+        f'<rect class="box" x="{x + 0.5}" y="{top + 0.5:g}" width="{width - 1}" height="{BOX - 1}" rx="8"/>{edge}'
+        f'<text class="name" x="{x + 14}" y="{top + 19:g}">{escape(_fit(name, width))}</text>'
+        f'<text class="detail" x="{x + 14}" y="{top + 36:g}">{escape(_fit(detail, width + 20))}</text></g>'
     )
 
 
@@ -183,7 +189,10 @@ def _fit(text: str, width: int) -> str:
 # -- the table ----------------------------------------------------------------
 
 
-def _table(flows: Sequence[Flow], names: Mapping[str, str], terms: Mapping[str, ProviderTerms], now: datetime) -> str:
+def flow_table(
+    flows: Sequence[Flow], names: Mapping[str, str], terms: Mapping[str, ProviderTerms], now: datetime
+) -> str:
+    """Every flow in a row, the most frequent first."""
     rows = "".join(_row(flow, names, recipient_of(flow, terms), now) for flow in flows)
     heads = ("Recipient", "Where", "From", "What for", "Times", "Personal data in it", "Last")
     head = "".join(f'<th scope="col"{_numeric(name)}>{name}</th>' for name in heads)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from html import escape
 
 from core.execution.found_before import FoundBefore, FoundPlace
-from core.shared.personal_data import KINDS, kinds_in_words
+from core.shared.personal_data import KINDS, Finding, kinds_in_words
 from pages.ui.badges import icon
-from pages.ui.words import vendor
+from pages.ui.words import count, vendor
 
 SAYS = {
     "off": ("Do not look", "Prompts are sent as they are, and nobody looks at them."),
@@ -35,7 +35,7 @@ def found_html(found: FoundBefore) -> str:
     return (
         f'<section class="sq-terms" aria-label="Personal data"><h3 class="sq-id">{icon("person_search")}'
         f"{escape(kinds_in_words(found.counts))}</h3>"
-        f'<p class="sq-facts">This run would send {_it(found)} to {escape(to)}, as it is.</p>{places}</section>'
+        f'<p class="sq-facts">This run would send {_as_is(found, escape(to))}.</p>{places}</section>'
     )
 
 
@@ -67,14 +67,15 @@ def found_in_prompt(counts: Mapping[str, int], placeholders: Mapping[str, str]) 
     return f"Found in it: {what}, kept back. Sent was {stands}."
 
 
-def _it(found: FoundBefore) -> str:
-    return "it" if sum(found.counts.values()) == 1 else "them"
+def _as_is(found: FoundBefore, to: str) -> str:
+    return f"it to {to} as it is" if sum(found.counts.values()) == 1 else f"them to {to} as they are"
 
 
 def _place_html(place: FoundPlace) -> str:
-    rows = "".join(f"<li>{_marked(place, number)}</li>" for number in range(min(len(place.findings), SHOWN)))
-    more = len(place.findings) - SHOWN
-    rest = f'<li class="sq-facts">and {more:,} more</li>' if more > 0 else ""
+    groups = _groups(place)
+    rows = "".join(f"<li>{_marked(place.text, group)}</li>" for group in groups[:SHOWN])
+    more = len(groups) - SHOWN
+    rest = f'<li class="sq-facts">and {count(more, "more place")}</li>' if more > 0 else ""
     what = escape(kinds_in_words(place.counts))
     return (
         f'<div class="sq-place"><b>{PLACES[place.kind]} {escape(place.name)}</b> '
@@ -82,10 +83,31 @@ def _place_html(place: FoundPlace) -> str:
     )
 
 
-def _marked(place: FoundPlace, number: int) -> str:
-    finding = place.findings[number]
-    before = place.text[max(0, finding.start - AROUND) : finding.start].rpartition("\n")[2]
-    after = place.text[finding.end : finding.end + AROUND].partition("\n")[0]
-    value = place.text[finding.start : finding.end]
-    name = KINDS[finding.kind].one
-    return f'{escape(before)}<mark title="{escape(name)}">{escape(value)}</mark>{escape(after)}'
+def _groups(place: FoundPlace) -> list[list[Finding]]:
+    """Findings that stand close together, and are shown together."""
+    groups: list[list[Finding]] = []
+    for finding in place.findings:
+        if groups and finding.start - groups[-1][-1].end <= 2 * AROUND:
+            groups[-1].append(finding)
+        else:
+            groups.append([finding])
+    return groups
+
+
+def _marked(text: str, group: list[Finding]) -> str:
+    """The text around findings with each of them marked, from one word to another."""
+    first, last = group[0].start, group[-1].end
+    before, after = text[max(0, first - AROUND) : first], text[last : last + AROUND]
+    if first > AROUND:
+        before = "…" + before.partition(" ")[2]
+    if last + AROUND < len(text):
+        after = after.rpartition(" ")[0] + "…"
+    parts, reached = [escape(before)], first
+    for finding in group:
+        name = escape(KINDS[finding.kind].one)
+        parts += [
+            escape(text[reached : finding.start]),
+            f'<mark title="{name}">{escape(text[finding.start : finding.end])}</mark>',
+        ]
+        reached = finding.end
+    return "".join((*parts, escape(after)))

@@ -51,7 +51,7 @@ def days_left_html(request: PrivacyRequestView, now: datetime) -> str:
     if request.extended_until is not None:
         said += ", extended"
     colour = " sq-late" if late or left.days < 3 else " sq-full" if left.days < 7 else ""
-    day = f"{request.answer_by:%d %b %Y}"
+    day = f"{request.answer_by.day} {request.answer_by:%b %Y}"
     return (
         f'<div class="sq-due" title="{exact(request.answer_by)}"><div class="sq-meter{colour}" role="img" '
         f'aria-label="{said}, answered by {day}"><span style="width:{share:.0%}"></span></div>'

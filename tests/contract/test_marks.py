@@ -1,6 +1,6 @@
 """What the interface adds to, or changes of, the one it is compatible with: a test named after each behaviour.
 
-Not there yet, and not tested here: data requests and consent (`privacy/*`). Checkout and discount codes (`billing/*`)
+Not there yet, and not tested here: consent (`privacy/consent`). Checkout and discount codes (`billing/*`)
 need Stripe's stand-in: tests/integration/payments/test_billing_api.py.
 """
 
@@ -140,6 +140,7 @@ def test_lists_take_limit_and_cursor(api: TestClient, ask: Ask, web_runtime: Run
         schedule = {"name": "Nightly", "cron_expression": "0 3 * * *", **INPUT}
         ask(201, "POST", f"/pipelines/{pipeline}/schedules", schedule)
         ask(201, "POST", "/user/api-keys", {"name": "One", "scopes": [SCOPES[0]]})
+        ask(201, "POST", "/privacy/requests", {"right": "rectification", "name": f"Ada {number}"})
         for scope in ("/user", f"/pipelines/{pipeline}"):
             ask(201, "POST", f"{scope}/secrets", {"name": f"NAME_{number}", "value": "a secret value"})
         assert api.post("/api/files", files={"file": (f"{number}.txt", b"hello")}).status_code == 201
@@ -172,6 +173,7 @@ def _until_three_wait(ask: Ask) -> None:
 
 
 MAKES = {
+    "/privacy/requests": ({"right": "rectification", "name": "Ada L."}, {"right": "rectification", "language": "fr"}),
     "/pipelines": ({**HELLO}, {**HELLO, "name": "Another"}),
     "/pipelines/{pipeline_id}/run": (INPUT, {"input_data": {"who": "Bob"}}),
     "/runs/{run_id}/retry": ({}, {"from_step": "said"}),
@@ -188,6 +190,7 @@ MAKES = {
     ),
 }
 LISTED = {
+    "/privacy/requests": "/privacy/requests",
     "/pipelines": "/pipelines",
     "/pipelines/{pipeline_id}/schedules": "/pipelines/{pipeline_id}/schedules",
     "/user/api-keys": "/user/api-keys",
@@ -207,6 +210,8 @@ REPEATABLE = {
     "/user/automation/pause",
     "/user/automation/resume",
     "/user/password",
+    "/privacy/requests/{request_id}/withdraw",
+    "/privacy/requests/{request_id}/begin",
     "/billing/portal",
     "/billing/stripe/webhook",
 }

@@ -19,6 +19,8 @@ MAX_ATTEMPTS = 30  # the last one about a day after the first
 FIRST_DELAY, LONGEST_DELAY = 15.0, 3600.0  # seconds
 LONGEST_VALUE = 100_000  # characters of one value; longer text is cut, and the mail says so
 LONGEST_SUBJECT = 200  # characters
+TRIAL_HOST = "trial.example.com"
+"""Addresses there are of accounts that the installation makes to try itself: nothing is mailed (RFC 2606)."""
 
 
 @dataclass(frozen=True, slots=True)

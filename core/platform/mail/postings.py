@@ -6,7 +6,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from core.platform.mail.domain import KINDS, LANGUAGES, LONGEST_VALUE, clean_recipient
+from core.platform.mail.domain import KINDS, LANGUAGES, LONGEST_VALUE, TRIAL_HOST, clean_recipient
 from core.platform.mail.models import MailRow
 from core.platform.runtime import Runtime
 from core.platform.vault import INSTALLATION
@@ -27,7 +27,8 @@ def enqueue_mail(
 ) -> bool:
     """Write a mail into the caller's transaction; it is sent after the commit, soon.
 
-    `cause` says what it is for (`run_failed:<run id>`): one cause is mailed once, and a second call answers False.
+    `cause` says what it is for (`run_failed:<run id>`): one cause is mailed once, and a second call answers False, as
+    does one for an address that is nobody's.
     `values` are exactly those of the kind; each whose name ends in `_url` is an address of this installation.
     Address and content are sealed with the account's key, for a person without account with the installation's.
     Raises InvalidInput for what is no address.
@@ -41,6 +42,8 @@ def enqueue_mail(
         recipient = clean_recipient(to)
     except ValueError:
         raise InvalidInput("INVALID_EMAIL", "Enter an e-mail address such as name@example.org.", field="to") from None
+    if recipient.endswith("@" + TRIAL_HOST):
+        return False
     cause_hash = runtime.vault.blind_index("mail", cause)  # makes the installation's key where it is missing
     mail_id, now = runtime.ids.new(), runtime.clock.now()
     content: JsonValue = {

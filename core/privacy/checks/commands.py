@@ -1,9 +1,9 @@
 """Checking promises: run, recorded, and told to the admins where one is newly broken."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,12 +19,15 @@ from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 from core.privacy.checks.finding import Finding, unknown
 from core.privacy.checks.models import PromiseAlarmRow, PromiseCheckRow
-from core.privacy.checks.register import CHECKS
+from core.privacy.checks.register import CHECKS, TOGETHER
 from core.privacy.promises import PROMISES
 from core.shared.errors import NotFound
 
 HISTORY = timedelta(days=400)
 """How long findings are kept: a year can be looked back on."""
+
+FAILED = "The check itself failed; its reason is in the log of the process."
+T = TypeVar("T")
 
 log = get_logger("privacy")
 
@@ -34,8 +37,8 @@ def check_promises(runtime: Runtime, promises: Collection[str] = ()) -> dict[str
 
     A check that fails tells that it cannot tell: a failure is no evidence either way.
     """
-    wanted = [clean_promise(name) for name in promises] or list(CHECKS)
-    found = {promise: _look(runtime, promise) for promise in wanted}
+    wanted = [clean_promise(name) for name in promises] or list(PROMISES)
+    found = _look_at(runtime, wanted)
     now = runtime.clock.now()
     with runtime.database.write() as session:
         for promise, finding in found.items():
@@ -76,12 +79,25 @@ def clean_promise(name: str) -> str:
     return promise
 
 
-def _look(runtime: Runtime, promise: str) -> Finding:
+def _look_at(runtime: Runtime, wanted: Collection[str]) -> dict[str, Finding]:
+    found: dict[str, Finding] = {}
+    for promise in wanted:
+        if promise in found:
+            continue
+        group = next((each for each in TOGETHER if promise in each), None)
+        if group is None:
+            found[promise] = _look(CHECKS[promise], runtime, promise, unknown(FAILED))
+        else:
+            found |= _look(TOGETHER[group], runtime, promise, dict.fromkeys(group, unknown(FAILED)))
+    return {promise: found[promise] for promise in wanted}
+
+
+def _look(check: Callable[[Runtime], T], runtime: Runtime, promise: str, failed: T) -> T:
     try:
-        return CHECKS[promise](runtime)
+        return check(runtime)
     except Exception as error:
         log.error("promise.check_failed", promise=promise, exc_info=error)
-        return unknown("The check itself failed; its reason is in the log of the process.")
+        return failed
 
 
 def _raise_alarms(runtime: Runtime, session: Session, found: dict[str, Finding]) -> None:

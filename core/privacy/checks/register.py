@@ -1,7 +1,11 @@
 """Which check belongs to which promise."""
 
+from collections.abc import Callable, Mapping
+
+from core.platform.runtime import Runtime
 from core.privacy.checks import later, reached, services, stored
-from core.privacy.checks.finding import Check
+from core.privacy.checks.finding import Check, Finding
+from core.privacy.trial import try_rights
 
 CHECKS: dict[str, Check] = {
     "P01": stored.account_data,
@@ -18,13 +22,6 @@ CHECKS: dict[str, Check] = {
     "P12": reached.cookies,
     "P13": stored.rows_of_nobody,
     "P14": stored.log_age,
-    "P15": later.rights,
-    "P16": later.rights,
-    "P17": later.rights,
-    "P18": later.rights,
-    "P19": later.rights,
-    "P20": later.rights,
-    "P21": later.rights,
     "P22": services.answers,
     "P23": reached.transport,
     "P24": stored.secrets,
@@ -32,3 +29,8 @@ CHECKS: dict[str, Check] = {
     "P26": services.announced,
     "P27": services.information,
 }
+
+TOGETHER: Mapping[tuple[str, ...], Callable[[Runtime], dict[str, Finding]]] = {
+    ("P15", "P16", "P17", "P18", "P19", "P20", "P21"): try_rights,
+}
+"""Promises that one look answers, as it takes a while: the trial of all rights on one account."""

@@ -20,11 +20,14 @@ from core.privacy.erasure.models import ErasureRow
 from core.privacy.erasure.subject import keep_subject
 from core.privacy.inventory import find_table, owned_by, tables
 from core.privacy.models import PrivacyRequestRow
+from core.privacy.retention.holds import Holds, holds_of
 from core.privacy.steps import Done, Later, Work
 from core.shared.errors import Conflict
 
 PATIENCE = timedelta(seconds=15)
 """How long runs under way may take to hear that they were cancelled: a lease. Then they are ended for them."""
+HELD_BY_LAW = timedelta(hours=6)
+"""How often it is asked whether a legal hold is over: until then nothing of an erasure is carried out."""
 HELD = timedelta(seconds=HELD_SECONDS + 1)
 
 
@@ -32,7 +35,10 @@ def freeze(runtime: Runtime, work: Work) -> Done | Later:
     """Let nobody in and nothing begin any more, and keep what the rest of the erasure has to know."""
     account_id, now = work.account_id, runtime.clock.now()
     others = (PrivacyRequestRow.right == "erasure", PrivacyRequestRow.status.in_(OPEN))
+    readable = runtime.vault.knows(account_id)
     with runtime.database.write() as session:
+        if readable and _is_held(holds_of(session, account_id, now)):
+            return Later("LEGAL_HOLD", HELD_BY_LAW)
         row = session.get(ErasureRow, work.request_id)
         if row is None:
             row = new_erasure(runtime, work.request_id, account_id)
@@ -50,6 +56,15 @@ def freeze(runtime: Runtime, work: Work) -> Done | Later:
             record_act(runtime, session, "account.erasure_began", actor_id=None, subject_id=account_id)
     keep_subject(runtime, work.request_id, account_id)
     return Done()
+
+
+def _is_held(holds: Holds) -> bool:
+    """Whether something is held that would be gone: its rows, or the key without which they say nothing.
+
+    What the law keeps anyway is kept, and holds of that hinder nothing (GDPR Art. 17(3)(b) and (e)).
+    """
+    gone = [entry for entry in tables() if entry.owner is not None and not entry.kept_by_law]
+    return any(holds.covers(entry) or holds.rows_of(entry.name) for entry in gone)
 
 
 def new_erasure(runtime: Runtime, request_id: str, account_id: str, *, closes: bool = False) -> ErasureRow:

@@ -18,7 +18,7 @@ from core.platform.runtime import Runtime
 from core.privacy.inventory import ACCOUNTS, TableEntry, find_table, owned_by, tables
 from core.privacy.steps import Done, Work
 
-PAGE = 500
+PAGE = 1_000
 BATCH = 2_000
 """Rows in one transaction: some 20 ms on SQLite, which has one writer."""
 REST = 0.1

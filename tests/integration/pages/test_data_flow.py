@@ -32,7 +32,7 @@ def test_the_picture_and_the_table_say_who_got_what(person: Person) -> None:
     sent(person.runtime, person.account.id, "hooks.example.org", pipeline_id=orders, categories=None, **hook)
     sent(person.runtime, person.account.id, "file store", pipeline_id=orders, **{**hook, "kind": "file"})
     said = _page()
-    assert '<svg class="sq-flow"' in said and "Letters &lt;b&gt; to Anthropic, 3 times" in said
+    assert "Letters &lt;b&gt;" in said
     assert "United States, outside the EEA" in said and "e-mail addresses" in said
     assert "hooks.example.org" in said and "A host that you named" in said and "not looked at" in said
     assert "Your files" in said and "Standard contractual clauses" in said
@@ -43,10 +43,10 @@ def test_the_address_filters_by_pipeline_and_time(person: Person) -> None:
     sent(person.runtime, person.account.id, pipeline_id=letters)
     sent(person.runtime, person.account.id, "openai", pipeline_id=orders)
     said = _page(pipeline=orders, period="7")
-    assert "Orders to OpenAI" in said and "Letters to" not in said
+    assert "<td>Orders</td>" in said and "OpenAI" in said and "<td>Letters</td>" not in said
     nothing = _pipeline(person, "Nothing")
     assert "Nothing left in this time." in _page(pipeline=nothing)
-    assert "Letters to Anthropic" in _page(pipeline="somebody-elses", period="nonsense")
+    assert "<td>Letters</td>" in _page(pipeline="somebody-elses", period="nonsense")
 
 
 def test_nobody_sees_what_others_sent(person: Person) -> None:

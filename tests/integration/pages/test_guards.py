@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import current_thread
 from time import monotonic, sleep
 from typing import Any
 
@@ -205,7 +206,8 @@ def writes_noted(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     write = runtime.database.write
 
     def noted() -> Any:
-        begun.append("write")
+        if not current_thread().name.startswith(("asyncio", "engine")):  # those carry runs out, whoever looks
+            begun.append("write")
         return write()
 
     with monkeypatch.context() as patched:

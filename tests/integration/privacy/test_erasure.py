@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select, text
 
 from core.accounts.audit import verify_audit
+from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
-from core.accounts.queries import find_account, list_accounts
+from core.accounts.queries import find_account, find_session, list_accounts
 from core.credits.commands import grant_month
 from core.credits.queries import verify_ledger
+from core.execution import journal, leases
+from core.execution.changes import LostLease, StepEnded, StepKey, StepStarted
+from core.execution.claims import claim
+from core.execution.commands import start_run
+from core.pipelines.commands import create_pipeline
+from core.platform.files.commands import store_file
 from core.platform.runtime import Runtime
+from core.privacy import rights
 from core.privacy.advance import LEASE, advance_request
-from core.privacy.erasure.certificates import verify_certificates
+from core.privacy.erasure.certificates import get_certificate, verify_certificates, verify_file
 from core.privacy.erasure.commands import begin_erasure
+from core.privacy.erasure.ending import freeze
 from core.privacy.erasure.models import ErasureRow
 from core.privacy.erasure.rows import left_rows
+from core.privacy.erasure.steps import ERASURE
+from core.privacy.inventory import find_table, tables
 from core.privacy.models import PrivacyRequestRow
+from core.privacy.retention.holds import place_hold
+from core.privacy.steps import Again, Done, Later, RightStep, Work
+from core.shared.errors import AppError, Conflict, Forbidden, InvalidInput, NotFound
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
 
+SAY = {"name": "Say", "version": 1, "steps": [{"id": "say", "prompt": "Say it", "model": "demo"}]}
 ADA, EVE = "ada.canary@planted.example", "eve@example.org"
 
 
@@ -63,3 +80,148 @@ def test_a_person_is_erased(runtime: Runtime, clock: FixedClock, ada: Account) -
         row = session.get_one(ErasureRow, request_id)
         assert row.subject is None and row.address_index is None
     assert not runtime.vault.knows(ada.id) and not runtime.vault.knows(request_id)
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_at_every_step_it_comes_to_the_same_end(
+    sqlite_runtime_at: Runtime, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    runtime = sqlite_runtime_at
+    person = create_account(runtime, email=ADA, password=PASSWORD, name="Ada Canary Lovelace", plan="free")
+    grant_month(runtime, person)
+    killed: list[str] = []
+
+    def cut(step: RightStep) -> RightStep:
+        def run(runtime: Runtime, work: Work) -> Done | Later | Again:
+            if when == "after":
+                answer = step.run(runtime, work)
+            if step.name not in killed and (when == "before" or isinstance(answer, Done)):
+                killed.append(step.name)
+                raise Killed
+            return answer if when == "after" else step.run(runtime, work)
+
+        return RightStep(step.name, step.says, step.phase, run)
+
+    monkeypatch.setitem(rights.STEPS, "erasure", tuple(map(cut, ERASURE)))
+    request_id = begin_erasure(runtime, ADA)
+    for _ in range(len(ERASURE)):
+        with pytest.raises(Killed):
+            while True:
+                clock.advance(seconds=LEASE.total_seconds() + 1)
+                advance_request(runtime, request_id)
+        if len(killed) < len(ERASURE):
+            assert begin_erasure(runtime, ADA) == request_id, "asked again, it is the same one that goes on"
+    assert killed == [step.name for step in ERASURE]
+    clock.advance(seconds=LEASE.total_seconds() + 1)
+    finish(runtime, clock, request_id)
+    assert left_rows(runtime, person.id) == {} and verify_certificates(runtime).count == 1
+    assert verify_ledger(runtime).problems == () and verify_audit(runtime).problems == ()
+    assert not runtime.vault.knows(person.id) and not runtime.vault.knows(request_id)
+    assert not advance_request(runtime, request_id), "once more there is nothing to do"
+    with pytest.raises(NotFound):
+        begin_erasure(runtime, ADA)
+
+
+@pytest.fixture
+def sqlite_runtime_at(runtime_with: Callable[..., Runtime], clock: FixedClock) -> Runtime:
+    return runtime_with(clock=clock)
+
+
+def test_nothing_begins_for_somebody_who_leaves(runtime: Runtime, clock: FixedClock, ada: Account) -> None:
+    pipeline = create_pipeline(runtime, ada, SAY)
+    waiting = start_run(runtime, ada, pipeline.id, {})
+    request_id = begin_erasure(runtime, ADA)
+    with runtime.database.read() as session:
+        row = session.get_one(PrivacyRequestRow, request_id)
+    freeze(runtime, Work(request_id, ada.id, row.received_at, lambda: None, {}))
+    with pytest.raises(Forbidden) as refused:
+        start_run(runtime, ada, pipeline.id, {})
+    assert refused.value.code == "ACCOUNT_CLOSING"
+    assert claim(runtime, waiting.id, "serve:late") is None and leases.unclaimed_runs(runtime) == []
+    with pytest.raises(Forbidden):
+        sign_in(runtime, email=ADA, password=PASSWORD)
+    finish(runtime, clock, request_id)
+
+
+async def test_a_run_in_flight_writes_nothing_after(runtime: Runtime, clock: FixedClock, ada: Account) -> None:
+    """A process that had the run in hand, and was not heard of since, comes back when everything is over."""
+    run = start_run(runtime, ada, create_pipeline(runtime, ada, SAY).id, {})
+    claimed = claim(runtime, run.id, "serve:slow")
+    assert claimed is not None
+    key = StepKey("", "say", 1)
+    row_id = runtime.ids.new()
+    started = StepStarted(key, row_id, 0, "llm", 1, "demo", "demo", None, 1000, False, False, {"prompt": "x"})
+    journal.apply(runtime, claimed, [started])
+    request_id = begin_erasure(runtime, ADA)
+    finish(runtime, clock, request_id)
+    before = stored(runtime)
+    ended = StepEnded(key, row_id, 1, "completed", {"parsed": "late"}, held_micros=1000, credit_micros=900)
+    with pytest.raises(LostLease):
+        journal.apply(runtime, claimed, [ended])
+    assert journal.append_tokens(runtime, [(claimed, "say", "late")]) == [run.id]
+    with pytest.raises(AppError):
+        store_file(runtime, ada.id, "late.txt", b"late")
+    assert stored(runtime) == before
+    assert verify_ledger(runtime).problems == ()
+    with runtime.database.read() as session:
+        books = session.execute(text("SELECT available_micros, held_micros, spent_micros FROM credit_accounts")).all()
+        causes = session.scalars(text("SELECT cause FROM ledger_transactions")).all()
+    assert books == [(0, 0, 0)], "what was held went back, and ended with the rest"
+    assert not any("say" in cause for cause in causes), "the books name no step"
+
+
+def stored(runtime: Runtime) -> dict[str, int]:
+    return {
+        entry.name: count
+        for entry in tables()
+        if entry.name not in ("rate_windows", "job_looks")
+        for count in [_count(runtime, entry.name)]
+    }
+
+
+def _count(runtime: Runtime, name: str) -> int:
+    with runtime.database.read() as session:
+        return session.scalar(select(func.count()).select_from(find_table(name))) or 0
+
+
+def test_the_last_admin_goes_only_with_the_installation(runtime: Runtime, clock: FixedClock) -> None:
+    create_account(runtime, email=EVE, password=PASSWORD, roles=("admin",))
+    with pytest.raises(Conflict) as refused:
+        begin_erasure(runtime, EVE)
+    assert refused.value.code == "LAST_ADMIN"
+    finish(runtime, clock, begin_erasure(runtime, EVE, close_installation=True))
+    assert list_accounts(runtime) == ()
+
+
+def test_a_certificate_is_proven_offline_and_an_altered_one_is_not(
+    runtime: Runtime, clock: FixedClock, ada: Account
+) -> None:
+    request_id = begin_erasure(runtime, ADA)
+    finish(runtime, clock, request_id)
+    with runtime.database.read() as session:
+        number = session.get_one(ErasureRow, request_id).number
+    told = get_certificate(runtime, number).as_json()
+    assert verify_file(told).number == number and ADA not in told and "Ada" not in told
+    with pytest.raises(InvalidInput):
+        verify_file(told.replace('"accounts": 1', '"accounts": 2'))
+    with runtime.database.write() as session:
+        session.execute(text("UPDATE erasure_certificates SET body = replace(body, 'accounts', 'account_s')"))
+    assert verify_certificates(runtime).problems
+
+
+def test_nothing_is_erased_while_it_is_held_for_a_claim(runtime: Runtime, clock: FixedClock, ada: Account) -> None:
+    admin = create_account(runtime, email=EVE, password=PASSWORD, roles=("privacy_admin",))
+    session = find_session(runtime, sign_in(runtime, email=admin.email, password=PASSWORD).token)
+    assert session is not None
+    until = clock.now() + timedelta(days=1)
+    place_hold(runtime, session, ada.id, law="Code civil Art. 2224", reason="A claim.", until=until)
+    request_id = begin_erasure(runtime, ADA)
+    advance_request(runtime, request_id)
+    assert find_account(runtime, ADA) is not None and runtime.vault.knows(ada.id), "nothing of it was carried out"
+    clock.advance(days=2)
+    finish(runtime, clock, request_id)
+    assert left_rows(runtime, ada.id) == {}

@@ -60,7 +60,7 @@ def test_everything_a_text_leaves_open_is_filled(sqlite_runtime) -> None:
     for words in ("bonjour@ligerianlabs.fr", "stepiq.sh, app.stepiq.sh and api.stepiq.sh", "25 February 2026", "CNIL"):
         assert words in policy
     assert "| To run your pipelines" in policy and "| 90 days on the Free plan" in policy
-    assert "standard contractual clauses" in policy
+    assert "tandard contractual clauses" in policy
 
 
 def test_html_in_a_text_is_shown_and_never_taken() -> None:
