@@ -1,14 +1,13 @@
 """The nightly sweep over a large history, held against bare batched DELETEs of the same rows; triggers meanwhile.
 
-A run here is a row with two steps and three events, sealed as real ones. The bare peer knows the ids beforehand and
-deletes them a thousand at a time, children first, on the same pool; asks nothing, and
-never rests.
+A run here is a row with two steps and three events, sealed as real ones. The bare peer looks up a thousand ids at a
+time and deletes them, children first, on the same pool; it asks nothing else, carries nothing on, and never rests.
 """
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -21,6 +20,7 @@ from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.execution.commands import start_run
 from core.execution.models import RunEventRow, RunRow, StepRunRow
+from core.execution.queries import list_runs
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
 from core.privacy.retention.sweep import sweep
@@ -42,11 +42,10 @@ def rows() -> list[Row]:
 
 def _measure(name: str) -> Iterator[Row]:
     with _history(name) as (runtime, person, old):
-        ids = _runs_of(runtime, person)
-        bare = _seconds(lambda: _bare(runtime, ids))
+        bare = _seconds(lambda: _bare(runtime, person))
         _fill(runtime, person, old)
         alone = _seconds(lambda: sweep(runtime, runtime.clock.now()))
-        assert not _runs_of(runtime, person)
+        assert next(iter(list_runs(runtime, person.id, limit=1).items), None) is None
         before = _triggers(runtime, person, lambda: None)
         _fill(runtime, person, old)
         during = _triggers(runtime, person, lambda: sweep(runtime, runtime.clock.now()))
@@ -70,18 +69,16 @@ def _fill(runtime: Runtime, person: Account, old: datetime) -> None:
         add_runs(runtime, person.id, min(5_000, RUNS - start), at=old + timedelta(seconds=start))
 
 
-def _runs_of(runtime: Runtime, person: Account) -> list[str]:
-    with runtime.database.read() as session:
-        return list(session.scalars(select(RunRow.id).where(RunRow.owner_id == person.id)))
-
-
-def _bare(runtime: Runtime, ids: Sequence[str]) -> None:
-    for start in range(0, len(ids), BARE_BATCH):
-        some = ids[start : start + BARE_BATCH]
+def _bare(runtime: Runtime, person: Account) -> None:
+    some = select(RunRow.id).where(RunRow.owner_id == person.id).order_by(RunRow.created_at).limit(BARE_BATCH)
+    while True:
         with runtime.database.write() as session:
+            ids = list(session.scalars(some))
             for model, column in CHAIN:
                 table = cast(Table, cast(Any, model).__table__)
-                session.execute(delete(table).where(table.c[column].in_(some)))
+                session.execute(delete(table).where(table.c[column].in_(ids)))
+        if not ids:
+            return
 
 
 def _triggers(runtime: Runtime, person: Account, meanwhile: Callable[[], object]) -> list[float]:

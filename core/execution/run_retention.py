@@ -68,7 +68,7 @@ def delete_runs(
     Safe to be killed anywhere and to be run twice at once: what another transaction holds is left to the next time.
     Ends early where `guard` says no.
     """
-    pace, counts = pace or Pace(), dict[str, int]()
+    pace, counts = pace or Pace(runtime.database), dict[str, int]()
     while True:
         with runtime.database.connect() as connection:  # outside of what others wait for
             chosen = _choose(connection, owner_id, before, keep)

@@ -90,6 +90,8 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
         self._turn = Lock()
+        self.waits = 0
+        """How often somebody of this process had to wait for the one writer of SQLite: who works much makes room."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -121,7 +123,10 @@ class Database:
 
         After the time that SQLite itself would wait, it is asked all the same, and says what is the matter.
         """
-        mine = self.is_sqlite and self._turn.acquire(timeout=BUSY_SECONDS)
+        mine = self.is_sqlite and self._turn.acquire(blocking=False)
+        if self.is_sqlite and not mine:
+            self.waits += 1
+            mine = self._turn.acquire(timeout=BUSY_SECONDS)
         try:
             yield
         finally:

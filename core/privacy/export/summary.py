@@ -18,7 +18,7 @@ from core.privacy.inventory import fields
 from core.privacy.stores import STORES
 
 FOLDER = Path(__file__).with_name("templates")
-RIGHTS_URL, CNIL = "/app/privacy", "https://www.cnil.fr/fr/plaintes"
+RIGHTS_URL, CNIL = "/app/my-data", "https://www.cnil.fr/fr/plaintes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def sweep(runtime: Runtime, now: datetime) -> int:
             for kept in _with_old(runtime, store, some):
                 for table, number in _sweep_person(runtime, store, kept, now).items():
                     found[table, kept.plan] += number
-    pace = Pace()
+    pace = Pace(runtime.database)
     for store in aged_stores("plan_logs"):
         if store.owner.nullable:
             nobodys = (store.owner.is_(None), store.anchor < shortest(now))
@@ -73,7 +73,7 @@ def delete_rows(
     pace: Pace | None = None,
 ) -> dict[str, int]:
     """Delete rows of a store with what hangs on them, in batches; returns how many of each table."""
-    pace, counts = pace or Pace(), Counter[str]()
+    pace, counts = pace or Pace(runtime.database), Counter[str]()
     while True:
         with pace.batch(), runtime.database.write() as session:
             some = select(store.key).where(*where, *store.may_go()).limit(max(1, pace.rows // 2))

@@ -114,7 +114,7 @@ def test_who_restricts_in_the_middle_keeps_the_rest(runtime: Runtime, free: Acco
         asked.append(True)
         return len(asked) < 3
 
-    pace = Pace(target_seconds=0.0, sleep=lambda _seconds: None)
+    pace = Pace(runtime.database, target_seconds=1e-9, sleep=lambda _seconds: None)
     counts = delete_runs(runtime, free.id, before=runtime.clock.now(), guard=guard, pace=pace)
     assert 0 < counts["runs"] < 60 and left(runtime, "runs") == 60 - counts["runs"]
     assert left(runtime, "step_runs") == 5 * left(runtime, "runs"), "each run is whole, or gone"
@@ -124,7 +124,7 @@ def test_a_run_of_many_rows_is_taken_apart(runtime: Runtime, free: Account) -> N
     add_runs(runtime, free.id, 2, at=ago(runtime, days=100), steps=900, events=700, whole=True)
     add_runs(runtime, free.id, 1, at=ago(runtime, days=1))
     took: list[float] = []
-    pace = Pace(sleep=took.append)
+    pace = Pace(runtime.database, sleep=took.append)
     counts = delete_runs(runtime, free.id, before=ago(runtime, days=2), guard=lambda _session: True, pace=pace)
     assert (counts["runs"], counts["step_runs"], counts["run_events"], counts["reviews"]) == (2, 1800, 1400, 2)
     assert len(took) > 8, "in several transactions"
