@@ -11,6 +11,7 @@ from core.platform.jobs.domain import Job
 from core.platform.mail.commands import has_due
 from core.platform.runtime import Runtime
 from core.privacy.advance import due_requests
+from core.privacy.checks.queries import checks_due
 from core.privacy.policies.notices import has_notices
 from jobs import (
     audit_mark,
@@ -67,7 +68,7 @@ JOBS = (
     Job("payment_events", "Finishes payments and refunds.", MINUTE, payment_events.run, has_waiting_events),
     Job("payment_check", "Compares every subscription with Stripe.", DAY, payment_check.run),
     Job("policy_notices", "Tells people about changes of policies.", MINUTE, policy_notices.run, has_notices),
-    Job("promise_checks", "Checks what the privacy policy promises.", DAY, promise_checks.run),
+    Job("promise_checks", "Checks what the privacy policy promises.", TEN_MINUTES, promise_checks.run, checks_due),
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("retention", "Deletes runs, files and mails that are older than their plan keeps them.", DAY, retention.run),
     Job("file_cleanup", "Deletes copies of data that were fetched, and remains of crashes.", HOUR, file_cleanup.run),

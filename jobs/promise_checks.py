@@ -1,4 +1,4 @@
-"""Looks at every promise of the privacy policy: once a night, and soon after the first start."""
+"""Looks at every promise of the privacy policy: once a day, and soon after the first start."""
 
 from datetime import datetime
 

@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from sqlalchemy import func, select
 
+from core.accounts.queries import is_set_up
 from core.platform.runtime import Runtime
 from core.privacy.checks.finding import Finding, Verdict
 from core.privacy.checks.models import PromiseAlarmRow, PromiseCheckRow
 from core.privacy.promises import PROMISES, Promise
+from core.privacy.trial import NOBODY_YET
+
+EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,16 @@ def latest_evidence(runtime: Runtime) -> tuple[Evidence, ...]:
         found = {row.promise: row for row in session.scalars(rows.order_by(PromiseCheckRow.id))}
         alarms = {row.promise: row.since for row in session.scalars(select(PromiseAlarmRow))}
     return tuple(_evidence(promise, found.get(promise.id), alarms.get(promise.id)) for promise in PROMISES.values())
+
+
+def checks_due(runtime: Runtime, now: datetime) -> bool:
+    """Whether the promises were not looked at for a day, or rights could not be tried when nobody had an account."""
+    newest = select(PromiseCheckRow.checked_at, PromiseCheckRow.says).order_by(PromiseCheckRow.checked_at.desc())
+    with runtime.database.read() as session:
+        row = session.execute(newest.where(PromiseCheckRow.promise == "P15").limit(1)).one_or_none()
+        if row is None or row.checked_at <= now - EVERY:
+            return True
+        return row.says == NOBODY_YET and is_set_up(session)
 
 
 def history_of(runtime: Runtime, promise: str, limit: int = 30) -> tuple[Evidence, ...]:

@@ -1,6 +1,7 @@
 """People, privacy admins and a clock that is set, on both databases."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -17,6 +18,12 @@ REASON = "The figures were checked against the invoices."
 @pytest.fixture
 def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock) -> Runtime:
     return runtime_with(clock=clock, **database_settings)
+
+
+@pytest.fixture
+def no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other process has keys in memory, so nothing waits until they are gone from there."""
+    monkeypatch.setattr("core.privacy.erasure.ending.HELD", timedelta(0))
 
 
 @pytest.fixture

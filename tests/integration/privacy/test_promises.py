@@ -27,7 +27,7 @@ from core.privacy.asking import ask
 from core.privacy.checks import register
 from core.privacy.checks.commands import check_by_hand, check_promises, forget_old_checks
 from core.privacy.checks.finding import Finding, broken, kept, unknown
-from core.privacy.checks.queries import count_broken, history_of, latest_evidence
+from core.privacy.checks.queries import checks_due, count_broken, history_of, latest_evidence
 from core.privacy.policies.commands import publish, save_draft
 from core.privacy.policies.notices import send_notices
 from core.privacy.policies.queries import forget_versions, get_draft
@@ -41,6 +41,9 @@ from tests.support.clock import FixedClock
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 SAY = {"name": "Say", "version": 1, "steps": [{"id": "say", "type": "transform", "template": "x"}]}
 EUROPE = {"region_host": "Paris, France", "region_database": "FR", "region_mail": "DE"}
+
+
+pytestmark = pytest.mark.usefixtures("no_other_process")
 
 
 @pytest.fixture
@@ -83,7 +86,18 @@ def test_every_promise_has_a_check() -> None:
     assert sorted([*register.CHECKS, *together]) == list(PROMISES)
 
 
-def test_an_installation_as_it_comes_breaks_no_promise(runtime: Runtime) -> None:
+def test_rights_are_tried_once_somebody_has_an_account(runtime: Runtime, clock: FixedClock) -> None:
+    assert verdict(runtime, "P15") == "unknown" and not checks_due(runtime, clock.now())
+    admin(runtime)
+    assert checks_due(runtime, clock.now())
+    assert verdict(runtime, "P15") == "kept" and not checks_due(runtime, clock.now())
+
+
+def test_an_installation_as_it_comes_breaks_no_promise(
+    runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock
+) -> None:
+    runtime = runtime_with(clock=clock, bcrypt_cost=12, **EUROPE, **database_settings)
+    admin(runtime)
     results = check_promises(runtime)
     verdicts = {promise: finding.verdict for promise, finding in results.items()}
     assert "broken" not in verdicts.values(), {p: f.says for p, f in results.items() if f.verdict == "broken"}

@@ -1,7 +1,6 @@
 """The trial of the rights on an account made for it: each promise is kept, and broken where its right does not work."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 import pytest
 
@@ -18,21 +17,17 @@ from core.privacy.steps import Done, RightStep, Work
 from core.privacy.trial import try_rights
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.usefixtures("no_other_process")
 PROMISES = ("P15", "P16", "P17", "P18", "P19", "P20", "P21")
 
 
-@pytest.fixture(autouse=True)
-def no_other_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other process has keys in memory, so nothing waits until they are gone from there."""
-    monkeypatch.setattr("core.privacy.erasure.ending.HELD", timedelta(0))
-
-
 def broken_in(runtime: Runtime) -> set[str]:
+    create_account(runtime, email="ada@example.org", password=PASSWORD)
     return {promise for promise, finding in try_rights(runtime).items() if finding.verdict == "broken"}
 
 
+@pytest.mark.usefixtures("owner")
 def test_every_right_works_and_nothing_is_left(runtime: Runtime) -> None:
-    create_account(runtime, email="ada@example.org", password=PASSWORD, roles=("admin",))
     before = [account.id for account in list_accounts(runtime)]
     found = check_promises(runtime, PROMISES)
     assert {promise: finding.verdict for promise, finding in found.items()} == dict.fromkeys(PROMISES, "kept"), found
@@ -40,6 +35,7 @@ def test_every_right_works_and_nothing_is_left(runtime: Runtime) -> None:
     assert due_requests(runtime) == () and not verify_ledger(runtime).problems
 
 
+@pytest.mark.usefixtures("owner")
 def test_what_an_earlier_trial_left_is_erased_first(runtime: Runtime) -> None:
     left = create_account(runtime, email=trial.trial_address(runtime), password=PASSWORD, name="left over")
     found = try_rights(runtime)
@@ -48,6 +44,7 @@ def test_what_an_earlier_trial_left_is_erased_first(runtime: Runtime) -> None:
     assert left.id not in {account.id for account in list_accounts(runtime)}
 
 
+@pytest.mark.usefixtures("owner")
 def test_nobody_is_written_to(runtime: Runtime) -> None:
     try_rights(runtime)
     assert list_mails(runtime).items == ()
