@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from admin import privacy_actions as actions
+from admin.legal_holds import draw_holds
 from core.accounts.domain import SessionView
 from core.privacy.answers import answer_text, letter_to_post, spoken
 from core.privacy.deciding import comments_to_judge
@@ -58,6 +59,7 @@ def draw_detail(runtime: Runtime, session: SessionView, request_id: str, confirm
         _draw_extension(file)
     if confirmed:
         _draw_restriction(file)
+    draw_holds(runtime, session, request.account_id)
     _draw_answer(runtime, file)
     _draw_certificate(runtime, request.id)
     _draw_happened(runtime, file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from admin.legal_holds import draw_holds
 from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
 from core.privacy.retention.dry_run import DueRows, due_rows
@@ -31,7 +32,7 @@ SHOWN = 14
 def retention_page() -> None:
     """The promise of each plan, the next sweep on request, the last sweeps."""
     runtime = get_runtime()
-    require_role(runtime, *ROLES)
+    session = require_role(runtime, *ROLES)
     st.html(
         '<h1 class="sq-title">Retention</h1><p class="sq-facts sq-intro">Runs, files and mails are deleted every night '
         "once they are older than their owner’s plan keeps them. What has not ended, what a person restricted and what "
@@ -40,6 +41,7 @@ def retention_page() -> None:
     draw_notices()
     _draw_plans(oldest_logs(runtime), runtime.clock.now())
     _draw_next()
+    draw_holds(runtime, session)
     _draw_sweeps(runtime)
 
 

@@ -74,11 +74,21 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_settings(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings that choose a database: every test that asks runs on both."""
+def database_settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """The settings that choose a database: every test that asks runs on both.
+
+    The key store beside PostgreSQL is a file here, which costs a test nothing; `postgres_keys` makes it a database.
+    """
     if request.param == "sqlite":
         return {}
-    return {"database_url": new_migrated_database(), "key_store_url": new_database()}
+    if "postgres_keys" in request.fixturenames:
+        return {"database_url": new_migrated_database(), "key_store_url": new_database()}
+    return {"database_url": new_migrated_database(), "key_store_url": f"sqlite:///{tmp_path / 'keys.db'}"}
+
+
+@pytest.fixture
+def postgres_keys() -> None:
+    """Asks for a key store in PostgreSQL where the data is there."""
 
 
 @pytest.fixture

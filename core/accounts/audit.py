@@ -79,6 +79,7 @@ ACTS = {
     "job.started_by_hand": "Job started by hand",
     "copy.fetched": "Copy of one's data fetched",
     "hold.placed": "Legal hold placed",
+    "hold.signed": "Legal hold signed a second time",
     "hold.lifted": "Legal hold lifted",
     "hold.lapsed": "Legal hold lapsed",
 }

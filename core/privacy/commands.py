@@ -10,7 +10,7 @@ from core.privacy.domain import PrivacyRequestView, clean_text
 from core.privacy.links import end_request_links
 from core.privacy.postings import lock_request, move, note
 from core.privacy.queries import request_view
-from core.privacy.restrictions import end_restriction, going_on, restriction_of
+from core.privacy.restrictions import end_restriction, go_on_with_runs, going_on, restriction_of
 from core.shared.errors import Conflict, InvalidInput
 
 MESSAGES_A_DAY, DAY = 20, 24 * 3600
@@ -34,6 +34,7 @@ def withdraw(runtime: Runtime, by: SessionView, request_id: str) -> PrivacyReque
             runtime, session, "privacy.withdrawn",
             actor_id=owner_id, subject_id=owner_id, request=row.id, right=row.right,
         )  # fmt: skip
+    go_on_with_runs(runtime, owner_id)
     return request_view(row)
 
 
@@ -78,6 +79,7 @@ def end_own_restriction(runtime: Runtime, by: SessionView) -> None:
                 note(runtime, session, row, "person", "restriction_ended", actor_id=owner_id)
                 end_restriction(runtime, session, restriction)
         record_act(runtime, session, "privacy.restriction_ended", actor_id=owner_id, subject_id=owner_id)
+    go_on_with_runs(runtime, owner_id)
 
 
 def end_objection(runtime: Runtime, by: SessionView) -> None:

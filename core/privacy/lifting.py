@@ -9,7 +9,7 @@ from core.privacy.domain import LIFTING_NOTICE, clean_reason
 from core.privacy.letters import tell_lifting
 from core.privacy.models import PrivacyRequestRow, RestrictionRow
 from core.privacy.postings import lock_request, note
-from core.privacy.restrictions import due_to_lift, end_restriction, restriction_of
+from core.privacy.restrictions import due_to_lift, end_restriction, go_on_with_runs, restriction_of
 from core.privacy.signatures import check_privacy_admin
 from core.shared.errors import Conflict
 
@@ -69,4 +69,5 @@ def lift_due(runtime: Runtime) -> int:
                 runtime, session, "privacy.restriction_ended",
                 actor_id=None, subject_id=row.account_id, request=row.id,
             )  # fmt: skip
+        go_on_with_runs(runtime, row.account_id)
     return len(due)

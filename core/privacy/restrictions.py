@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.accounts.postings import write_restriction
+from core.accounts.standing import standing_of
+from core.execution.draining import wake_runs
 from core.platform.runtime import Runtime
 from core.privacy.models import PrivacyRequestRow, RestrictionRow
 
@@ -31,6 +33,12 @@ def end_restriction(runtime: Runtime, session: Session, restriction: Restriction
     restriction.ended_at = runtime.clock.now()
     session.flush()
     _bring_up_to_date(session, restriction.account_id)
+
+
+def go_on_with_runs(runtime: Runtime, account_id: str) -> None:
+    """After the transaction that ended a restriction: take up the runs that it held up, where nothing else does."""
+    if standing_of(runtime, account_id).may_process:
+        wake_runs(runtime, account_id)
 
 
 def restriction_of(session: Session, request_id: str) -> RestrictionRow | None:

@@ -21,6 +21,8 @@ from core.accounts.commands import create_account
 from core.accounts.domain import SCOPES, Account
 from core.credits.commands import set_credits
 from core.execution.deliveries import deliver_due
+from core.execution.departures import Departure
+from core.execution.journal_rows import ADD_DEPARTURE, departure_row
 from core.platform.runtime import Runtime
 from core.platform.signatures import verify
 from tests.conftest import PASSWORD
@@ -146,6 +148,7 @@ def test_lists_take_limit_and_cursor(api: TestClient, ask: Ask, web_runtime: Run
         assert api.post("/api/files", files={"file": (f"{number}.txt", b"hello")}).status_code == 201
         sign_in(web_runtime, email=person.email, password=PASSWORD)
         set_credits(web_runtime, person, micros=1_000_000 + number)
+        _let_something_leave(web_runtime, person)
     _until_three_wait(ask)
     for path in sorted(lists):
         filled = path.format(pipeline_id=pipeline)
@@ -162,6 +165,14 @@ def test_lists_take_limit_and_cursor(api: TestClient, ask: Ask, web_runtime: Run
         for wrong in ("limit=0", "limit=101", "limit=x"):
             assert ask(422, "GET", f"{filled}?{wrong}")["code"] == "INVALID_REQUEST", (path, wrong)
     assert len(lists) >= 12
+
+
+def _let_something_leave(runtime: Runtime, person: Account) -> None:
+    """A row of the ledger of what leaves, as a call of a model writes it."""
+    departure = Departure(runtime.ids.new(), "model", "openai", "prompt")
+    row = departure_row(departure, person.id, runtime.ids.new(), None, "say", runtime.clock.now())
+    with runtime.database.write() as session:
+        session.execute(ADD_DEPARTURE, [row])
 
 
 def _until_three_wait(ask: Ask) -> None:

@@ -18,6 +18,8 @@ from core.shared.errors import Conflict, Forbidden, InvalidInput, LimitExceeded
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
 
+pytestmark = pytest.mark.usefixtures("postgres_keys")
+
 
 def _token(runtime: Runtime) -> str:
     link = owner_link(runtime)

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import SessionView
-from core.accounts.sessions import check_confirmed
 from core.platform.runtime import Runtime
 from core.platform.vault import INSTALLATION
 from core.privacy.inventory import TableEntry, fields, tables
 from core.privacy.retention.models import LegalHoldRow
-from core.shared.errors import Conflict, Forbidden, InvalidInput, NotFound
+from core.privacy.signatures import FirstSignature, check_privacy_admin, check_second_signature
+from core.shared.errors import Conflict, InvalidInput, NotFound
 
 UNSIGNED = timedelta(hours=48)
 """How long a hold counts without a second signature. The same admin may sign after 24 hours where there is no other."""
@@ -107,7 +107,7 @@ def place_hold(
     It counts at once, and lapses after two days without a second signature.
     Raises Forbidden for who is no privacy admin, did not enter the password lately, or means themself; InvalidInput.
     """
-    _check_admin(runtime, by, account_id)
+    check_privacy_admin(runtime, by, account_id, confirmed=True)
     now = runtime.clock.now()
     law, reason = " ".join(law.split()), reason.strip()
     if not law or len(law) > LONGEST_LAW or not reason or len(reason) > LONGEST_REASON:
@@ -145,15 +145,30 @@ def lift_hold(runtime: Runtime, by: SessionView, hold_id: str) -> None:
     """End a hold: what it kept goes with the next sweep, if its time is over. Raises Forbidden, NotFound, Conflict."""
     now = runtime.clock.now()
     with runtime.database.write() as session:
-        row = session.get(LegalHoldRow, hold_id, with_for_update=True)
-        _check_admin(runtime, by, row.account_id if row else "")
-        if row is None:
-            raise NotFound("HOLD_NOT_FOUND", "There is no such hold.")
-        if row.ended_at is not None:
-            raise Conflict("HOLD_ENDED", "This hold has ended already.")
+        row = _going_on(runtime, by, session.get(LegalHoldRow, hold_id, with_for_update=True))
         row.ended_by, row.ended_at = by.account.id, now
         session.flush()
         record_act(runtime, session, "hold.lifted", actor_id=by.account.id, subject_id=row.account_id, hold=hold_id)
+
+
+def cosign_hold(runtime: Runtime, by: SessionView, hold_id: str) -> None:
+    """Sign a hold a second time, so that it counts until its day.
+
+    Another privacy admin does, or the only one a day later, which the audit log marks. Raises Forbidden, NotFound,
+    Conflict.
+    """
+    now = runtime.clock.now()
+    with runtime.database.write() as session:
+        row = _going_on(runtime, by, session.get(LegalHoldRow, hold_id, with_for_update=True))
+        if row.cosigned_at is not None:
+            raise Conflict("HOLD_SIGNED", "This hold is signed twice already.")
+        alone = check_second_signature(session, FirstSignature(row.placed_by, row.placed_at, row.account_id), by, now)
+        row.cosigned_by, row.cosigned_at = by.account.id, now
+        session.flush()
+        record_act(
+            runtime, session, "hold.signed",
+            actor_id=by.account.id, subject_id=row.account_id, hold=hold_id, same_admin=alone,
+        )  # fmt: skip
 
 
 def end_lapsed_holds(runtime: Runtime) -> int:
@@ -194,12 +209,13 @@ def _together(rows: Iterable[LegalHoldRow]) -> Holds:
     )
 
 
-def _check_admin(runtime: Runtime, by: SessionView, account_id: str) -> None:
-    if "privacy_admin" not in by.account.roles:
-        raise Forbidden("NOT_PRIVACY_ADMIN", "Only a privacy admin may do this.")
-    if by.account.id == account_id:
-        raise Forbidden("OWN_DATA", "Somebody else has to decide about your own data.")
-    check_confirmed(runtime, by)
+def _going_on(runtime: Runtime, by: SessionView, row: LegalHoldRow | None) -> LegalHoldRow:
+    check_privacy_admin(runtime, by, row.account_id if row else "", confirmed=True)
+    if row is None:
+        raise NotFound("HOLD_NOT_FOUND", "There is no such hold.")
+    if not counts(row, runtime.clock.now()):
+        raise Conflict("HOLD_ENDED", "This hold has ended already.")
+    return row
 
 
 def _within(category: str, held: str) -> bool:

@@ -30,6 +30,8 @@ from core.shared.clock import SystemClock
 from core.shared.errors import Conflict, InvalidInput, InvariantViolated
 from tests.conftest import PASSWORD
 
+pytestmark = pytest.mark.usefixtures("postgres_keys")
+
 ADA, EVE = "ada@example.org", "eve@example.org"
 
 

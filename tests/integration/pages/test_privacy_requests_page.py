@@ -14,6 +14,7 @@ from core.platform.runtime import Runtime
 from core.privacy.asking import ask
 from core.privacy.domain import Details
 from core.privacy.queries import list_requests, request_file
+from core.privacy.retention.holds import cosign_hold, list_holds
 from tests.conftest import PASSWORD
 from tests.integration.accounts.conftest import session_of
 from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
@@ -163,3 +164,23 @@ def test_an_admin_without_the_role_sees_the_queue_and_nothing_said(
     overview = text_of(page_test("admin.overview", "overview_page"))
     assert "1 request of data subjects" in overview and "/app/privacy-requests" in overview
     set_runtime(None)
+
+
+def test_data_is_held_back_signed_and_let_go(grace: Person, eve: SessionView) -> None:
+    request = contested(grace, eve)
+    app = open_page(request=request)
+    assert "Nothing is held back" in text_of(app)
+    app.text_input(key="hold-law").set_value("Code civil Art. 2224")
+    app.text_area(key="hold-reason").set_value("A claim about the invoice of May.")
+    app.button(key="hold-place").click().run()
+    (held,) = list_holds(grace.runtime, eve.account.id)
+    said = text_of(app)
+    assert not app.exception and "one signature" in said and "Everything of this person" in said
+    create_account(grace.runtime, email="second@example.org", password=PASSWORD, roles=("privacy_admin",))
+    app.button(key=f"hold-sign-{held.id}").click().run()
+    assert "Another privacy admin signs second" in " ".join(str(each.value) for each in app.error)
+    cosign_hold(grace.runtime, session_of(grace.runtime, "second@example.org"), held.id)
+    app = page_test("admin.retention", "retention_page")
+    assert "signed twice" in text_of(app)
+    app.button(key=f"hold-lift-{held.id}").click().run()
+    assert list_holds(grace.runtime) == ()

@@ -27,6 +27,8 @@ from core.privacy.scan.domain import ScanResult
 from tests.conftest import PASSWORD
 from tests.support.planted import ADDRESS, Planted, plant, wait_for
 
+pytestmark = pytest.mark.usefixtures("postgres_keys")
+
 NAMED_ON_PAGES = {"step id"}
 """Kept in the clear: on PostgreSQL it stays in dead rows and in the log until those are reused."""
 

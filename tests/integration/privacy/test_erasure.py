@@ -38,6 +38,8 @@ from core.shared.errors import AppError, Conflict, Forbidden, InvalidInput, NotF
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
 
+pytestmark = pytest.mark.usefixtures("postgres_keys")
+
 SAY = {"name": "Say", "version": 1, "steps": [{"id": "say", "prompt": "Say it", "model": "demo"}]}
 ADA, EVE = "ada.canary@planted.example", "eve@example.org"
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from core.accounts.audit import list_acts
 from core.accounts.commands import create_account
@@ -13,7 +13,7 @@ from core.accounts.domain import Account, SessionView
 from core.platform.runtime import Runtime
 from core.privacy.inventory import find_table
 from core.privacy.retention.dry_run import due_rows
-from core.privacy.retention.holds import LegalHold, holds_of, lift_hold, list_holds, place_hold
+from core.privacy.retention.holds import LegalHold, cosign_hold, holds_of, lift_hold, list_holds, place_hold
 from core.privacy.retention.models import LegalHoldRow
 from core.privacy.retention.sweep import sweep
 from core.shared.errors import Conflict, Forbidden, InvalidInput
@@ -56,9 +56,8 @@ def old(runtime: Runtime) -> datetime:
 
 
 def sign(runtime: Runtime, held: LegalHold) -> None:
-    signed = {"cosigned_by": runtime.ids.new(), "cosigned_at": runtime.clock.now()}
-    with runtime.database.write() as session:
-        session.execute(update(LegalHoldRow).where(LegalHoldRow.id == held.id).values(signed))
+    create_account(runtime, email="second@example.org", password=PASSWORD, roles=("privacy_admin",))
+    cosign_hold(runtime, session_of(runtime, "second@example.org"), held.id)
 
 
 @pytest.mark.parametrize("category", [None, "user.content", "user"])
@@ -127,6 +126,33 @@ def test_a_hold_nobody_signs_lapses_and_a_signed_one_ends_on_its_day(
     assert not counts()
 
 
+def test_another_privacy_admin_signs_or_the_only_one_a_day_later(
+    runtime: Runtime, free: Account, officer: SessionView, clock: FixedClock
+) -> None:
+    alone = hold(runtime, officer, free)
+    with pytest.raises(Conflict) as soon:
+        cosign_hold(runtime, officer, alone.id)
+    assert soon.value.code == "SIGN_AGAIN_LATER"
+    clock.advance(hours=25)
+    again = session_of(runtime, "dpo@example.org")
+    cosign_hold(runtime, again, alone.id)
+    (act,) = list_acts(runtime, 1, act="hold.signed").items
+    assert act.details["same_admin"] is True
+    two = hold(runtime, again, free)
+    sign(runtime, two)
+    with pytest.raises(Conflict) as twice:
+        cosign_hold(runtime, again, two.id)
+    assert twice.value.code == "HOLD_SIGNED"
+    three = hold(runtime, again, free)
+    with pytest.raises(Conflict) as own:
+        cosign_hold(runtime, again, three.id)
+    assert own.value.code == "ANOTHER_MUST_SIGN"
+    with pytest.raises(Forbidden):
+        cosign_hold(runtime, session_of(runtime, "free@example.org"), three.id)
+    clock.advance(days=3)
+    assert {each.id for each in list_holds(runtime, free.id)} == {alone.id, two.id}
+
+
 def test_only_a_privacy_admin_holds_and_never_their_own(
     runtime: Runtime, free: Account, officer: SessionView, clock: FixedClock
 ) -> None:
@@ -134,7 +160,7 @@ def test_only_a_privacy_admin_holds_and_never_their_own(
         hold(runtime, session_of(runtime, "free@example.org"), officer.account)
     with pytest.raises(Forbidden) as own:
         hold(runtime, officer, officer.account)
-    assert own.value.code == "OWN_DATA"
+    assert own.value.code == "OWN_REQUEST"
     for wrong in (
         {"until": clock.now()},
         {"until": clock.now() + timedelta(days=4000)},
