@@ -75,4 +75,7 @@ def _open(runtime: Runtime, owners: set[str], row: dict[str, Any], where: str, v
             return runtime.vault.open(owner, where, value)
         except AppError:
             continue
+    whose = row.get("account_id") or row.get("owner_id")
+    if whose is not None and whose not in owners:
+        return value  # of somebody erased, with whom the key went: nobody opens it any more
     raise AssertionError(f"{where} is sealed for nobody, or under another name")
