@@ -10,7 +10,7 @@ from core.platform.runtime import Runtime
 from tests.integration.web.test_who_may_what import API, PUBLIC, ROLE, SESSION, TRIGGER
 from tests.support.described_api import CALLERS, FAST, checks_of, visited
 
-EXAMPLES, SEED = 4, 1
+EXAMPLES, SEED = 4, 2
 # What a request cannot do without a letter, a run that its budget paused, a password that is known, or a shop.
 BY_OTHER_TESTS = {
     "POST /billing/checkout",
