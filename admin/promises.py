@@ -30,7 +30,7 @@ def promises_page() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(
             '<h1 class="sq-title">Promises</h1><p class="sq-facts sq-intro">What the privacy policy promises, looked '
-            "at in the live system every night. What is found is public on "
+            "at in the live system every day. What is found is public on "
             '<a class="sq-link" href="/privacy" target="_blank">Privacy</a>; a promise that breaks is mailed to every '
             "admin, once.</p>"
         )
