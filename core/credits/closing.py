@@ -6,7 +6,7 @@ there. So whoever kept a hash of the person's own sees that it was; the certific
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,7 @@ from sqlalchemy.orm import Session
 from core.credits.booking import TRANSACTIONS, Movement, lock, post
 from core.credits.chain import START, hash_link
 from core.credits.models import CreditAccount
-from core.credits.movements import AMOUNTS, PAGE, ROWS, link_of
-from core.platform.database import AnyRow
+from core.credits.movements import link_of, movement_pages
 from core.platform.runtime import Runtime
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -57,7 +56,7 @@ def forget_words(
     with runtime.database.read() as session:
         last = session.scalar(select(CreditAccount.movements).where(CreditAccount.owner_id == owner_id)) or 0
     renamed, head = 0, START
-    for rows, amounts in _pages(runtime, owner_id, last):
+    for rows, amounts in movement_pages(runtime, owner_id, 1, last):
         written: list[dict[str, Any]] = []
         for row in rows:
             cause = _without_words(row.cause, hash_)
@@ -73,23 +72,6 @@ def forget_words(
                     session.execute(update(CreditAccount).where(CreditAccount.owner_id == owner_id).values(head=head))
         between()
     return renamed
-
-
-def _pages(
-    runtime: Runtime, owner_id: str, last: int
-) -> Iterator[tuple[Sequence[AnyRow], Mapping[str, dict[str, int]]]]:
-    first = 1
-    while first <= last:
-        asked = {"b_owner": owner_id, "b_first": first, "b_last": last}
-        with runtime.database.connect() as connection:
-            rows = connection.execute(ROWS, {**asked, "b_limit": PAGE}).all()
-            if not rows:
-                return
-            amounts: dict[str, dict[str, int]] = {row.id: {} for row in rows}
-            for entry in connection.execute(AMOUNTS, {**asked, "b_last": rows[-1].number}):
-                amounts[entry.transaction_id][entry.account] = entry.amount_micros
-        yield rows, amounts
-        first = rows[-1].number + 1
 
 
 def _without_words(cause: str, hash_: Callable[[bytes], bytes]) -> str:

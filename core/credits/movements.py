@@ -1,6 +1,6 @@
 """Reading movements in their order: what a proof, a statement and an export walk along."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -44,6 +44,16 @@ class Booked:
 
 def movements(runtime: Runtime, owner_id: str, first: int, last: int) -> Iterator[Booked]:
     """A person's movements from one number to another: a page of them in memory at a time, and none while it waits."""
+    for rows, amounts in movement_pages(runtime, owner_id, first, last):
+        for row in rows:
+            link = link_of(row, amounts[row.id])
+            yield Booked(link, row.hash, row.balance_micros, row.spent_micros, row.created_at)
+
+
+def movement_pages(
+    runtime: Runtime, owner_id: str, first: int, last: int
+) -> Iterator[tuple[Sequence[AnyRow], Mapping[str, dict[str, int]]]]:
+    """The same rows a page at a time, each page with the amounts of its movements by account."""
     while first <= last:
         asked = {"b_owner": owner_id, "b_first": first, "b_last": last}
         with runtime.database.connect() as connection:
@@ -53,9 +63,7 @@ def movements(runtime: Runtime, owner_id: str, first: int, last: int) -> Iterato
             amounts: dict[str, dict[str, int]] = {row.id: {} for row in rows}
             for entry in connection.execute(AMOUNTS, {**asked, "b_last": rows[-1].number}):
                 amounts[entry.transaction_id][entry.account] = entry.amount_micros
-        for row in rows:
-            link = link_of(row, amounts[row.id])
-            yield Booked(link, row.hash, row.balance_micros, row.spent_micros, row.created_at)
+        yield rows, amounts
         first = rows[-1].number + 1
 
 

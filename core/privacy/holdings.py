@@ -7,7 +7,7 @@ through the owner's index. An empty column holds nothing, and is not shown.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Integer, and_, func, literal, or_, select, union_all
+from sqlalchemy import ColumnElement, Integer, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -121,4 +121,4 @@ def persons_rows(entry: TableEntry, account_id: str, address_index: bytes) -> Co
         conditions.append(owned_by(entry, account_id))
     if entry.address is not None and address_index:
         conditions.append(find_table(entry.name).c[entry.address] == address_index)
-    return and_(or_(*conditions)) if conditions else None
+    return or_(*conditions) if conditions else None
