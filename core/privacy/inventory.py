@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, Table, select
 from core.platform.annotations import Personal
 from core.platform.database import Base, undeclared_columns
 from core.platform.registry import load_models
+from core.privacy.stores import STORES
 from core.shared.errors import InvariantViolated
 
 OWNER_COLUMNS = ("owner_id", "account_id")
@@ -101,6 +102,12 @@ def fields() -> Iterator[Field]:
     """Every personal column of every table."""
     for entry in tables():
         yield from entry.fields
+
+
+def declared() -> Iterator[tuple[str, Personal]]:
+    """What every column and every other store declares to hold about a person, with its table; "" where it is none."""
+    yield from ((field.table, field.rules) for field in fields())
+    yield from (("", rules) for store in STORES for rules in store.fields)
 
 
 def unowned() -> tuple[str, ...]:
