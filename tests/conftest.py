@@ -22,7 +22,9 @@ PASSWORD = "correct horse battery staple"
 
 for name in list(os.environ):
     settings = (
-        name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_", "POSTHOG_"))
+        name.startswith(
+            ("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_", "POSTHOG_", "LAKE_")
+        )
         and name != "STEPIQ_SCREENSHOTS"
     )
     if name.endswith(("_API_KEY", "_BASE_URL")) or settings:
@@ -102,12 +104,14 @@ def runtime_with(settings_with: Callable[..., Settings]) -> Iterator[Callable[..
             put_migrated_database(settings.data_dir)
         runtime = build_runtime(settings, clock=clock)
         prepare(runtime)
+        runtime.events.by_itself = False  # a test that counts statements, or holds the writer, is alone with them
         made.append(runtime)
         return runtime
 
     yield make
     for runtime in made:
         runtime.dispatcher.stop()
+        runtime.events.discard()
         runtime.database.dispose()
 
 

@@ -22,6 +22,8 @@ ADDRESS_COLUMN = "email_index"
 ACCOUNTS = "accounts"
 
 NOBODY = {
+    "analytics_events": "events about nobody by name: the hour, words of a list, coarse numbers, and an id of a day",
+    "analytics_files": "names and sizes of files of such events",
     "audit_head": "where the audit log ends",
     "audit_log": "acts under opaque ids: kept, and about nobody once the account is gone",
     "billing_events": "messages of Stripe under its own opaque ids, kept with the books",

@@ -6,6 +6,7 @@ from core.privacy.domain import Channel, Ground, Identity, Outcome, PrivacyReque
 
 TABLES = {
     "accounts": "Account",
+    "analytics_progress": "How far you came, for counting each step once",
     "account_links": "Mailed links",
     "api_keys": "API keys",
     "billing_checkouts": "Purchases begun",
