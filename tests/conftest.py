@@ -17,6 +17,7 @@ from core.platform.settings import Settings, load_settings
 from tests.support.clock import FixedClock
 from tests.support.postgres import new_database, new_migrated_database
 from tests.support.sqlite import put_migrated_database
+from tests.support.statements import share_compiled_statements
 
 PASSWORD = "correct horse battery staple"
 
@@ -42,6 +43,7 @@ def _connect_to_loopback(self: socket.socket, address: Any) -> None:
 
 
 socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
+share_compiled_statements()
 
 
 @pytest.hookimpl(wrapper=True)
