@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
-from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.context import ContextProxy
 from streamlit.testing.v1 import AppTest
 
@@ -23,9 +21,6 @@ from tests.conftest import PASSWORD
 
 SHELL = Path(__file__).resolve().parents[3] / "pages" / "shell.py"
 TIMEOUT = 20
-
-# A served app looks through what is installed once, at its start; AppTest does at every page, longer than most take.
-manifest_scanner.scan_component_manifests = cache(manifest_scanner.scan_component_manifests)
 
 
 @dataclass
