@@ -52,6 +52,7 @@ class EventWriter:
         self.left_out = 0
         """Events that were refused, or had no room."""
         self.written = 0
+        """Rows in the database: events of those whose use may be counted, and what is told once of each of them."""
 
     def bind(self, runtime: Runtime) -> None:
         """Give the writer its runtime (the two know each other)."""
@@ -140,8 +141,7 @@ class EventWriter:
         assert self._runtime is not None
         for left in reversed(range(TRIES)):
             try:
-                record(self._runtime, batch)
-                self.written += len(batch)
+                self.written += record(self._runtime, batch)
                 return len(batch)
             except Exception as error:  # whatever the driver raises: measurements are worth no failure elsewhere
                 if not left or self._closed:
