@@ -189,8 +189,8 @@ def check_gone(runtime: Runtime, planted: Planted, eve_id: str) -> None:
     """Nowhere, in no form, and under no key that there is; but for what another person wrote, which is theirs."""
     words = planted.words
     assert left_rows(runtime, planted.account.id) == {}
-    found = places(runtime, words.tag, words.address, words.shown)
-    assert found[words.tag] == found[words.address] == set()
+    found = places(runtime, words.tag, words.shown)
+    assert found[words.tag] == set()
     dead = set() if runtime.database.is_sqlite else found[words.shown]
     assert found[words.shown] == dead and all("files of PostgreSQL" in place for place in dead), found
     assert readable_columns(runtime, words.tag) == readable_columns(runtime, words.shown) == set()
