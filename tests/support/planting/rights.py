@@ -29,7 +29,7 @@ def plant_requests(stage: Stage, owner: Account, mine: Signed, admins: tuple[Sig
     _from_a_letter(runtime, owner, first, words)
     _by_form(stage, owner, words)
     held = place_hold(
-        runtime, second.view, owner.id, law="Code civil 2224", reason="A claim is examined.",
+        runtime, second.view, owner.id, law="Code civil 2224", reason=words.keep("reason of a hold"),
         until=runtime.clock.now() + timedelta(days=30),
     )  # fmt: skip
     lift_hold(runtime, second.view, held.id)
