@@ -4,7 +4,7 @@ A hold counts from the moment it is placed, and lapses where nobody signed it a 
 alone keeps nobody's data. Erasure and retention ask `holds_of`; both delete what is not held.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from core.platform.vault import INSTALLATION
 from core.privacy.inventory import TableEntry, fields, tables
 from core.privacy.retention.models import LegalHoldRow
 from core.privacy.signatures import FirstSignature, check_privacy_admin, check_second_signature
-from core.shared.errors import Conflict, InvalidInput, NotFound
+from core.shared.errors import AppError, Conflict, InvalidInput, NotFound
 
 UNSIGNED = timedelta(hours=48)
 """How long a hold counts without a second signature. The same admin may sign after 24 hours where there is no other."""
@@ -129,7 +129,7 @@ def place_hold(
         table_name=row[0] if row else None,
         row_id=row[1] if row else None,
         law=law,
-        reason=runtime.vault.seal_text(INSTALLATION, f"legal_holds.reason:{hold_id}", reason),
+        reason=_sealed(runtime, hold_id, reason),
         until=until,
         placed_by=by.account.id,
         placed_at=now,
@@ -149,6 +149,7 @@ def lift_hold(runtime: Runtime, by: SessionView, hold_id: str) -> None:
         row.ended_by, row.ended_at = by.account.id, now
         session.flush()
         record_act(runtime, session, "hold.lifted", actor_id=by.account.id, subject_id=row.account_id, hold=hold_id)
+    _forget_of_the_erased(runtime, [row])
 
 
 def cosign_hold(runtime: Runtime, by: SessionView, hold_id: str) -> None:
@@ -184,7 +185,21 @@ def end_lapsed_holds(runtime: Runtime) -> int:
         session.flush()
         for row in lapsed:
             record_act(runtime, session, "hold.lapsed", actor_id=None, subject_id=row.account_id, hold=row.id)
+    _forget_of_the_erased(runtime, lapsed)
     return len(lapsed)
+
+
+def forget_reasons(runtime: Runtime, account_id: str) -> int:
+    """Make the reasons of a person's holds that count no more unreadable; returns how many there were.
+
+    Reasons are an admin's words about somebody. That there was a hold, by which law and who signed it, stays as proof.
+    """
+    now = runtime.clock.now()
+    with runtime.database.read() as session:
+        mine = session.scalars(select(LegalHoldRow).where(LegalHoldRow.account_id == account_id)).all()
+    over = [row.id for row in mine if not counts(row, now) and row.reason]
+    _forget(runtime, over)
+    return len(over)
 
 
 def counts(row: LegalHoldRow, now: datetime) -> bool:
@@ -222,9 +237,37 @@ def _within(category: str, held: str) -> bool:
     return category == held or category.startswith(f"{held}.")
 
 
+def _sealed(runtime: Runtime, hold_id: str, reason: str) -> bytes:
+    """A reason under a key of the hold's own: it outlives the person's key, and old pages cannot be read after it."""
+    runtime.vault.adopt(hold_id)
+    return runtime.vault.seal_text(hold_id, f"legal_holds.reason:{hold_id}", reason)
+
+
+def _forget_of_the_erased(runtime: Runtime, ended: Iterable[LegalHoldRow]) -> None:
+    """Of holds that just ended, forget the reasons where the person is gone already."""
+    _forget(runtime, [row.id for row in ended if not runtime.vault.knows(row.account_id)])
+
+
+def _forget(runtime: Runtime, hold_ids: Sequence[str]) -> None:
+    if not hold_ids:
+        return
+    runtime.vault.forget_all(hold_ids)
+    with runtime.database.write() as session:
+        session.execute(update(LegalHoldRow).where(LegalHoldRow.id.in_(hold_ids)).values(reason=b""))
+
+
 def _view(runtime: Runtime, row: LegalHoldRow) -> LegalHold:
-    reason = runtime.vault.open_text(INSTALLATION, f"legal_holds.reason:{row.id}", row.reason)
     return LegalHold(
-        row.id, row.account_id, row.category, row.table_name, row.row_id, row.law, reason, row.until, row.placed_by,
-        row.placed_at, row.cosigned_by,
+        row.id, row.account_id, row.category, row.table_name, row.row_id, row.law, _reason(runtime, row), row.until,
+        row.placed_by, row.placed_at, row.cosigned_by,
     )  # fmt: skip
+
+
+def _reason(runtime: Runtime, row: LegalHoldRow) -> str:
+    """The reason; nothing where its key is gone, as after a backup was restored that still has the hold."""
+    # Holds from before they had keys of their own are sealed with the installation's.
+    key = row.id if runtime.vault.knows(row.id) else INSTALLATION
+    try:
+        return runtime.vault.open_text(key, f"legal_holds.reason:{row.id}", row.reason)
+    except AppError:
+        return ""

@@ -10,10 +10,20 @@ from sqlalchemy import select
 from core.accounts.audit import list_acts
 from core.accounts.commands import create_account
 from core.accounts.domain import Account, SessionView
+from core.credits.commands import grant_month
 from core.platform.runtime import Runtime
+from core.privacy.erasure.commands import begin_erasure, carry_out
 from core.privacy.inventory import find_table
 from core.privacy.retention.dry_run import due_rows
-from core.privacy.retention.holds import LegalHold, cosign_hold, holds_of, lift_hold, list_holds, place_hold
+from core.privacy.retention.holds import (
+    LegalHold,
+    cosign_hold,
+    end_lapsed_holds,
+    holds_of,
+    lift_hold,
+    list_holds,
+    place_hold,
+)
 from core.privacy.retention.models import LegalHoldRow
 from core.privacy.retention.sweep import sweep
 from core.shared.errors import Conflict, Forbidden, InvalidInput
@@ -181,3 +191,21 @@ def test_the_reason_is_sealed(runtime: Runtime, free: Account, officer: SessionV
     assert held.reason == "A claim about an invoice."
     with runtime.database.read() as session:
         assert b"invoice" not in session.get_one(LegalHoldRow, held.id).reason
+
+
+@pytest.mark.usefixtures("no_other_process")
+def test_reasons_go_with_the_person_once_a_hold_is_over(
+    runtime: Runtime, free: Account, officer: SessionView, clock: FixedClock
+) -> None:
+    grant_month(runtime, free)
+    over = hold(runtime, officer, free)
+    lift_hold(runtime, officer, over.id)
+    goes_on = hold(runtime, officer, free, row=("credit_accounts", free.id))  # of what the law keeps anyway
+    carry_out(runtime, begin_erasure(runtime, free.email))
+    assert [held.reason for held in list_holds(runtime)] == [goes_on.reason], "it is needed as long as it counts"
+    assert not runtime.vault.knows(over.id) and runtime.vault.knows(goes_on.id)
+    clock.advance(days=366)
+    assert end_lapsed_holds(runtime) == 1 and not runtime.vault.knows(goes_on.id)
+    with runtime.database.read() as session:
+        rows = session.scalars(select(LegalHoldRow)).all()
+    assert [(row.law, row.reason) for row in rows] == [(LAW, b""), (LAW, b"")], "that there was one stays as proof"
