@@ -22,6 +22,7 @@ TABLES = {
     "egress": "What left, and to whom",
     "erasures": "Deletions under way",
     "files": "Files",
+    "held_rows": "Kept for a legal claim after a deletion",
     "idempotency_keys": "Keyed hashes of API requests",
     "invitations": "Invitations",
     "ledger_entries": "Amounts of the ledger",
@@ -141,6 +142,7 @@ def until_words(retention: Retention, plan: str) -> str:
         "account": "until you delete it, or your account",
         "session": "until the sign-in ends, 90 days at most",
         "short_lived": "a few days at most",
+        "legal_hold": "until the claim that needs it is settled",
     }
     return words.get(retention, retention)
 
