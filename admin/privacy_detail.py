@@ -15,7 +15,7 @@ from core.privacy.answers import answer_text, letter_to_post, spoken
 from core.privacy.deciding import comments_to_judge
 from core.privacy.domain import LONGEST_TEXT, SIGN_AGAIN_AFTER, longest_due_at, months_after
 from core.privacy.dry_run import DryRun, dry_run
-from core.privacy.erasure.certificates import certificate_of, render_certificate
+from core.privacy.erasure.certificates import certificate_of, followups_of, render_certificate
 from core.privacy.queries import RequestFile, request_file
 from core.privacy.rights import STEPS
 from core.privacy.words import CAME_BY, GROUND_WORDS, IDENTITIES, RIGHT_NAMES
@@ -109,6 +109,18 @@ def _draw_dry_run(found: DryRun | None) -> None:
         if rows:
             with st.expander("Rows a store", key="dry-run-rows"):
                 st.html(f'<table class="sq-table sq-slim"><tbody>{rows}</tbody></table>')
+        kept = "".join(
+            f'<tr><td>{escape(each.title)}</td><td class="sq-num">{each.rows:,}</td>'
+            f"<td>{each.until:%Y-%m-%d}</td><td>{escape(each.law)}</td></tr>"
+            for each in found.keeps
+        )
+        if kept:
+            with st.expander("What is kept", key="dry-run-kept"):
+                st.html(
+                    '<div class="sq-scroll" tabindex="0" role="region" aria-label="What is kept"><table '
+                    'class="sq-table sq-slim"><thead><tr><th>Store</th><th class="sq-num">Rows</th><th>Until</th><th>Law</th></tr>'
+                    f"</thead><tbody>{kept}</tbody></table></div>"
+                )
 
 
 def _draw_identity(request_id: str) -> None:
@@ -243,16 +255,16 @@ def _draw_answer(runtime: Runtime, file: RequestFile) -> None:
 
 
 def _draw_certificate(runtime: Runtime, request_id: str) -> None:
-    """What was erased, kept and scanned, once an erasure has ended."""
-    certificate = certificate_of(runtime, request_id)
-    if certificate is None:
-        return
-    with st.expander(f"Certificate {certificate.number}", key="request-certificate", icon=":material/verified:"):
-        st.html(f'<pre class="sq-plaintext">{escape(render_certificate(certificate))}</pre>')
-        download_button(
-            "The certificate (JSON)", certificate.as_json(), file_name=f"certificate-{certificate.number}.json",
-            mime="application/json", key=f"certificate-{request_id}",
-        )  # fmt: skip
+    """What was erased, kept and scanned, once an erasure has ended; and what went later, when a legal hold ended."""
+    first = certificate_of(runtime, request_id)
+    for certificate in () if first is None else (first, *followups_of(runtime, first.number)):
+        place = certificate.number
+        with st.expander(f"Certificate {place}", key=f"request-certificate-{place}", icon=":material/verified:"):
+            st.html(f'<pre class="sq-plaintext">{escape(render_certificate(certificate))}</pre>')
+            download_button(
+                "The certificate (JSON)", certificate.as_json(), file_name=f"certificate-{place}.json",
+                mime="application/json", key=f"certificate-{place}",
+            )  # fmt: skip
 
 
 def _draw_happened(runtime: Runtime, file: RequestFile) -> None:

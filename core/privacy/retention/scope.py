@@ -85,6 +85,11 @@ def rows_can_be_named(entry: TableEntry) -> bool:
     return holdable(entry) and entry.owner is not None and not hashed
 
 
+def nameable_tables() -> tuple[str, ...]:
+    """The tables that single rows can be held of."""
+    return tuple(entry.name for entry in tables() if rows_can_be_named(entry))
+
+
 def held_parts(
     hold: HoldScope, account_id: str, address_index: bytes
 ) -> Iterator[tuple[TableEntry, ColumnElement[bool]]]:
