@@ -38,6 +38,7 @@ TABLES = {
     "policy_acceptances": "Policies you use the service under",
     "policy_notices": "Notices of changed policies",
     "privacy_decisions": "Decisions about requests",
+    "privacy_passages": "Passages about others left out",
     "privacy_redactions": "Words of others left out",
     "privacy_request_events": "Time lines of requests",
     "privacy_request_links": "Links of requests",

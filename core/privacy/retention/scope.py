@@ -35,6 +35,7 @@ NOT_HELD = {
     "held_rows": "what holds kept already",
     "idempotency_keys": "keyed hashes of a day",
     "legal_holds": "holds are kept as proof anyway",
+    "privacy_passages": "marks on words about others",
     "privacy_redactions": "marks on words of others",
     "privacy_request_links": "links that open a door",
     "privacy_request_steps": "counts, kept as proof anyway",
