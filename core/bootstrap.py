@@ -74,6 +74,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         mail=build_mailer(settings),
         count_runs_before=count_before,
         payments=_build_gateway(settings),
+        started_at=clock.now(),
     )
     keys.prepare()
     dispatcher.bind(runtime)

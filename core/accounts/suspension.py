@@ -73,6 +73,20 @@ def end_suspension(runtime: Runtime, by: SessionView, account_id: str) -> None:
         )  # fmt: skip
 
 
+def sign_out_person(runtime: Runtime, by: SessionView, account_id: str) -> int:
+    """End all of a person's sign-ins, but this one where it is the admin's own; answers how many. Raises Forbidden."""
+    check_admin(runtime, by, confirmed=True)
+    with runtime.database.write() as session:
+        keep = by.id if account_id == by.account.id else None
+        ended = end_sessions(runtime, session, account_id, keep=keep)
+        end_links(session, account_id, "address")
+        record_act(
+            runtime, session, "session.ended_everywhere",
+            actor_id=by.account.id, subject_id=account_id, ended=ended,
+        )  # fmt: skip
+    return ended
+
+
 def suspension_reason(runtime: Runtime, account_id: str) -> str:
     """The words that the person was mailed; empty where there are none, or their key is gone."""
     with runtime.database.read() as session:

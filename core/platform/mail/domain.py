@@ -154,6 +154,12 @@ def clean_recipient(address: str) -> str:
     return found.ascii_email or f"{found.local_part}@{found.ascii_domain}"
 
 
+def mask_address(address: str) -> str:
+    """An address by its first letters alone: `a…@e…`."""
+    name, _, host = address.rpartition("@")
+    return f"{name[:1]}…@{host[:1]}…"
+
+
 def parse_sender(value: str) -> Address:
     """`MAIL_FROM`: an address, or a name with an address in angle brackets. Raises ValueError."""
     (name, address), *more = getaddresses([value])
