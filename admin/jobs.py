@@ -36,8 +36,8 @@ def jobs_page() -> None:
     views = list_jobs(runtime, declared_jobs(), runs=SHOWN)
     if is_silent(views, now):
         st.html(
-            '<div class="sq-trouble">No scheduler has looked for 5 minutes, so no job runs. Start a process whose '
-            "<code>STEPIQ_ROLES</code> has scheduler in it.</div>"
+            '<div class="sq-trouble"><span>No scheduler has looked for 5 minutes, so no job runs. Start a process '
+            "whose <code>STEPIQ_ROLES</code> has scheduler in it.</span></div>"
         )
     for view in sorted(views, key=lambda each: not _failed(each)):
         _draw_job(view, now)

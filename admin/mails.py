@@ -70,8 +70,8 @@ def mails_page() -> None:
 def _draw_transport(runtime: Runtime) -> None:
     if runtime.mail.transport is None:
         st.html(
-            '<div class="sq-trouble">No mail server is named, so nothing is sent: set <code>SMTP_URL</code> and start '
-            "again. What waits is kept for as long as it is worth sending.</div>"
+            '<div class="sq-trouble"><span>No mail server is named, so nothing is sent: set <code>SMTP_URL</code> and '
+            "start again. What waits is kept for as long as it is worth sending.</span></div>"
         )
     elif not runtime.settings.smtp_url:
         st.html(

@@ -49,7 +49,7 @@ def overview_page() -> None:
         rows = "".join(
             f"<tr><td>{link_html('people', {'plan': plan}, PLANS[plan].title)}</td>"
             f'<td class="sq-num">{number:,}</td></tr>'
-            for plan, number in overview.by_plan.items()
+            for plan, number in ((plan, overview.by_plan[plan]) for plan in PLANS if plan in overview.by_plan)
         )
         st.html(
             '<table class="sq-table sq-slim"><thead><tr><th scope="col">Plan</th><th scope="col" class="sq-num">People'

@@ -104,10 +104,10 @@ def _row(person: PersonView, now: datetime) -> str:
     called = escape(person.email) or f"<code>…{escape(person.id[-8:])}</code>"
     link = f'<a href="{address}" target="_self" title="{escape(person.id)}">{called}</a>'
     name = f' <span class="sq-facts">{escape(person.name)}</span>' if person.name else ""
-    state = standing_badge(person) or text_badge("active", "green")
+    state = standing_badge(person) or '<span class="sq-facts">active</span>'
     return (
         f'<tr><td class="sq-cell-name">{link}{name}</td>'
-        f'<td class="sq-cell-status">{state}{role_badges(person.roles)}</td>'
+        f'<td class="sq-cell-status">{state} {role_badges(person.roles)}</td>'
         f'<td class="sq-cell-cost">{PLANS[person.plan].title}</td>'
         f'<td class="sq-cell-time">{time_html(person.created_at, now)}</td>'
         f'<td class="sq-cell-long">{time_html(person.signed_in_at, now) or "never"}</td></tr>'

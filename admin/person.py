@@ -119,7 +119,7 @@ def _draw_plan_and_credits(runtime: Runtime, account: Account, confirmed: bool) 
             if bought
             else "No payment is set up here, so plans are set on this page."
         )
-        st.html(f'<h2 class="sq-id">Plan and credits</h2><p class="sq-facts">{said}</p>')
+        st.html(f'<h2 class="sq-id">Plan, credits and roles</h2><div class="sq-facts">{said}</div>')
         if not confirmed:
             return
         with st.container(horizontal=True):
@@ -145,7 +145,7 @@ def _draw_plan_and_credits(runtime: Runtime, account: Account, confirmed: bool) 
 
 def _draw_plan(account: Account) -> None:
     key = f"plan-of-{account.id}"
-    with st.popover("Plan", icon=":material/sell:", key=f"plan-{account.id}"):
+    with st.popover("Plan", icon=":material/sell:", key=f"set-plan-{account.id}"):
         names = list(PLANS)
         st.radio(
             "Plan", names, index=names.index(account.plan), key=key, format_func=lambda name: PLANS[name].title
@@ -175,7 +175,7 @@ def _draw_access(
         why = escape(suspension_reason(runtime, person.id))
         lines.append(
             f"<b>Suspended</b> {time_html(person.suspended_at, now)}. They were mailed:"
-            f'</p><div class="sq-quote">{why}</div><p class="sq-facts">'
+            f'<div class="sq-quote">{why}</div>'
         )
     if person.restricted_at is not None:
         lines.append(f"<b>The use of their data is restricted</b> {time_html(person.restricted_at, now)}.")
@@ -184,7 +184,7 @@ def _draw_access(
         f"{link_html('privacy-requests', {}, 'Data requests')}."
     )
     with st.container(border=True, key="person-access"):
-        st.html(f'<h2 class="sq-id">Access</h2><p class="sq-facts">{" ".join(lines)}</p>')
+        st.html(f'<h2 class="sq-id">Access</h2><div class="sq-facts">{" ".join(lines)}</div>')
         if not confirmed:
             return
         with st.container(horizontal=True):

@@ -51,9 +51,9 @@ def draw_content(runtime: Runtime, session: SessionView, person: PersonView, con
 
 def _draw_closed(person: PersonView, session: SessionView, confirmed: bool) -> None:
     st.html(
-        '<h2 class="sq-id">Content</h2><p class="sq-facts">Pipelines, inputs and outputs are closed. Whoever has to '
+        '<h2 class="sq-id">Content</h2><div class="sq-facts">Pipelines, inputs and outputs are closed. Whoever has to '
         "look writes why: the person is mailed these words at once and sees what was opened, the audit log has it, and "
-        "after 30 minutes it is closed again. Nothing can be changed, and secrets and keys are never shown.</p>"
+        "after 30 minutes it is closed again. Nothing can be changed, and secrets and keys are never shown.</div>"
     )
     if person.id == session.account.id:
         st.html('<p class="sq-facts">This is your own account: what is in it, you see in the app.</p>')

@@ -18,10 +18,8 @@ from pages.ui.session import require_role
 from pages.ui.words import count, joined, vendor
 
 SHOWN = 12
-HEAD = (
-    '<th scope="col">Model</th><th scope="col" class="sq-num">Vendor, in</th><th scope="col" class="sq-num">Vendor, '
-    'out</th><th scope="col" class="sq-num">Here, in</th><th scope="col" class="sq-num">Here, out</th>'
-)
+COLUMNS = ("Vendor, in", "Vendor, out", "Here, in", "Here, out")
+HEAD = '<th scope="col">Model</th>' + "".join(f'<th scope="col" class="sq-num">{name}</th>' for name in COLUMNS)
 
 
 def providers_page() -> None:
@@ -63,12 +61,13 @@ def _draw_offer(offer: ProviderOffer, *, whole: bool, lacking: bool) -> None:
         if not offer.models:
             st.html('<div class="sq-empty">No models.</div>')
             return
-        newest = sorted(offer.models, key=lambda model: model.price is not None)
+        # Unknown prices first. Names of newer models come later in the alphabet, mostly.
+        newest = sorted(offer.models, key=lambda model: (model.price is None, model.id), reverse=True)
         shown = newest if whole else newest[:SHOWN]
         rows = "".join(_row(model) for model in shown)
         st.html(
-            f'<div class="sq-scroll"><table class="sq-table"><thead><tr>{HEAD}</tr></thead><tbody>{rows}</tbody>'
-            "</table></div>"
+            f'<div class="sq-scroll"><table class="sq-table sq-prices"><thead><tr>{HEAD}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
         )
         known = "; ".join(f"{source}, as of {day}" for source, day in sources_of(offer.models))
         left = len(newest) - len(shown)
@@ -93,14 +92,15 @@ def _row(model: ModelPrice) -> str:
         model.our_input_usd,
         model.our_output_usd,
     )
-    cells = "".join(f'<td class="sq-num">{_dollars(amount)}</td>' for amount in amounts)
+    labelled = zip(COLUMNS, amounts, strict=True)
+    cells = "".join(f'<td class="sq-num" data-label="{name}">{_dollars(amount)}</td>' for name, amount in labelled)
     return f"<tr>{name}{cells}</tr>"
 
 
 def _dollars(amount: object) -> str:
     """`$3.00`, `$0.0375`: never fewer than two decimals."""
-    whole, _, rest = f"{amount:f}".rstrip("0").partition(".")
-    return f"${int(whole or 0):,}.{rest:0<2}"
+    whole, _, rest = f"{amount:.6f}".partition(".")
+    return f"${int(whole):,}.{rest.rstrip('0'):0<2}"
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def facts_table(runs: Sequence[RunFacts], now: datetime, *, opens: bool = False,
     )
     rows = "".join(_row(run, now, opens=opens, with_person=with_person) for run in runs)
     return (
-        '<div class="sq-scroll"><table class="sq-table sq-facts-table"><thead><tr>'
+        '<div class="sq-scroll"><table class="sq-table sq-runs sq-everybody"><thead><tr>'
         f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -39,15 +39,19 @@ def _row(run: RunFacts, now: datetime, *, opens: bool, with_person: bool) -> str
     name = f'<code title="{escape(run.id)}">{escape(end)}</code>'
     if opens:
         name = link_html("person", {"person": run.owner_id, "run": run.id}, end)
-    person = f"<td>{person_link(run.owner_id)}</td>" if with_person else ""
     stuck = text_badge(_STUCK[run.stuck], "amber", SAYS[run.stuck]) if run.stuck else ""
-    models = "<br>".join(map(escape, run.models))
+    models = "<br>".join(escape(name.removeprefix("demo/")) for name in run.models)
     error = f"<code>{escape(run.error_code)}</code>" if run.error_code else ""
+    person = f'<td class="sq-cell-who">{person_link(run.owner_id)}</td>' if with_person else ""
     return (
-        f"<tr><td>{name}</td><td>{state_badge(run.status, run=True)}{stuck}</td>{person}"
-        f"<td>{escape(trigger(run.trigger_type))}</td><td>{PLANS[run.plan].title}</td>"
-        f"<td>{time_html(run.started_at or run.created_at, now)}</td>"
-        f'<td class="sq-num">{duration(run.duration_ms)}</td>'
-        f'<td class="sq-num" title="{count(run.steps, "attempt")}">{run.steps:,}</td><td>{models}</td>'
-        f'<td class="sq-num">{format_credits(run.credit_micros)}</td><td>{error}</td></tr>'
+        f'<tr><td class="sq-cell-name">{name}</td>'
+        f'<td class="sq-cell-status">{state_badge(run.status, run=True)} {stuck}</td>{person}'
+        f'<td class="sq-cell-trigger">{escape(trigger(run.trigger_type))}</td>'
+        f'<td class="sq-cell-long">{PLANS[run.plan].title}</td>'
+        f'<td class="sq-cell-time">{time_html(run.started_at or run.created_at, now)}</td>'
+        f'<td class="sq-num sq-cell-long">{duration(run.duration_ms)}</td>'
+        f'<td class="sq-num sq-cell-long" title="{count(run.steps, "attempt")}">{run.steps:,}</td>'
+        f'<td class="sq-cell-long">{models}</td>'
+        f'<td class="sq-num sq-cell-cost">{format_credits(run.credit_micros)}</td>'
+        f'<td class="sq-cell-error">{error}</td></tr>'
     )

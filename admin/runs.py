@@ -42,13 +42,13 @@ def runs_page() -> None:
             )
     with st.container(horizontal=True, vertical_alignment="bottom", key="run-filters"):
         words = {name: look_of(name).word.capitalize() for name in STATUSES}
-        choose("Status", "status", {"": "Any status", **words}, width=150)
-        choose("Trigger", "trigger", {"": "Any trigger", **{name: trigger(name) for name in TRIGGERS}}, width=150)
-        choose("Plan", "plan", {"": "Any plan", **{name: plan.title for name, plan in PLANS.items()}}, width=140)
+        choose("Status", "status", {"": "Any status", **words}, width=130)
+        choose("Trigger", "trigger", {"": "Any trigger", **{name: trigger(name) for name in TRIGGERS}}, width=130)
+        choose("Plan", "plan", {"": "Any plan", **{name: plan.title for name, plan in PLANS.items()}}, width=130)
         providers = {name: vendor(name) for name in runtime.catalogue.providers()}
-        choose("Provider", "provider", {"": "Any provider", **providers}, width=160)
-        write("Person", "owner", width=220, placeholder="Account id")
-        write("Error code", "code", width=180)
+        choose("Provider", "provider", {"": "Any provider", **providers}, width=150)
+        write("Person", "owner", width=180, placeholder="Account id")
+        write("Error code", "code", width=130)
         clear_button(FILTERS)
     page = list_all_runs(
         runtime, status=query.get("status"), trigger=query.get("trigger"), plan=query.get("plan"),

@@ -77,7 +77,7 @@ def _row(setting: SettingView) -> str:
         value = f'<span class="sq-facts">{value}</span>'
     badge = text_badge("set", "green") if setting.is_set else ""
     return (
-        f"<tr><td><code>{escape(setting.variable)}</code>{badge}</td>"
+        f"<tr><td><code>{escape(setting.variable)}</code> {badge}</td>"
         f'<td class="sq-cell-name">{value}</td><td class="sq-facts">{escape(setting.description)}</td></tr>'
     )
 

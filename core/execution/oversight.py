@@ -4,10 +4,13 @@ A page costs a bounded walk along one index however many runs there are: it look
 and where few of these are wanted it says how far it came, so that the next page goes on from there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import SessionView
@@ -26,6 +29,17 @@ TRIGGERS = ("manual", "api", "cron", "webhook", "retry")
 LOOKED_THROUGH = 5_000
 """Runs a page looks through at most."""
 MOST_STUCK = 500
+
+
+class StepSums(NamedTuple):
+    """What the steps of a run come to: attempts, micro-credits, and the models as `provider/model`."""
+
+    number: int
+    micros: int
+    models: frozenset[str]
+
+
+NO_STEPS = StepSums(0, 0, frozenset())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +123,14 @@ def list_all_runs(
         rows = session.scalars(
             select(RunRow).options(*WITHOUT_CONTENT).where(RunRow.id.in_(shown)).order_by(RunRow.id.desc())
         ).all()
-        parts = (StepRunRow.run_id, StepRunRow.provider, StepRunRow.model)
-        sums = select(*parts, func.count(), func.sum(StepRunRow.credit_micros)).where(StepRunRow.run_id.in_(shown))
-        done = session.execute(sums.group_by(*parts)).tuples().all()
+        steps = _steps_of(session, shown)
         number, last, oldest = (
             session.execute(select(func.count(), func.min(seen.c.id), func.min(seen.c.created_at))).one()
             if not more
             else (LOOKED_THROUGH, None, None)
         )
-    steps: dict[str, tuple[int, int, set[str]]] = {}
-    for run_id, made_by, model, count, micros in done:
-        before, spent, models = steps.get(run_id, (0, 0, set()))
-        named = {f"{made_by}/{model}"} if made_by else set()
-        steps[run_id] = before + count, spent + int(micros or 0), models | named
     now = runtime.clock.now()
-    items = tuple(_facts(row, *steps.get(row.id, (0, 0, set())), now) for row in rows)
+    items = tuple(_facts(row, steps.get(row.id, NO_STEPS), now) for row in rows)
     if more:
         return RunFactsPage(items, items[-1].id, LOOKED_THROUGH, items[-1].created_at)
     return RunFactsPage(items, last if number == LOOKED_THROUGH else None, number, oldest)
@@ -135,9 +142,9 @@ def stuck_runs(runtime: Runtime) -> tuple[RunFacts, ...]:
     going_on = (RunRow.status.in_(ADVANCING), owner_processable(RunRow.owner_id))
     query = select(RunRow).options(*WITHOUT_CONTENT).where(*going_on).order_by(RunRow.id).limit(MOST_STUCK)
     with runtime.database.read() as session:
-        rows = session.scalars(query).all()
-    found = (_facts(row, 0, 0, set(), now) for row in rows)
-    return tuple(each for each in found if each.stuck is not None)
+        found = [row for row in session.scalars(query).all() if why_stuck(_progress(row), now) is not None]
+        steps = _steps_of(session, [row.id for row in found])
+    return tuple(_facts(row, steps.get(row.id, NO_STEPS), now) for row in found)
 
 
 def run_figures(runtime: Runtime, since: datetime, *, owner_id: str) -> RunFigures:
@@ -168,8 +175,23 @@ def stop_runs_of(runtime: Runtime, by: SessionView, account_id: str) -> int:
     return cancel_all_runs(runtime, account_id)
 
 
-def _facts(row: RunRow, steps: int, micros: int, models: set[str], now: datetime) -> RunFacts:
-    progress = Progress(row.status, row.created_at, row.working_since, row.lease_until, row.wake_at)
+def _steps_of(session: Session, run_ids: Sequence[str]) -> dict[str, StepSums]:
+    """What the steps of some runs come to, by run."""
+    parts = (StepRunRow.run_id, StepRunRow.provider, StepRunRow.model)
+    sums = select(*parts, func.count(), func.sum(StepRunRow.credit_micros)).where(StepRunRow.run_id.in_(run_ids))
+    found: dict[str, StepSums] = {}
+    for run_id, provider, model, number, micros in session.execute(sums.group_by(*parts)).tuples():
+        before = found.get(run_id, NO_STEPS)
+        named = frozenset({f"{provider}/{model}"}) if provider else frozenset[str]()
+        found[run_id] = StepSums(before.number + number, before.micros + int(micros or 0), before.models | named)
+    return found
+
+
+def _progress(row: RunRow) -> Progress:
+    return Progress(row.status, row.created_at, row.working_since, row.lease_until, row.wake_at)
+
+
+def _facts(row: RunRow, steps: StepSums, now: datetime) -> RunFacts:
     return RunFacts(
         id=row.id,
         owner_id=row.owner_id,
@@ -180,9 +202,9 @@ def _facts(row: RunRow, steps: int, micros: int, models: set[str], now: datetime
         created_at=row.created_at,
         started_at=row.started_at,
         duration_ms=milliseconds(row.started_at, row.completed_at),
-        steps=steps,
-        models=tuple(sorted(models)),
-        credit_micros=micros,
+        steps=steps.number,
+        models=tuple(sorted(steps.models)),
+        credit_micros=steps.micros,
         error_code=row.error_code,
-        stuck=why_stuck(progress, now),
+        stuck=why_stuck(_progress(row), now),
     )

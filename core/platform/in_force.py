@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import text
 
 from core.platform.disk import DiskSpace
+from core.platform.privacy_settings import PrivacySettings
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings
 
@@ -42,9 +43,10 @@ class ProcessFacts:
 
 
 def settings_in_force(settings: Settings) -> tuple[SettingView, ...]:
-    """Every setting, in the order in which they are declared."""
+    """Every setting, in the order in which they are declared; those that the privacy policy speaks of last."""
     views = []
-    for name, info in type(settings).model_fields.items():
+    fields = type(settings).model_fields
+    for name, info in sorted(fields.items(), key=lambda field: field[0] in PrivacySettings.model_fields):
         value, secret = getattr(settings, name), not info.repr
         is_set = name in settings.model_fields_set and value != info.default
         shown = _secret(name, value) if secret else _plain(value)

@@ -32,4 +32,4 @@ def standing_badge(person: PersonView) -> str:
 
 def role_badges(roles: frozenset[str]) -> str:
     """A badge a role."""
-    return "".join(text_badge(words.lower()) for role, words in ROLE_WORDS.items() if role in roles)
+    return " ".join(text_badge(words.lower()) for role, words in ROLE_WORDS.items() if role in roles)
