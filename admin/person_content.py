@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
 RUNS = 10
-PARTS = {"runs": "Runs", "pipelines": "Pipelines"}
 
 
 def draw_content(runtime: Runtime, session: SessionView, person: PersonView, confirmed: bool) -> None:
@@ -71,16 +70,22 @@ def _draw_closed(person: PersonView, session: SessionView, confirmed: bool) -> N
 
 
 def _draw_open(runtime: Runtime, session: SessionView, person: PersonView, look: LookView) -> None:
-    now = runtime.clock.now()
-    with st.container(horizontal=True, vertical_alignment="center"):
+    head = st.container(horizontal=True, vertical_alignment="center")
+    st.html(f'<div class="sq-quote">{escape(look.reason)}</div>')
+    _draw_what_is_read(runtime, session, person)
+    look = current_look(runtime, session, person.id) or look  # with what was opened just now
+    with head:
         opened = ", ".join(count(number, kind) for kind, number in sorted(look.opened.items())) or "nothing yet"
-        closes = f"closes {until(look.ends_at, now)}"
+        closes = f"closes {until(look.ends_at, runtime.clock.now())}"
         st.html(
             f'<div class="sq-row"><h2 class="sq-id">Content</h2>{text_badge("open", "violet")}'
             f'<span class="sq-facts">{joined(closes, f"read so far: {escape(opened)}")}</span></div>'
         )
         st.button("Close now", key="look-end", on_click=actions.close_content, args=(person.id,))
-    st.html(f'<div class="sq-quote">{escape(look.reason)}</div>')
+
+
+def _draw_what_is_read(runtime: Runtime, session: SessionView, person: PersonView) -> None:
+    now = runtime.clock.now()
     query = st.query_params
     try:
         if "run" in query:
@@ -88,7 +93,7 @@ def _draw_open(runtime: Runtime, session: SessionView, person: PersonView, look:
         elif "pipeline" in query:
             found = look_at_pipeline(runtime, session, person.id, query["pipeline"])
             st.html(f'<p class="sq-facts">{_back(person.id)}</p><h3 class="sq-id">{escape(found.name)}</h3>')
-            st.code(found.text, language="yaml", height=420)
+            st.code(found.text, language="yaml", wrap_lines=True)
         elif query.get("part") == "pipelines":
             _draw_pipelines(look_at_pipelines(runtime, session, person.id).items, person.id, now)
         else:
