@@ -82,9 +82,13 @@ def check_may_process(session: Session, account_id: str) -> None:
 def check_may_start(session: Session, account_id: str) -> None:
     """The same where something new begins: raises Forbidden ACCOUNT_SUSPENDED as well, under the same lock."""
     check_may_process(session, account_id)
-    mine = select(AccountRow.suspended_at).where(AccountRow.id == account_id)
-    if session.scalar(mine) is not None:
+    if is_suspended(session, account_id):
         raise suspended()
+
+
+def is_suspended(session: Session, account_id: str) -> bool:
+    """Whether an account is suspended, in the caller's transaction."""
+    return session.scalar(select(AccountRow.suspended_at).where(AccountRow.id == account_id)) is not None
 
 
 def suspended() -> Forbidden:

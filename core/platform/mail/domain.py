@@ -64,6 +64,7 @@ KINDS: Mapping[str, Kind] = {
     "privacy_message": Kind(frozenset({"right", "said", "privacy_url"}), timedelta(days=30)),
     "privacy_revealed": Kind(frozenset({"right", "reason", "privacy_url"}), timedelta(days=30)),
     "privacy_due": Kind(frozenset({"right", "due", "left", "number", "requests_url"}), timedelta(days=1)),
+    "privacy_copy": Kind(frozenset({"right", "copy_url", "days"}), timedelta(days=7)),
     "account_suspended": Kind(frozenset({"when", "reason", "privacy_url"}), timedelta(days=30)),
     "suspension_ended": Kind(frozenset({"when", "login_url"}), timedelta(days=7)),
     "content_looked_at": Kind(frozenset({"when", "until", "reason", "privacy_url"}), timedelta(days=30)),
