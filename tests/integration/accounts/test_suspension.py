@@ -135,3 +135,10 @@ def test_who_is_leaving_is_not_suspended(runtime: Runtime, ada: Account, admin: 
     with runtime.database.write() as session:
         session.get_one(AccountRow, ada.id).closing_at = runtime.clock.now()
     assert code_of(suspend, runtime, admin, ada.id, REASON) == "ACCOUNT_CLOSING"
+
+
+def test_a_sign_in_that_came_through_beside_it_is_none(runtime: Runtime, ada: Account) -> None:
+    token = sign_in(runtime, email=ada.email, password=PASSWORD).token
+    with runtime.database.write() as session:
+        session.get_one(AccountRow, ada.id).suspended_at = runtime.clock.now()
+    assert find_session(runtime, token) is None
