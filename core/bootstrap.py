@@ -76,6 +76,7 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         events=EventWriter(),
         count_runs_before=count_before,
         payments=_build_gateway(settings),
+        started_at=clock.now(),
     )
     keys.prepare()
     dispatcher.bind(runtime)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.orm import Session
 
 from core.platform.database import Database
+from core.platform.disk import MeasureDisk, measure_disk
 from core.platform.files.blobs import BlobStore
 from core.platform.outbound import Outbound
 from core.platform.settings import Settings
@@ -50,3 +51,6 @@ class Runtime:
     """How many ended runs of a person were asked for before a moment: for rooms that know no runs."""
     payments: Gateway | None = None
     """Where people pay; None where payment is not configured, and an admin sets plans."""
+    measure_disk: MeasureDisk = measure_disk
+    started_at: datetime | None = None
+    """When this process made it."""

@@ -18,6 +18,8 @@ TABLES = {
     "delivery_attempts": "Attempts of deliveries",
     "data_exports": "Copies of your data",
     "deliveries": "Deliveries",
+    "content_looked_at": "What admins opened of your content",
+    "content_looks": "Looks of admins at your content",
     "discount_addresses": "Discounts for your address",
     "discount_redemptions": "Discounts used",
     "egress": "What left, and to whom",

@@ -136,7 +136,7 @@ SITE: dict[tuple[str, str], str] = {
                 "/privacy/choices", "/privacy/policy", "/privacy/policy/versions", "/privacy/policy/{version}",
                 "/privacy/policy/{version}/changes", "/terms", "/terms/versions", "/terms/{version}",
                 "/terms/{version}/changes",
-                "/privacy/request", "/privacy/confirm",
+                "/privacy/request", "/privacy/confirm", "/privacy/copy",
             )
         ],
         PUBLIC,
@@ -148,7 +148,7 @@ SITE: dict[tuple[str, str], str] = {
                 "/setup", "/auth/login", "/auth/login/code", "/auth/register", "/auth/register/finish", "/auth/forgot",
                 "/auth/reset", "/auth/address/confirm", "/auth/address/undo", "/review/{token}", "/auth/logout",
                 "/privacy/choices",
-                "/privacy/request", "/privacy/confirm",
+                "/privacy/request", "/privacy/confirm", "/privacy/copy",
             )
         ],
         PUBLIC,
