@@ -107,9 +107,9 @@ class Stage:
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Until something holds."""
-        end = monotonic() + 60
+        end = monotonic() + 180
         while not condition():
-            assert monotonic() < end, f"not so after a minute: {what}"
+            assert monotonic() < end, f"not so after three minutes: {what}"
             sleep(0.02)
 
 
