@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from core.accounts.commands import ensure_operator
+from core.analytics.writer import EventWriter
 from core.credits.price_books import PriceBooks
 from core.execution.definition_schedules import DefinitionSchedules
 from core.execution.local import LocalDispatcher
@@ -72,11 +73,13 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         dispatcher=dispatcher,
         follower=DefinitionSchedules(),
         mail=build_mailer(settings),
+        events=EventWriter(),
         count_runs_before=count_before,
         payments=_build_gateway(settings),
     )
     keys.prepare()
     dispatcher.bind(runtime)
+    runtime.events.bind(runtime)
     return runtime
 
 

@@ -25,6 +25,7 @@ from pages.ui.automation import draw_banner
 from pages.ui.billing import draw_dunning
 from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
+from pages.ui.measured import counted_view
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
 from pages.ui.policy_notice import draw_policy_notice
@@ -59,7 +60,8 @@ def main() -> None:
         draw_dunning(get_runtime(), session.account)
         draw_policy_notice(get_runtime(), session.account)
         draw_consent_banner(get_runtime(), session.account)
-        page.run()
+        with counted_view(get_runtime(), session.account.id, page.url_path or "notebook"):
+            page.run()
     with st.sidebar:
         _draw_sidebar(session)
 

@@ -82,6 +82,7 @@ def create_api_key(
         record_act(
             runtime, session, "api_key.made", actor_id=actor, subject_id=key_id, owner=owner.id, scopes=row.scopes
         )
+    runtime.events.used("api_key.created", owner.id)
     return NewApiKey(key, _view(runtime, row))
 
 

@@ -82,6 +82,8 @@ ACTS = {
     "hold.signed": "Legal hold signed a second time",
     "hold.lifted": "Legal hold lifted",
     "hold.lapsed": "Legal hold lapsed",
+    "hold.read": "What a legal hold keeps shown",
+    "hold.released": "What a legal hold kept is gone",
 }
 """Every act there is, in words."""
 START = b"\0" * 32

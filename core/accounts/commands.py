@@ -130,6 +130,7 @@ def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str, ba
         session.add(row)
         session.flush()
         record_act(runtime, session, "own_key.saved", actor_id=owner_id, subject_id=row.id, provider=provider)
+    runtime.events.used("own_key.saved", owner_id)
 
 
 def delete_own_key(runtime: Runtime, owner_id: str, provider: str) -> None:
@@ -157,6 +158,7 @@ def set_secret(
     full, or, without `replace`, Conflict when the name is taken. The same request sent `once` more changes nothing.
     """
     check_secret(name, value)
+    runtime.events.used("secret.saved", owner_id)
     try:
         return _store_secret(runtime, owner_id, name, value, pipeline_id, replace, once)
     except IntegrityError:  # another process was first with this name: now it is there

@@ -183,6 +183,7 @@ def cancel_run(runtime: Runtime, owner_id: str, run_id: str) -> RunView:
             session.execute(update(RunRow).where(*mine, RunRow.status == "waiting").values(status="pending"))
             runtime.dispatcher.enqueue(session, run_id)
     runtime.dispatcher.cancel(run_id)
+    runtime.events.used("run.cancelled", owner_id)
     return get_run(runtime, owner_id, run_id)
 
 
@@ -239,6 +240,7 @@ def retry_run(
         once=once,
         starter=starter,
     )
+    runtime.events.used("run.retried", owner.id)
     return get_run(runtime, owner.id, new_id)
 
 

@@ -105,6 +105,7 @@ def create_schedule(
         cap = lock_caller_cap(session, owner.id, key_id)
         set_cap(row, cap if max_micros_per_month is None else max_micros_per_month, key_id, cap)
         session.add(row)
+    runtime.events.used("schedule.created", owner.id)
     return get_schedule(runtime, owner.id, schedule_id)
 
 

@@ -9,6 +9,7 @@ MODELS = (
     "core.platform.mail.models",
     "core.accounts.models",
     "core.accounts.consent_models",
+    "core.analytics.models",
     "core.pipelines.models",
     "core.credits.models",
     "core.credits.payments.models",

@@ -18,6 +18,7 @@ from core.shared.clock import Clock
 from core.shared.ids import Ids
 
 if TYPE_CHECKING:
+    from core.analytics.writer import EventWriter
     from core.credits.payments.gateway import Gateway
     from core.credits.price_books import PriceBooks
     from core.execution.domain import Dispatcher
@@ -44,6 +45,7 @@ class Runtime:
     dispatcher: Dispatcher
     follower: Follower
     mail: Mailer
+    events: EventWriter
     count_runs_before: Callable[[Session, str, datetime], int]
     """How many ended runs of a person were asked for before a moment: for rooms that know no runs."""
     payments: Gateway | None = None

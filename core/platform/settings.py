@@ -53,6 +53,12 @@ class Settings(PrivacySettings):
     blob_url: str = Field(
         "", alias="BLOB_URL", description="folder of uploaded files, as a path or file:// address; empty: data/blobs"
     )
+    lake_url: str = Field(
+        "", alias="LAKE_URL", description="folder of anonymous events, as a path or file:// address; empty: data/lake"
+    )
+    analytics: bool = Field(
+        True, alias="STEPIQ_ANALYTICS", description="whether use is counted, anonymously; false: no event is written"
+    )
     file_max_mb: int = Field(20, alias="STEPIQ_FILE_MAX_MB", ge=1, le=1024, description="largest file, in MB")
     files_max_mb: int = Field(
         1000, alias="STEPIQ_FILES_MAX_MB", ge=1, description="how much all files of one person may have, in MB"
@@ -196,7 +202,7 @@ class Settings(PrivacySettings):
             raise ValueError("must start with postgresql:// or sqlite://")
         return value
 
-    @field_validator("blob_url")
+    @field_validator("blob_url", "lake_url")
     @classmethod
     def _is_a_folder(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -288,6 +294,11 @@ class Settings(PrivacySettings):
     def is_https(self) -> bool:
         """Whether people reach this installation over TLS."""
         return self.public_url.startswith("https://")
+
+    @property
+    def lake(self) -> Path:
+        """The folder of the lake of events."""
+        return Path(self.lake_url).resolve() if self.lake_url else self.data_dir / "lake"
 
     @property
     def mail_dir(self) -> Path:

@@ -284,6 +284,16 @@ class StubServer:
         self._thread.join(timeout=5)
 
 
+def vendor_settings(server: StubServer) -> dict[str, str]:
+    """The settings of a Runtime whose keys for Claude and GPT are the stub's."""
+    return {
+        "anthropic_api_key": "sk-ant-test",
+        "anthropic_base_url": server.url,
+        "openai_api_key": "sk-test",
+        "openai_base_url": f"{server.url}/v1",
+    }
+
+
 def main() -> None:
     """Serve until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -29,6 +29,7 @@ from web.api import (
     webhooks,
 )
 from web.api.errors import install_error_handlers
+from web.api.measured import Measured
 from web.api.openapi import describe
 from web.api.rate_limit import RateLimit
 
@@ -85,4 +86,5 @@ def build_api(runtime: Runtime) -> FastAPI:
     install_error_handlers(api)
     describe(api)
     api.add_middleware(RateLimit, runtime=runtime)
+    api.add_middleware(Measured, runtime=runtime)
     return api

@@ -18,6 +18,7 @@ from core.execution.domain import Starter
 from core.platform.idempotency import Once
 from core.privacy.policies.use import note_policy_use
 from core.shared.errors import Forbidden, InvalidInput
+from web.api.measured import ACCOUNT
 from web.sessions import bearer_token, cookie_token
 
 if TYPE_CHECKING:
@@ -50,11 +51,14 @@ async def current_token(request: Request, runtime: RuntimeDep) -> str | None:
     return cookie_token(runtime, request.headers) if request.method in ("GET", "HEAD") else None
 
 
-def current_session(runtime: RuntimeDep, token: Annotated[str | None, Depends(current_token)]) -> SessionView:
+def current_session(
+    request: Request, runtime: RuntimeDep, token: Annotated[str | None, Depends(current_token)]
+) -> SessionView:
     """The live session of a request. Raises Forbidden UNAUTHENTICATED (401)."""
     session = find_session(runtime, token)
     if session is None:
         raise Forbidden("UNAUTHENTICATED", "Send a valid token: Authorization: Bearer <token>.")
+    request.scope["state"][ACCOUNT] = session.account.id
     note_policy_use(runtime, session.account.id)
     return session
 
@@ -85,8 +89,10 @@ def allowed(scope: str) -> Callable[..., Caller]:
     ) -> Caller:
         key = request.headers.get(KEY_HEADER)
         if key is None:
-            return Caller(current_session(runtime, token).account, lambda: find_session(runtime, token) is not None)
+            account = current_session(request, runtime, token).account
+            return Caller(account, lambda: find_session(runtime, token) is not None)
         holder = key_holder(runtime, key, scope)
+        request.scope["state"][ACCOUNT] = holder.account.id
         return Caller(holder.account, lambda: find_key_holder(runtime, key) is not None, starter_of(holder))
 
     current_caller.scope = scope  # type: ignore[attr-defined]  # the description of the API names it
