@@ -20,7 +20,8 @@ from core.execution.queries import get_run
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.support.http_peer import HttpPeer, peer_in_thread
-from tests.support.stripe_stub import StripeServer, StripeStub, stripe_in_thread
+from tests.support.stripe_server import StripeServer, stripe_in_thread
+from tests.support.stripe_stub import StripeStub
 from tests.support.vendor_stub import StubServer
 from web.middleware import build_middleware
 from web.routes import build_routes
