@@ -50,9 +50,12 @@ NAMED = {
 }  # fmt: skip
 """Kept in the clear (docs/decisions/0032): ids of steps, and hosts. On PostgreSQL they stay in dead rows and in the log
 until those are reused; no row has them after an erasure."""
-WITH_THE_ERASURE = {"erasures": "a row is written when an erasure begins"}
+WITH_THE_ERASURE = {
+    "erasures": "a row is written when an erasure begins",
+    "held_rows": "written by an erasure under a legal hold: that has tests of its own",
+}
 """Tables of people's data with no row of the person before it, and why."""
-COLUMNS_WITH_THE_ERASURE = {"erasures.address_index", "erasures.subject"}
+COLUMNS_WITH_THE_ERASURE = {"erasures.address_index", "erasures.subject", "held_rows.content"}
 NOT_OURS = {"models"}
 """Who was sent something, and keeps it by their own terms."""
 

@@ -13,6 +13,7 @@ from core.accounts.passwords import forget_password
 from core.accounts.provider_notices import note_terms_seen
 from core.accounts.queries import find_account, get_account
 from core.accounts.registration import request_code
+from core.analytics.commands import flush
 from core.execution.queries import list_runs
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
@@ -48,6 +49,8 @@ def plant(stage: Stage, admins: tuple[Signed, Signed], words: Words) -> Planted:
     owner = get_account(runtime, found.id)
     assert owner.plan == "pro"
     plant_runs(stage, owner, token, words)
+    runtime.events.write_now()
+    assert flush(runtime), "use was counted"
     _choices(stage, owner, token)
     mine = Signed(token, stage.confirmed(token))
     plant_requests(stage, owner, mine, admins, words)

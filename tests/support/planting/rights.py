@@ -45,7 +45,9 @@ def _copies(stage: Stage, owner: Account, mine: Signed, admins: tuple[Signed, Si
     }, headers={"Idempotency-Key": words.hide("key of a request")})["id"]  # fmt: skip
     found = deciding.comments_to_judge(runtime, request_file(runtime, asked).request)
     assert found, "a comment came by link"
-    deciding.leave_out(runtime, first.view, asked, frozenset({found[0].review_id}))
+    deciding.leave_out(
+        runtime, first.view, asked, frozenset({found[0].review_id}), [words.keep("passage about another")]
+    )
     assert not deciding.decide(runtime, first.view, asked, "accept", words.keep("reason of a decision"))
     deciding.sign_second(runtime, second.view, asked)
     along = ask(runtime, mine.view, "portability", Details()).id
@@ -63,7 +65,7 @@ def _from_a_letter(runtime: Runtime, owner: Account, by: Signed, words: Words) -
     now = runtime.clock.now()
     said = Details(text=words.keep("text of a letter"))
     entered = enter_request(
-        runtime, by.view, email=owner.email, right="objection", channel="letter",
+        runtime, by.view, email=owner.email, right="rectification", channel="letter",
         received_at=now - timedelta(days=2), details=said, evidence=words.keep("evidence of a letter"),
     )  # fmt: skip
     deciding.answer_message(runtime, by.view, entered.id, words.keep("message of an admin"))

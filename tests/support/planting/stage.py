@@ -20,7 +20,8 @@ from core.execution.queries import get_run
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.support.http_peer import HttpPeer, peer_in_thread
-from tests.support.stripe_stub import StripeServer, StripeStub, stripe_in_thread
+from tests.support.stripe_server import StripeServer, stripe_in_thread
+from tests.support.stripe_stub import StripeStub
 from tests.support.vendor_stub import StubServer
 from web.middleware import build_middleware
 from web.routes import build_routes
@@ -107,9 +108,9 @@ class Stage:
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Until something holds."""
-        end = monotonic() + 60
+        end = monotonic() + 180
         while not condition():
-            assert monotonic() < end, f"not so after a minute: {what}"
+            assert monotonic() < end, f"not so after three minutes: {what}"
             sleep(0.02)
 
 

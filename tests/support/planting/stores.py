@@ -7,6 +7,9 @@ from pathlib import Path
 
 from sqlalchemy import select
 
+from core.analytics.commands import flush
+from core.analytics.proof import lake_texts
+from core.analytics.salts import open_days, visitor_ids
 from core.platform.runtime import Runtime
 from core.platform.tombstones import entombed
 from core.privacy.inventory import find_table
@@ -57,6 +60,14 @@ def _tables(runtime: Runtime) -> list[tuple[str, list[bytes]]]:
     return [(name, list(pieces)) for name, pieces in stored_tables(runtime.database.engine)]
 
 
+def _in_lake(runtime: Runtime, _around: Outside, planted: Planted) -> bool:
+    """Under the id that they have there today."""
+    flush(runtime)
+    visitors = [visitor_ids(runtime.vault, day)(planted.account.id).encode() for day in open_days(runtime)]
+    files = [b"".join(pieces) for _, pieces in lake_texts(runtime)]
+    return any(visitor in data for visitor in visitors for data in files)
+
+
 def _is_customer(_runtime: Runtime, around: Outside, planted: Planted) -> bool:
     customers = around.stripe.stub.all("customer")
     return any(planted.words.tag in str(each) and not each.get("deleted") for each in customers)
@@ -72,6 +83,7 @@ HOLD: dict[str, Probe] = {
     "mail_folder": _in_mail_folder,
     "exports": _has_copy,
     "queue": _is_queued,
+    "lake": _in_lake,
     "stripe": _is_customer,
     "models": _was_sent,
 }
@@ -81,7 +93,7 @@ ELSEWHERE = {
     "log": "looked through as a whole: what was logged from the beginning to the end",
     "memory": "gone with the process; keys in it live for five seconds",
     "mail_server": "one is configured, or the folder is used: tests of its own send by SMTP",
-    "posthog": "anonymous, and none is configured: nothing here emits an event of this person",
+    "posthog": "anonymous, and none is configured",
     "backups": "made before the erasure, and restored after it",
 }
 """Stores that are looked at in another way, or not here, and why."""
