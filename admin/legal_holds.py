@@ -61,14 +61,13 @@ def _draw_hold(runtime: Runtime, session: SessionView, hold: LegalHold, kept: Ke
     now = runtime.clock.now()
     what = escape(category_title(hold.category) if hold.category else ALL)
     if hold.table and hold.row_id:
-        what = (
-            f'{escape(table_title(hold.table))}: <code title="{escape(hold.row_id)}">…{escape(hold.row_id[-8:])}</code>'
-        )
+        row = f'<code class="sq-nowrap" title="{escape(hold.row_id)}">…{escape(hold.row_id[-8:])}</code>'
+        what = f"{escape(table_title(hold.table))}: {row}"
     signed = text_badge("signed twice", "green") if hold.cosigned_by else text_badge("one signature", "amber")
     ends = "" if hold.cosigned_by else f"lapses {until(hold.placed_at + UNSIGNED, now)} without a second"
     facts = joined(
         escape(hold.law), f"until {hold.until:%Y-%m-%d}", f"placed {time_html(hold.placed_at, now)}", ends,
-        f"<code>…{escape(hold.account_id[-8:])}</code>",
+        f'<code class="sq-nowrap">…{escape(hold.account_id[-8:])}</code>',
     )  # fmt: skip
     left = ""
     if kept is not None:

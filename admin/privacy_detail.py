@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from core.accounts.domain import SessionView
 from core.privacy.answers import answer_text, letter_to_post, spoken
 from core.privacy.deciding import comments_to_judge
 from core.privacy.domain import LONGEST_TEXT, SIGN_AGAIN_AFTER, longest_due_at, months_after
-from core.privacy.dry_run import DryRun, dry_run
+from core.privacy.dry_run import DryRun, Kept, dry_run
 from core.privacy.erasure.certificates import certificate_of, followups_of, render_certificate
 from core.privacy.export.passages import STANDS_ALONE
 from core.privacy.queries import RequestFile, request_file
@@ -110,19 +111,30 @@ def _draw_dry_run(found: DryRun | None) -> None:
         if rows:
             with st.expander("Rows a store", key="dry-run-rows"):
                 st.html(f'<table class="sq-table sq-slim"><tbody>{rows}</tbody></table>')
-        kept = "".join(
-            f'<tr><td>{escape(each.title)}</td><td class="sq-num">{each.rows:,}</td>'
-            f"<td>{each.until:%Y-%m-%d}</td><td>{escape(each.law)}</td></tr>"
-            for each in found.keeps
-        )
+        kept = _kept_html(found.keeps)
         if kept:
             with st.expander("What is kept", key="dry-run-kept"):
-                st.html(
-                    '<div class="sq-scroll" tabindex="0" role="region" aria-label="What is kept"><table '
-                    'class="sq-table sq-slim"><thead><tr><th>Store</th><th class="sq-num">Rows</th><th>Until</th>'
-                    "<th>Law</th></tr>"
-                    f"</thead><tbody>{kept}</tbody></table></div>"
-                )
+                st.html(kept)
+
+
+def _kept_html(keeps: Sequence[Kept]) -> str:
+    """What is kept, a line for each day and law; empty where nothing is."""
+    groups: dict[tuple[date, str], list[Kept]] = {}
+    for each in keeps:
+        groups.setdefault((each.until, each.law), []).append(each)
+    rows = "".join(
+        f'<tr><td><span class="sq-nowrap">{until:%Y-%m-%d}</span></td><td>{escape(law)}</td>'
+        f'<td class="sq-num">{sum(each.rows for each in group):,}</td>'
+        f"<td>{escape(joined(*(f'{each.title} {each.rows:,}' for each in group)))}</td></tr>"
+        for (until, law), group in groups.items()
+    )
+    if not rows:
+        return ""
+    return (
+        '<div class="sq-scroll" tabindex="0" role="region" aria-label="What is kept"><table class="sq-table"><thead>'
+        '<tr><th>Until</th><th>Law</th><th class="sq-num">Rows</th><th>Stores</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _draw_identity(request_id: str) -> None:
