@@ -73,6 +73,8 @@ class EventWriter:
         What the catalogue does not declare is left out and logged by the event's name: it is a mistake of ours.
         """
         runtime = self._runtime
+        if runtime is not None and runtime.meters is not None:
+            runtime.meters.note(event, fields)
         if runtime is None or self._closed or not runtime.settings.analytics:
             return
         try:
