@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from core.execution.engine import Engine, run_to_end
 from core.execution.notebook import notebook
 from core.execution.oversight import active_runs, list_all_runs, run_figures, stuck_runs
 from core.execution.queries import active_run_id, events_after, get_run, list_runs
+from core.execution.usage import runs_under_way
+from core.execution.usage_days import runs_by_day, slowest_steps
 from core.execution.usual import usual_tokens
 from core.pipelines.commands import create_pipeline
 from core.pipelines.queries import list_pipelines, list_versions
@@ -85,6 +88,11 @@ def scanned(runtime: Runtime, plan: list[str]) -> list[str]:
     return [table for table in found if table in FILLED]
 
 
+def lately(runtime: Runtime) -> tuple[date, date]:
+    today = runtime.clock.now().date()
+    return today - timedelta(days=6), today
+
+
 def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dict[str, Callable[[], object]]:
     middle = list_runs(runtime, owner.id, limit=50).next_cursor
     return {
@@ -102,6 +110,9 @@ def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dic
         "movements": lambda: list_lines(runtime, find_stretch(runtime, owner.id, None), limit=50, before=5),
         "a statement": lambda: statement_of(runtime, owner, None, None),
         "what credits went to": lambda: spent_in(runtime, find_stretch(runtime, owner.id, None)),
+        "runs of some days": lambda: runs_by_day(runtime, owner.id, *lately(runtime)),
+        "slowest steps": lambda: slowest_steps(runtime, owner.id, *lately(runtime)),
+        "under way": lambda: runs_under_way(runtime),
         "the notebook": lambda: notebook(runtime, owner, pipeline_id, text=TEXT, input_data={}),
         "pipelines": lambda: list_pipelines(runtime, owner.id),
         "versions": lambda: list_versions(runtime, owner.id, pipeline_id),

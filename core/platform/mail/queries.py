@@ -1,7 +1,7 @@
 """Reading the outbox: what operators and checks see, without content, and the files of development."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -32,6 +32,14 @@ def outbox_figures(runtime: Runtime) -> OutboxFigures:
         failed=counts.get("failed", 0),
         dropped=counts.get("dropped", 0),
     )
+
+
+def outbox_waiting(runtime: Runtime) -> tuple[int, datetime | None]:
+    """How many mails wait, and since when the oldest does."""
+    queued = select(func.count(), func.min(MailRow.created_at)).where(MailRow.state == "queued")
+    with runtime.database.read() as session:
+        waiting, since = session.execute(queued).tuples().one()
+    return waiting, since
 
 
 def list_mails(
