@@ -99,6 +99,7 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "egress.py", title="Where data goes", icon=":material/share:", url_path="admin-egress"),
+            st.Page(_ADMIN / "console.py", title="SQL console", icon=":material/terminal:", url_path="admin-console"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
             st.Page(
                 _ADMIN / "promises.py", title="Promises", icon=":material/verified_user:", url_path="admin-promises"

@@ -20,6 +20,8 @@ from core.platform.confined.failure import Failure
 from core.platform.confined.json_values import json_text
 
 FETCHED_ROWS = 500
+BEFORE_SECONDS = 0.3
+"""So long before its process is killed DuckDB stops by itself, where it can."""
 QUERIES = ("SELECT", "MULTI")
 """Types of statements that read. PIVOT is MULTI: it becomes several."""
 ALLOWED = "SELECT, WITH, FROM, VALUES, PIVOT, DESCRIBE, SHOW, SUMMARIZE and EXPLAIN"
@@ -40,7 +42,8 @@ def main(limits_json: str, parent: int) -> None:
     connection.execute("SELECT 1").fetchall()
     confinement.give_up_privileges(parent)
     confinement.limit_use(limits["seconds"], limits["memory_mb"] + 128)
-    duckdb_doors.shut(connection, memory_mb=limits["memory_mb"], seconds=limits["seconds"])
+    by_itself = max(limits["seconds"] - BEFORE_SECONDS, BEFORE_SECONDS)
+    duckdb_doors.shut(connection, memory_mb=limits["memory_mb"], seconds=by_itself)
     confinement.close_doors()
     query = sys.stdin.buffer.read().decode("utf-8", "replace")
     out.write(READY)
@@ -53,6 +56,8 @@ def main(limits_json: str, parent: int) -> None:
         said = _failed(error, query)
     except MemoryError:
         said = _told("memory")
+    except Exception:  # a statement that the library itself does not know
+        said = _told("refused", f"The console only reads: {ALLOWED}.")
     out.write(said.replace(folder, "…").encode("utf-8", "replace"))
     out.flush()
     os._exit(0)
@@ -107,7 +112,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, query: str, limits: dict[str,
 def _check_explained(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Only what may be asked may be explained: EXPLAIN ANALYZE carries out what it explains."""
     plain = query.encode("utf-8", "replace")
-    words = [plain[start:].decode("utf-8", "replace") for start, _ in duckdb.tokenize(query)]
+    places = [start for start, kind in duckdb.tokenize(query) if kind != duckdb.token_type.comment]
+    words = [plain[start:].decode("utf-8", "replace") for start in places]
     at = 1
     if words[at].startswith("("):
         at = next((n for n, word in enumerate(words) if word.startswith(")")), len(words) - 1) + 1

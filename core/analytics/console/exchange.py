@@ -23,8 +23,6 @@ PROGRAM = (
     "from core.analytics.console.child import main; main(sys.argv[2], int(sys.argv[3]))"
 )
 START_SECONDS = 30.0
-GRACE_SECONDS = 0.3
-"""The time DuckDB has to stop by itself before its process is killed."""
 SLACK = 200_000
 """Bytes of a reply beside its rows: names and types of columns, or a problem."""
 PIECE = 1 << 16
@@ -74,7 +72,7 @@ def _talk(child: subprocess.Popen[bytes], query: bytes, limits: Limits) -> tuple
         )
     began = monotonic()
     most = limits.most_bytes + SLACK
-    reply = _receive(child.stdout, most + 1, began + limits.seconds + GRACE_SECONDS)
+    reply = _receive(child.stdout, most + 1, began + limits.seconds)
     took = monotonic() - began
     if reply is None:
         return _stopped("timeout", limits), took
