@@ -76,7 +76,6 @@ def _draw_editor(answer: Answer | None) -> None:
             type="primary",
             icon=":material/play_arrow:",
             on_click=_run,
-            disabled=not text.strip(),
         )
         st.selectbox(
             "Days", DAYS, index=DAYS.index(DEFAULT_DAYS), key=RANGE, width=170, format_func=RANGES.__getitem__,

@@ -20,6 +20,7 @@ HEADS = {"refused": "Refused", "failed": "The query has a mistake", "stopped": "
 COLOURS = ("#3d5afe", "#1f9d61", "#d98e04", "#8a5cd6", "#d63b3b")
 """The house's: accent, then the colours of states."""
 MOST_POINTS = 2_000
+MOST_SERIES = 12
 KINDS = {"line": "Line", "bar": "Bar"}
 CUTS = {
     "rows": f"Cut: the first {LIMITS.most_rows:,} rows are shown.",
@@ -100,11 +101,12 @@ def _draw_chart(answer: Answer, table: pyarrow.Table) -> None:
             "Height", rest, default=rest[:1], key=f"console-y-{answer.id}-{x}", width=320, max_selections=len(COLOURS)
         )
         series = [name for name in names if name not in numbers and name != x]
-        by = (
-            st.selectbox("Colour", [None, *series], key=f"console-by-{answer.id}-{x}", width=200, format_func=_or_none)
-            if series and len(y) == 1
-            else None
-        )
+        by = None
+        if series and len(y) == 1:
+            by = st.selectbox(
+                "Colour", [None, *series], index=1 if _repeats(table, x, series[0]) else 0, width=200,
+                key=f"console-by-{answer.id}-{x}", format_func=_or_none,
+            )  # fmt: skip
     if not y:
         return
     _draw(table.slice(0, MOST_POINTS), str(kind), x, y, by)
@@ -121,6 +123,12 @@ def _draw(table: pyarrow.Table, kind: str, x: str, y: list[str], by: str | None)
         draw(frame, x=plain[x], y=plain[y[0]], color=plain[by], height=340)
     else:
         draw(frame, x=plain[x], y=[plain[name] for name in y], color=list(COLOURS[: len(y)]), height=340)
+
+
+def _repeats(table: pyarrow.Table, x: str, by: str) -> bool:
+    """Whether a place along has several rows, that a column of a few words tells apart."""
+    places = len(set(table.column(x).to_pylist()))
+    return places < table.num_rows and 1 < len(set(table.column(by).to_pylist())) <= MOST_SERIES
 
 
 def _plain(name: str) -> str:
