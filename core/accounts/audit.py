@@ -82,6 +82,7 @@ ACTS = {
     "discount.ended": "Discount code taken back",
     "policy.published": "Policy published",
     "policy.taken_back": "Policy taken back before it counted",
+    "analytics.queried": "Usage asked in the SQL console",
     "promises.checked": "Promises checked by hand",
     "job.started_by_hand": "Job started by hand",
     "mail.tried_again": "Mail tried again by hand",

@@ -51,6 +51,12 @@ def open_events(
             return
 
 
+def state_of_events(runtime: Runtime) -> tuple[object, ...]:
+    """What changes when `events` has other rows than before: its files, and what waits."""
+    with runtime.database.read() as session:
+        return (*(file.name for file in listed(session)), *state_of_waiting(session))
+
+
 def _define(
     connection: "duckdb.DuckDBPyConnection",
     lake: Lake,

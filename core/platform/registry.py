@@ -11,6 +11,7 @@ MODELS = (
     "core.accounts.consent_models",
     "core.analytics.models",
     "core.accounts.look_models",
+    "core.analytics.console.models",
     "core.pipelines.models",
     "core.credits.models",
     "core.credits.payments.models",

@@ -14,6 +14,7 @@ TABLES = {
     "billing_refunds": "Refunds",
     "billing_subscriptions": "Subscriptions",
     "consents": "Your choices",
+    "console_queries": "Your queries in the SQL console",
     "credit_accounts": "Credit balance",
     "delivery_attempts": "Attempts of deliveries",
     "data_exports": "Copies of your data",
@@ -147,6 +148,7 @@ def until_words(retention: Retention, plan: str) -> str:
         "session": "until the sign-in ends, 90 days at most",
         "short_lived": "a few days at most",
         "legal_hold": "until the claim that needs it is settled",
+        "days_90": "90 days",
     }
     return words.get(retention, retention)
 

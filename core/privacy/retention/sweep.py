@@ -6,8 +6,8 @@ next sweep finds what is left. What people restricted, what is held, and what ha
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import groupby
 from typing import Any, cast
@@ -17,6 +17,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
 from core.execution.run_retention import delete_runs
+from core.platform.annotations import Retention
 from core.platform.dependents import dependents
 from core.platform.files.commands import delete_unused
 from core.platform.logging import get_logger
@@ -29,7 +30,7 @@ from core.privacy.retention.books import delete_old_books
 from core.privacy.retention.cutoffs import Kept, kept_since, lowered, people, shortest
 from core.privacy.retention.holds import Holds, counting, end_lapsed_holds, holds_of, mark_of_holds
 from core.privacy.retention.reports import begin_report, finish_report
-from core.privacy.retention.rules import PROOF_MONTHS, AgedStore, aged_stores
+from core.privacy.retention.rules import DAYS, PROOF_MONTHS, AgedStore, aged_stores
 from core.privacy.retention.scope import rows_free
 
 Counts = dict[tuple[str, str], int]
@@ -53,8 +54,8 @@ def sweep(runtime: Runtime, now: datetime) -> int:
         if store.owner.nullable:
             nobodys = (store.owner.is_(None), store.anchor < shortest(now))
             _add(found, delete_rows(runtime, store, nobodys, pace=pace))
-    for store in aged_stores("proof_5_years"):
-        where = (store.anchor < months_after(now, -PROOF_MONTHS), *nobody_holds(store, now))
+    for store, before in without_plan(now):
+        where = (store.anchor < before, *nobody_holds(store, now))
         _add(found, delete_rows(runtime, store, where, pace=pace))
     _add(found, delete_old_books(runtime, now, pace=pace))
     _add(found, {"mail_folder": delete_old_filed(runtime, before=shortest(now))})
@@ -62,6 +63,13 @@ def sweep(runtime: Runtime, now: datetime) -> int:
     total = sum(found.values())
     log.info("retention.swept", deleted=total)
     return total
+
+
+def without_plan(now: datetime) -> Iterator[tuple[AgedStore, datetime]]:
+    """The stores whose time no plan decides, and the moment before which their rows are over."""
+    for retention, before in (("proof_5_years", months_after(now, -PROOF_MONTHS)), ("days_90", now - timedelta(DAYS))):
+        for store in aged_stores(cast(Retention, retention)):
+            yield store, before
 
 
 def delete_rows(

@@ -57,6 +57,7 @@ PLACES = {
     "privacy-requests": "admin.privacy_requests.privacy_requests_page",
     "admin-billing": "admin.billing.billing_page",
     "admin-egress": "admin.egress.egress_page",
+    "admin-console": "admin.console.console_page",
 }
 WITHOUT_WIDGETS = {"data-flow", "usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
