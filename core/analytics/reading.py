@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from core.analytics.columns import FROM_ROWS, OPEN, SEALED, schema_of
 from core.analytics.engine import open_duckdb, parquet
 from core.analytics.folding import fold
-from core.analytics.lake import Lake, LakeFile, lake_of, listed
+from core.analytics.lake import Lake, LakeFile, lake_of, listed, state_of_files
 from core.analytics.waiting import read_waiting, state_of_waiting
 from core.platform.database import Database
 from core.platform.runtime import Runtime
@@ -106,6 +106,12 @@ def _fold_open(lake: Lake, unsealed: list[LakeFile], rows: "pyarrow.Table") -> "
         connection.execute(f"CREATE TEMP TABLE open_rows AS {' UNION ALL BY NAME '.join(parts)}")
         fold(connection, "open_rows")
         return connection.sql(f"SELECT {', '.join(SEALED)} FROM folded").to_arrow_table()
+
+
+def state_of_events(runtime: Runtime) -> tuple[object, ...]:
+    """What is another when there are other events than before: of files and of what waits."""
+    with runtime.database.read() as session:
+        return (*state_of_files(session), *state_of_waiting(session))
 
 
 def _within(day: str, first: date | None, last: date | None) -> bool:
