@@ -99,6 +99,9 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "egress.py", title="Where data goes", icon=":material/share:", url_path="admin-egress"),
+            st.Page(
+                _ADMIN / "analytics.py", title="Analytics", icon=":material/monitoring:", url_path="admin-analytics"
+            ),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
             st.Page(
                 _ADMIN / "promises.py", title="Promises", icon=":material/verified_user:", url_path="admin-promises"

@@ -4,6 +4,7 @@ A chart is a file of SQL in `sql/` and what is needed to draw what it answers. I
 and `last`, the days, and its filters, each empty or a word.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -255,3 +256,12 @@ def find_chart(name: str) -> Chart:
 def chart_sql(name: str) -> str:
     """The text of a chart's SQL. Raises NotFound."""
     return files("core.analytics").joinpath("sql", f"{find_chart(name).name}.sql").read_text().strip()
+
+
+def plain_sql(name: str) -> str:
+    """The same without parameters: of every day there is and with no filter, as it can be asked anywhere."""
+    text = chart_sql(name)
+    for condition in (r"(day BETWEEN \$first AND \$last)", r"(CAST\(cohort AS DATE\) >= \$first)",
+                      r"\(\$(\w+) IS NULL OR \1 = \$\1\)"):  # fmt: skip
+        text = re.sub(condition, "true", text)
+    return re.sub(r"\n *AND true\b", "", text)

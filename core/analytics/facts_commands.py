@@ -52,14 +52,14 @@ def build_facts(runtime: Runtime) -> int:
 def _build_days(reader: RowReader, folder: FactFolder, first: date, last: date) -> int:
     with open_duckdb() as connection:  # without a folder to spill into: rows of people are in memory only
         reader.read_days(connection, first, last)
-        found = [_build(connection, folder, fact, first, last) for fact in FACTS.values()]
+        found = [write_folded(connection, folder, fact, first, last) for fact in FACTS.values()]
     return len(set().union(*found))
 
 
-def _build(
+def write_folded(
     connection: "duckdb.DuckDBPyConnection", folder: FactFolder, fact: Fact, first: date, last: date
 ) -> set[date]:
-    """Make the files of a fact for some days; answers the days that have one."""
+    """Make the files of a fact out of `rows_of_<fact>`, for some days; answers the days that have one."""
     days: set[date] = set()
     if connection.execute(f"SELECT EXISTS (FROM rows_of_{fact.name})").fetchall()[0][0]:
         fold_fact(connection, fact, f"rows_of_{fact.name}")

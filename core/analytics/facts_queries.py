@@ -1,12 +1,14 @@
 """Asking facts: each is a relation with its columns, whether it has days or not."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
-from core.analytics.engine import parquet
+from core.analytics.engine import open_duckdb, parquet
 from core.analytics.facts import FACTS
 from core.analytics.facts_folding import empty
-from core.analytics.facts_store import facts_of
+from core.analytics.facts_store import facts_built, facts_of
 from core.platform.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -26,3 +28,18 @@ def define_fact(
     if files:
         rows = f"{rows} UNION ALL BY NAME SELECT {', '.join(FACTS[name].columns)} FROM {parquet(files)}"
     connection.execute(f"CREATE VIEW {name} AS {rows}")
+
+
+@contextmanager
+def open_fact(
+    runtime: Runtime, name: str, first: date | None = None, last: date | None = None
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A DuckDB connection with a fact under its name, as `open_events` gives one with events."""
+    with open_duckdb() as connection:
+        define_fact(runtime, connection, name, first, last)
+        yield connection
+
+
+def state_of_facts(runtime: Runtime) -> tuple[object, ...]:
+    """What is another when facts were made since."""
+    return (facts_built(runtime),)

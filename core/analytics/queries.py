@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from core.analytics.charts import Chart, chart_sql, find_chart
-from core.analytics.engine import open_duckdb
 from core.analytics.facts import FACTS
-from core.analytics.facts_queries import define_fact
-from core.analytics.facts_store import facts_built
+from core.analytics.facts_queries import open_fact, state_of_facts
 from core.analytics.reading import open_events, state_of_events
 from core.platform.database import Database
 from core.platform.runtime import Runtime
@@ -122,7 +120,7 @@ def days_before(first: date, last: date) -> tuple[date, date]:
 def state_of(runtime: Runtime, chart: Chart) -> object:
     """What is another when the chart may show something else."""
     if chart.relation in FACTS:
-        return facts_built(runtime)
+        return state_of_facts(runtime)
     return state_of_events(runtime)
 
 
@@ -132,13 +130,12 @@ def ask(
     """The chart's SQL over the relations of a connection, with its parameters bound."""
     bound: dict[str, object] = {"first": first, "last": last}
     bound |= {name: filters.get(name) for name in chart.filters}
-    return connection.execute(chart_sql(chart.name), bound).to_arrow_table()
+    return connection.sql(chart_sql(chart.name), params=bound).to_arrow_table()
 
 
 def _run(runtime: Runtime, chart: Chart, first: date, last: date, filters: Mapping[str, str]) -> ChartResult:
     if chart.relation in FACTS:
-        with open_duckdb() as connection:
-            define_fact(runtime, connection, chart.relation, first, last)
+        with open_fact(runtime, chart.relation, first, last) as connection:
             table = ask(connection, chart, first, last, filters)
     else:
         with open_events(runtime, first, last) as connection:

@@ -52,6 +52,7 @@ PLACES = {
     "privacy-requests": "admin.privacy_requests.privacy_requests_page",
     "admin-billing": "admin.billing.billing_page",
     "admin-egress": "admin.egress.egress_page",
+    "admin-analytics": "admin.analytics.analytics_page",
 }
 WITHOUT_WIDGETS = {"data-flow", "usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
