@@ -258,7 +258,7 @@ def assert_rows_are_of_five(runtime: Runtime) -> None:
     """Each row that a question adds up is of five people at least: so is any sum of them, and any difference."""
     for name in FACTS:
         with open_fact(runtime, name) as connection:
-            assert connection.execute(f"SELECT min(people) FROM {name}").fetchall()[0][0] >= 5
+            assert connection.execute(f"FROM {name} WHERE people < 5").fetchall() == []
     with open_events(runtime) as connection:
         alike = connection.execute(f"SELECT count(*) FROM events GROUP BY {', '.join(SHOWN)}").fetchall()
         assert min(number for (number,) in alike) >= 5
