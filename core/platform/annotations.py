@@ -23,7 +23,7 @@ Erase = Literal[
     "provider-call",
     "expire",
 ]
-Retention = Literal["account", "plan_logs", "session", "law_10_years", "proof_5_years", "short_lived"]
+Retention = Literal["account", "plan_logs", "session", "law_10_years", "proof_5_years", "short_lived", "legal_hold"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ PROOF_MONTHS, LAW_YEARS = 60, 10
 ELSEWHERE = {
     "account_links": "session_cleanup",
     "data_exports": "file_cleanup",
+    "held_rows": "legal_holds",
     "invitations": "session_cleanup",
     "mail_outbox": "mail_outbox",  # the content goes when the mail is sent; its row is swept here
     "sessions": "session_cleanup",
