@@ -1,11 +1,12 @@
 """`make bench-large`: what takes long to set up. Prints its table, and keeps it in docs/benchmarks-large.md.
 
-`BENCH_RUNS=20000 make bench-large` looks at a smaller history, in about a minute.
+`BENCH_RUNS=20000 make bench-large` looks at a smaller history, in about a minute; so does
+`BENCH_EVENTS=500000` for the lake.
 """
 
 from pathlib import Path
 
-from benchmarks import erasure, retention
+from benchmarks import dashboards, erasure, retention
 from benchmarks.table import HEADER
 
 TABLE = Path("docs/benchmarks-large.md")
@@ -13,7 +14,7 @@ INTRO = "# Benchmarks over large data\n\nWritten by `make bench-large`; value an
 
 
 def main() -> None:
-    table = "\n".join([HEADER, *(row.line() for row in [*retention.rows(), *erasure.rows()])])
+    table = "\n".join([HEADER, *(row.line() for row in [*retention.rows(), *erasure.rows(), *dashboards.rows()])])
     print(table)
     TABLE.write_text(f"{INTRO}\n{table}\n")
 

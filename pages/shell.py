@@ -105,6 +105,9 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
             st.Page(_ADMIN / "runs.py", title="Runs of everybody", icon=":material/lists:", url_path="admin-runs"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "egress.py", title="Where data goes", icon=":material/share:", url_path="admin-egress"),
+            st.Page(
+                _ADMIN / "analytics.py", title="Analytics", icon=":material/monitoring:", url_path="admin-analytics"
+            ),
             st.Page(_ADMIN / "console.py", title="SQL console", icon=":material/terminal:", url_path="admin-console"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
             st.Page(_ADMIN / "mails.py", title="Mail", icon=":material/outgoing_mail:", url_path="admin-mail"),

@@ -58,6 +58,7 @@ PLACES = {
     "admin-billing": "admin.billing.billing_page",
     "admin-egress": "admin.egress.egress_page",
     "admin-console": "admin.console.console_page",
+    "admin-analytics": "admin.analytics.analytics_page",
 }
 WITHOUT_WIDGETS = {"data-flow", "usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
