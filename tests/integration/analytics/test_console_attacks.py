@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from threading import Thread
 from typing import Any
 
@@ -13,6 +14,7 @@ from core.analytics.console.domain import LIMITS, NAME, Found, Limits
 from core.analytics.console.exchange import run_query
 from tests.integration.sandbox.conftest import processes_below, resident_mb
 
+MOST_MB = 1_000
 WRITTEN = Path("/tmp/written-by-console")
 REFUSED = [
     "COPY events TO '/tmp/written-by-console'",
@@ -201,6 +203,7 @@ def test_what_is_no_query_fails_in_words(data: Path, query: str) -> None:
 @pytest.mark.parametrize("query", ENDLESS)
 def test_what_has_no_end_is_stopped(data: Path, query: str) -> None:
     assert asked(data, query).outcome == "stopped"
+    assert getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024 < MOST_MB, "no process that was ended had more"
 
 
 @pytest.mark.parametrize("query", HARMLESS)
