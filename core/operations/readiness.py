@@ -72,8 +72,8 @@ class Readiness:
         return tuple(parts)
 
     def _database(self) -> None:
-        with self._runtime.database.connect() as connection:
-            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        with self._runtime.database.read() as session:
+            found = session.scalar(text("SELECT version_num FROM alembic_version"))
         if found != self._newest:
             raise RuntimeError("the database is at another schema than this program")
 

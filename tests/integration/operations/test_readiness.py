@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from core.operations.readiness import Readiness
@@ -89,20 +90,20 @@ def test_a_scheduler_is_one_while_it_ticks(sqlite_runtime: Runtime) -> None:
 @contextmanager
 def hanging(runtime: Runtime) -> Iterator[threading.Event]:
     """Whoever asks the database waits until the event is set."""
-    released, connect = threading.Event(), Database.connect
+    released, read = threading.Event(), Database.read
 
     @contextmanager
-    def wait(self: Database) -> Iterator[Connection]:
+    def wait(self: Database) -> Iterator[Session]:
         released.wait(60)
-        with connect(self) as connection:
-            yield connection
+        with read(self) as session:
+            yield session
 
-    Database.connect = wait  # type: ignore[method-assign]
+    Database.read = wait  # type: ignore[method-assign]
     try:
         yield released
     finally:
         released.set()
-        Database.connect = connect  # type: ignore[method-assign]
+        Database.read = read  # type: ignore[method-assign]
 
 
 def test_a_database_that_hangs_is_told_within_two_seconds(sqlite_runtime: Runtime) -> None:
@@ -133,6 +134,6 @@ def test_what_fails_is_named_without_its_words(sqlite_runtime: Runtime, monkeypa
     def broken(_self: Database) -> None:
         raise OSError("disk gone, path /secret")
 
-    monkeypatch.setattr(Database, "connect", broken)
+    monkeypatch.setattr(Database, "read", broken)
     answer = TestClient(build_api(sqlite_runtime)).get("/ready")
     assert answer.status_code == 503 and "secret" not in answer.text and "database" in answer.json()["error"]
