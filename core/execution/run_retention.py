@@ -4,24 +4,29 @@ What goes on without them: schedules lose the link to their last run, the sum of
 ledger and statements never referred to rows of runs. A notebook's output that came from them is gone, its cell stale.
 """
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
-    Delete,
     Select,
+    String,
     Table,
-    Update,
+    Text,
+    all_,
+    any_,
     bindparam,
+    case,
     delete,
     exists,
     func,
+    null,
+    or_,
     select,
     tuple_,
     update,
@@ -32,16 +37,20 @@ from sqlalchemy.orm import Session
 from core.execution.domain import FINAL
 from core.execution.journal import RUNS
 from core.execution.journal_rows import STEPS
-from core.execution.models import DeletedUsageRow, DeliveryRow, ScheduleRow
+from core.execution.models import DeletedUsageRow, DeliveryRow, RunEventRow, ScheduleRow
 from core.platform.database import UtcDateTime
 from core.platform.dependents import Dependent, dependents
+from core.platform.hot import HotStatement
 from core.platform.pace import Pace
 from core.platform.runtime import Runtime
 
 DELETED = cast(Table, DeletedUsageRow.__table__)
 DELIVERIES, SCHEDULES = cast(Table, DeliveryRow.__table__), cast(Table, ScheduleRow.__table__)
-CHOSEN = 500
+EVENTS = cast(Table, RunEventRow.__table__)
+CHOSEN = 1_000
 """Runs that are looked up at once; batches take from them."""
+FEW = 40
+"""Up to this number of its newest event, a run is taken to have them all: those of tokens are folded away."""
 ALONE = 4
 """A run with so many times the rows of a batch is taken apart in batches of its own before it goes."""
 Guard = Callable[[Session], bool]
@@ -69,24 +78,23 @@ def delete_runs(
     Ends early where `guard` says no.
     """
     pace, counts = pace or Pace(runtime.database), dict[str, int]()
+    after = (datetime(1, 1, 1, tzinfo=UTC), "")
     while True:
         with runtime.database.connect() as connection:  # outside of what others wait for
-            chosen = _choose(connection, owner_id, before, keep)
+            chosen = _choose(connection, owner_id, after, before, keep)
         if not chosen:
             return counts
-        gone = 0
+        after = (chosen[-1].created_at, chosen[-1].id)
         while chosen:
             batch = _first(chosen, pace.rows)
             large = len(batch) == 1 and batch[0].rows > ALONE * pace.rows
             if large and not _take_apart(runtime, owner_id, batch[0].id, guard, pace, counts):
                 return counts
-            with pace.batch(), runtime.database.write() as session:
+            with pace.write() as session:
                 if not guard(session):
                     return counts
-                gone += _delete(session.connection(), owner_id, batch, counts)
+                _delete(session.connection(), owner_id, batch, counts)
             chosen = chosen[len(batch) :]
-        if gone == 0:
-            return counts  # all that is left is in somebody's hands
 
 
 def count_before(session: Session, owner_id: str, before: datetime) -> int:
@@ -103,9 +111,10 @@ def runs_before(runtime: Runtime, owner_id: str, before: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Old:
-    """A run that goes: about how many rows it is, and which tables something hangs on it in."""
+    """A run that goes: about how many rows it is, and the tables that not every run has rows in, where it has some."""
 
     id: str
+    created_at: datetime
     rows: int
     tables: frozenset[str]
 
@@ -115,64 +124,99 @@ class _Statements:
     """What is sent for each batch, built once: a batch is short, and building its statements would be most of it."""
 
     oldest: Select[Any]
-    counts: tuple[tuple[str, Any], ...]
-    linked: Select[Any]
-    lock: Select[Any]
-    hanging: tuple[tuple[Dependent, Any], ...]
-    unlink: Update
-    runs: Delete
-    carry: Any
+    seldom: tuple[str, ...]
+    lock: HotStatement
+    hanging: tuple[tuple[Dependent, HotStatement], ...]
+    unlink: HotStatement
+    runs: HotStatement
+    carry: HotStatement
 
 
 @cache
 def _statements(is_sqlite: bool) -> _Statements:
-    ids: BindParameter[Any] = bindparam("b_ids", expanding=True)
-    owner: BindParameter[str] = bindparam("b_owner")
-    old = (RUNS.c.owner_id == owner, RUNS.c.created_at < bindparam("b_before", type_=UtcDateTime()), *done_with())
-    keep = RUNS.c.id.not_in(bindparam("b_keep", expanding=True))
-    counts: list[tuple[str, Any]] = []
-    hanging = []
-    for each in dependents("runs"):
-        found = each.through(lambda column: column.in_(ids))
-        if each.parent is None and each.table.name != "run_events":  # the number of the newest event is on the run
-            counted = select(each.column, func.count()).where(found).group_by(each.column)
-            counts.append((each.table.name, counted))
-        gone = delete(each.table).where(found)
-        hanging.append((each, gone.returning(STEPS.c.cost_micro_cents) if each.table is STEPS else gone))
-    linked = (SCHEDULES.c.owner_id == owner, SCHEDULES.c.last_run_id.in_(ids))
+    owner = bindparam("b_owner", type_=String())
+    ids = _listed(is_sqlite, "b_ids")
+    after, after_id = bindparam("b_after", type_=UtcDateTime()), bindparam("b_after_id", type_=String())
+    on_from = (RUNS.c.created_at >= after, or_(RUNS.c.created_at > after, RUNS.c.id > after_id))
+    until = (RUNS.c.created_at < bindparam("b_before", type_=UtcDateTime()), *done_with())
+    # A step leaves an event at least, so twice the events stand for both.
+    events = select(func.count()).select_from(EVENTS).where(EVENTS.c.run_id == RUNS.c.id).scalar_subquery()
+    rows = 1 + 2 * case((RUNS.c.last_seq <= FEW, RUNS.c.last_seq), else_=events)
+    seldom = [each for each in dependents("runs") if each.parent is None and each.table not in (STEPS, EVENTS)]
+    there = [exists().where(each.column == RUNS.c.id) for each in seldom]
+    oldest = select(RUNS.c.id, RUNS.c.created_at, rows, *there)
+    oldest = oldest.where(RUNS.c.owner_id == owner, *on_from, *until, _not_listed(is_sqlite, "b_keep", RUNS.c.id))
+    gone = [(each, _gone(is_sqlite, each.table, each.through(ids))) for each in dependents("runs")]
+    hanging = tuple((each, HotStatement(statement)) for each, statement in gone)
+    linked = (SCHEDULES.c.owner_id == owner, ids(SCHEDULES.c.last_run_id))
     insert = sqlite.insert if is_sqlite else postgresql.insert
     row = insert(DELETED).values(owner_id=owner, runs=bindparam("b_runs"), cost_micro_cents=bindparam("b_cost"))
     more = {name: DELETED.c[name] + row.excluded[name] for name in ("runs", "cost_micro_cents")}
     return _Statements(
-        select(RUNS.c.id, RUNS.c.last_seq).where(*old, keep).order_by(RUNS.c.created_at).limit(CHOSEN),
-        tuple(counts),
-        select(SCHEDULES.c.last_run_id).where(*linked),
-        select(RUNS.c.id).where(RUNS.c.id.in_(ids)).order_by(RUNS.c.id).with_for_update(skip_locked=True),
-        tuple(hanging),
-        update(SCHEDULES).where(*linked).values(last_run_id=None),
-        delete(RUNS).where(RUNS.c.id.in_(ids)),
-        row.on_conflict_do_update(index_elements=["owner_id"], set_=more),
+        oldest.order_by(RUNS.c.created_at, RUNS.c.id).limit(CHOSEN),
+        tuple(each.table.name for each in seldom),
+        HotStatement(select(RUNS.c.id).where(ids(RUNS.c.id)).order_by(RUNS.c.id).with_for_update(skip_locked=True)),
+        hanging,
+        HotStatement(update(SCHEDULES).where(*linked).values(last_run_id=null())),
+        HotStatement(delete(RUNS).where(ids(RUNS.c.id))),
+        HotStatement(row.on_conflict_do_update(index_elements=["owner_id"], set_=more)),
     )
 
 
-def _choose(connection: Connection, owner_id: str, before: datetime, keep: Collection[str]) -> list[_Old]:
+def _listed(is_sqlite: bool, name: str) -> Callable[[ColumnElement[Any]], ColumnElement[bool]]:
+    """The condition that a column is among ids that come as one parameter: to bind each would cost as much again."""
+    if is_sqlite:
+        return lambda column: column.in_(_values(name))
+    return lambda column: column == any_(bindparam(name, type_=postgresql.ARRAY(Text())))
+
+
+def _not_listed(is_sqlite: bool, name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """That it is not among them."""
+    if is_sqlite:
+        return column.not_in(_values(name))
+    return column != all_(bindparam(name, type_=postgresql.ARRAY(Text())))
+
+
+def _values(name: str) -> Select[Any]:
+    return select(func.json_each(bindparam(name, type_=Text())).table_valued("value").c.value)
+
+
+def _sent(is_sqlite: bool, ids: Collection[str]) -> str | list[str]:
+    """Ids as that parameter."""
+    return json.dumps([*ids]) if is_sqlite else [*ids]
+
+
+def _gone(is_sqlite: bool, table: Table, where: ColumnElement[bool]) -> Any:
+    """What deletes rows that hang on runs. Of steps it answers what each cost; on PostgreSQL their number and sum."""
+    gone = delete(table).where(where)
+    if table is not STEPS:
+        return gone
+    if is_sqlite:
+        return gone.returning(STEPS.c.cost_micro_cents)
+    costs = gone.returning(STEPS.c.cost_micro_cents).cte("gone")
+    return select(func.count(), func.coalesce(func.sum(costs.c.cost_micro_cents), 0)).select_from(costs)
+
+
+def _choose(
+    connection: Connection, owner_id: str, after: tuple[datetime, str], before: datetime, keep: Collection[str]
+) -> list[_Old]:
     """The oldest runs that may go. A run that has ended never goes on, and gets nothing more to hang on it."""
-    send = _statements(connection.dialect.name == "sqlite")
-    asked = {"b_owner": owner_id, "b_before": before, "b_keep": list(keep)}
-    found = connection.execute(send.oldest, asked).all()
-    if not found:
-        return []
-    asked = {"b_owner": owner_id, "b_ids": [run.id for run in found]}
-    counted: dict[str, dict[str, int]] = {
-        name: dict(connection.execute(count, asked).tuples().all()) for name, count in send.counts
-    }
-    linked = frozenset(connection.scalars(send.linked, asked))
-    chosen = []
-    for run in found:
-        mine = {name: rows[run.id] for name, rows in counted.items() if run.id in rows}
-        mine |= {"run_events": run.last_seq} if run.last_seq else {}
-        mine |= {"schedules": 1} if run.id in linked else {}
-        chosen.append(_Old(run.id, 1 + sum(mine.values()), frozenset(mine)))
+    is_sqlite = connection.dialect.name == "sqlite"
+    send, (moment, run_id) = _statements(is_sqlite), after
+    found = connection.execute(
+        send.oldest,
+        {
+            "b_owner": owner_id,
+            "b_after": moment,
+            "b_after_id": run_id,
+            "b_before": before,
+            "b_keep": _sent(is_sqlite, keep),
+        },
+    )
+    chosen, none = list[_Old](), frozenset[str]()
+    for run, created_at, rows, *there in found:
+        seldom = frozenset(name for name, has in zip(send.seldom, there, strict=True) if has) if any(there) else none
+        chosen.append(_Old(run, created_at, rows, seldom))
     return chosen
 
 
@@ -187,31 +231,36 @@ def _first(chosen: Sequence[_Old], rows: int) -> list[_Old]:
     return batch
 
 
-def _delete(connection: Connection, owner_id: str, batch: Sequence[_Old], counts: dict[str, int]) -> int:
-    """Delete runs with what hangs on them; how many. Those that another transaction holds stay."""
+def _delete(connection: Connection, owner_id: str, batch: Sequence[_Old], counts: dict[str, int]) -> None:
+    """Delete runs with what hangs on them. Those that another transaction holds stay."""
     is_sqlite = connection.dialect.name == "sqlite"
     send, cost, ids = _statements(is_sqlite), 0, [run.id for run in batch]
     if not is_sqlite:
-        ids = list(connection.scalars(send.lock, {"b_ids": ids}))
+        ids = [row[0] for row in send.lock.run(connection, {"b_ids": ids})]
         if not ids:
-            return 0
-    asked, there = {"b_owner": owner_id, "b_ids": ids}, frozenset().union(*(run.tables for run in batch))
+            return
+    asked = {"b_owner": owner_id, "b_ids": _sent(is_sqlite, ids)}
+    there = frozenset[str]().union(*(run.tables for run in batch))
     for each, gone in send.hanging:
-        if each.root_table not in there:
+        if each.root_table in send.seldom and each.root_table not in there:
             continue
-        done = connection.execute(gone, asked)
+        done = gone.run(connection, asked)
         number = done.rowcount
         if each.table is STEPS:
-            costs = done.scalars().all()
-            number, cost = len(costs), sum(costs)
+            number, cost = _costs(is_sqlite, done.fetchall())
         if number:
             counts[each.table.name] = counts.get(each.table.name, 0) + number
-    if "schedules" in there:
-        connection.execute(send.unlink, asked)
-    number = connection.execute(send.runs, asked).rowcount
-    connection.execute(send.carry, {"b_owner": owner_id, "b_runs": number, "b_cost": cost})
+    send.unlink.run(connection, asked)
+    number = send.runs.run(connection, asked).rowcount
+    send.carry.run(connection, {"b_owner": owner_id, "b_runs": number, "b_cost": cost})
     counts["runs"] = counts.get("runs", 0) + number
-    return number
+
+
+def _costs(is_sqlite: bool, found: Sequence[Sequence[Any]]) -> tuple[int, int]:
+    """How many steps were deleted, and what they cost together."""
+    if is_sqlite:
+        return len(found), sum(row[0] for row in found)
+    return found[0][0], int(found[0][1])
 
 
 def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace: Pace, counts: dict[str, int]) -> bool:
@@ -221,7 +270,7 @@ def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace
         while True:
             some = select(*keys).where(each.of([run_id])).limit(pace.rows)
             where = tuple_(*keys).in_(some) if len(keys) > 1 else keys[0].in_(some)
-            with pace.batch(), runtime.database.write() as session:
+            with pace.write() as session:
                 allowed = guard(session)
                 number = _remove(session.connection(), owner_id, each, where, counts) if allowed else 0
             if not allowed:
@@ -234,14 +283,12 @@ def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace
 def _remove(
     connection: Connection, owner_id: str, what: Dependent, where: ColumnElement[bool], counts: dict[str, int]
 ) -> int:
-    gone = delete(what.table).where(where)
-    if what.table is not STEPS:
-        number = connection.execute(gone).rowcount
-    else:
-        costs = connection.scalars(gone.returning(STEPS.c.cost_micro_cents)).all()
-        number = len(costs)
-        carried = {"b_owner": owner_id, "b_runs": 0, "b_cost": sum(costs)}
-        connection.execute(_statements(connection.dialect.name == "sqlite").carry, carried)
+    is_sqlite = connection.dialect.name == "sqlite"
+    done = connection.execute(_gone(is_sqlite, what.table, where))
+    number = done.rowcount
+    if what.table is STEPS:
+        number, cost = _costs(is_sqlite, done.all())
+        _statements(is_sqlite).carry.run(connection, {"b_owner": owner_id, "b_runs": 0, "b_cost": cost})
     if number:
         counts[what.table.name] = counts.get(what.table.name, 0) + number
     return number

@@ -84,7 +84,7 @@ def _delete_books(runtime: Runtime, owner_id: str, counts: Counter[str], pace: P
 def _delete_where(runtime: Runtime, table: Table, where: ColumnElement[bool], counts: Counter[str], pace: Pace) -> None:
     keys = tuple(table.primary_key.columns)
     while True:
-        with pace.batch(), runtime.database.write() as session:
+        with pace.write() as session:
             some = [tuple(row) for row in session.execute(select(*keys).where(where).limit(pace.rows))]
             if some:
                 session.execute(delete(table).where(tuple_(*keys).in_(some)))
