@@ -34,7 +34,7 @@ from core.privacy.retention.sweep import sweep
 RUNS = int(os.environ.get("BENCH_RUNS", "1000000"))
 """How many runs are old; the environment makes it fewer for a quick look."""
 ROUNDS = 5
-TURNS, TURN_RUNS, ALONE, ENOUGH, PACE_SECONDS = 40, 1_000, 20, 300, 0.01
+TURNS, TURN_RUNS, ALONE, ENOUGH, PACE_SECONDS = 30, 1_500, 30, 300, 0.01
 """Sweeps with triggers beside them: how many at most, of how many runs, after how many triggers without; how many
 triggers are enough of each; and the pause after each."""
 LIMIT = 2.0

@@ -4,7 +4,6 @@ What goes on without them: schedules lose the link to their last run, the sum of
 ledger and statements never referred to rows of runs. A notebook's output that came from them is gone, its cell stale.
 """
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,9 +16,6 @@ from sqlalchemy import (
     Select,
     String,
     Table,
-    Text,
-    all_,
-    any_,
     bindparam,
     case,
     delete,
@@ -41,6 +37,7 @@ from core.execution.models import DeletedUsageRow, DeliveryRow, RunEventRow, Sch
 from core.platform.database import UtcDateTime
 from core.platform.dependents import Dependent, dependents
 from core.platform.hot import HotStatement
+from core.platform.many_ids import among, fetch_rows, in_one, not_among
 from core.platform.pace import Pace
 from core.platform.runtime import Runtime
 
@@ -53,6 +50,8 @@ FEW = 40
 """Up to this number of its newest event, a run is taken to have them all: those of tokens are folded away."""
 ALONE = 4
 """A run with so many times the rows of a batch is taken apart in batches of its own before it goes."""
+START = (datetime(1, 1, 1, tzinfo=UTC), "")
+"""When the run was asked for that was looked up last, and its id."""
 Guard = Callable[[Session], bool]
 """Asked at the start of each transaction, inside it: whether this person's rows may still be deleted."""
 
@@ -78,13 +77,12 @@ def delete_runs(
     Ends early where `guard` says no.
     """
     pace, counts = pace or Pace(runtime.database), dict[str, int]()
-    after = (datetime(1, 1, 1, tzinfo=UTC), "")
+    after = START
     while True:
         with runtime.database.connect() as connection:  # outside of what others wait for
-            chosen = _choose(connection, owner_id, after, before, keep)
+            chosen, after = _choose(connection, owner_id, after, before, keep)
         if not chosen:
             return counts
-        after = (chosen[-1].created_at, chosen[-1].id)
         while chosen:
             batch = _first(chosen, pace.rows)
             large = len(batch) == 1 and batch[0].rows > ALONE * pace.rows
@@ -114,7 +112,6 @@ class _Old:
     """A run that goes: about how many rows it is, and the tables that not every run has rows in, where it has some."""
 
     id: str
-    created_at: datetime
     rows: int
     tables: frozenset[str]
 
@@ -126,98 +123,75 @@ class _Statements:
     oldest: Select[Any]
     seldom: tuple[str, ...]
     lock: HotStatement
+    carry: HotStatement
     hanging: tuple[tuple[Dependent, HotStatement], ...]
     unlink: HotStatement
     runs: HotStatement
-    carry: HotStatement
 
 
 @cache
 def _statements(is_sqlite: bool) -> _Statements:
+    def these(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        return among(column, "b_ids", is_sqlite=is_sqlite)
+
     owner = bindparam("b_owner", type_=String())
-    ids = _listed(is_sqlite, "b_ids")
     after, after_id = bindparam("b_after", type_=UtcDateTime()), bindparam("b_after_id", type_=String())
     on_from = (RUNS.c.created_at >= after, or_(RUNS.c.created_at > after, RUNS.c.id > after_id))
     until = (RUNS.c.created_at < bindparam("b_before", type_=UtcDateTime()), *done_with())
+    free = not_among(RUNS.c.id, "b_keep", is_sqlite=is_sqlite)
     # A step leaves an event at least, so twice the events stand for both.
     events = select(func.count()).select_from(EVENTS).where(EVENTS.c.run_id == RUNS.c.id).scalar_subquery()
     rows = 1 + 2 * case((RUNS.c.last_seq <= FEW, RUNS.c.last_seq), else_=events)
     seldom = [each for each in dependents("runs") if each.parent is None and each.table not in (STEPS, EVENTS)]
     there = [exists().where(each.column == RUNS.c.id) for each in seldom]
-    oldest = select(RUNS.c.id, RUNS.c.created_at, rows, *there)
-    oldest = oldest.where(RUNS.c.owner_id == owner, *on_from, *until, _not_listed(is_sqlite, "b_keep", RUNS.c.id))
-    gone = [(each, _gone(is_sqlite, each.table, each.through(ids))) for each in dependents("runs")]
-    hanging = tuple((each, HotStatement(statement)) for each, statement in gone)
-    linked = (SCHEDULES.c.owner_id == owner, ids(SCHEDULES.c.last_run_id))
-    insert = sqlite.insert if is_sqlite else postgresql.insert
-    row = insert(DELETED).values(owner_id=owner, runs=bindparam("b_runs"), cost_micro_cents=bindparam("b_cost"))
-    more = {name: DELETED.c[name] + row.excluded[name] for name in ("runs", "cost_micro_cents")}
+    oldest = select(
+        RUNS.c.id, RUNS.c.created_at, rows.label("rows"), *(has.label(f"has_{n}") for n, has in enumerate(there))
+    )
+    number = select(func.count()).select_from(RUNS).where(these(RUNS.c.id)).scalar_subquery()
+    cost = select(func.coalesce(func.sum(STEPS.c.cost_micro_cents), 0)).where(these(STEPS.c.run_id))
     return _Statements(
-        oldest.order_by(RUNS.c.created_at, RUNS.c.id).limit(CHOSEN),
+        oldest.where(RUNS.c.owner_id == owner, *on_from, *until, free)
+        .order_by(RUNS.c.created_at, RUNS.c.id)
+        .limit(CHOSEN),
         tuple(each.table.name for each in seldom),
-        HotStatement(select(RUNS.c.id).where(ids(RUNS.c.id)).order_by(RUNS.c.id).with_for_update(skip_locked=True)),
-        hanging,
-        HotStatement(update(SCHEDULES).where(*linked).values(last_run_id=null())),
-        HotStatement(delete(RUNS).where(ids(RUNS.c.id))),
-        HotStatement(row.on_conflict_do_update(index_elements=["owner_id"], set_=more)),
+        HotStatement(select(RUNS.c.id).where(these(RUNS.c.id)).order_by(RUNS.c.id).with_for_update(skip_locked=True)),
+        HotStatement(_carried(is_sqlite, owner, number, cost.scalar_subquery())),
+        tuple((each, HotStatement(delete(each.table).where(each.through(these)))) for each in dependents("runs")),
+        HotStatement(
+            update(SCHEDULES)
+            .where(SCHEDULES.c.owner_id == owner, these(SCHEDULES.c.last_run_id))
+            .values(last_run_id=null())
+        ),
+        HotStatement(delete(RUNS).where(these(RUNS.c.id))),
     )
 
 
-def _listed(is_sqlite: bool, name: str) -> Callable[[ColumnElement[Any]], ColumnElement[bool]]:
-    """The condition that a column is among ids that come as one parameter: to bind each would cost as much again."""
-    if is_sqlite:
-        return lambda column: column.in_(_values(name))
-    return lambda column: column == any_(bindparam(name, type_=postgresql.ARRAY(Text())))
-
-
-def _not_listed(is_sqlite: bool, name: str, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """That it is not among them."""
-    if is_sqlite:
-        return column.not_in(_values(name))
-    return column != all_(bindparam(name, type_=postgresql.ARRAY(Text())))
-
-
-def _values(name: str) -> Select[Any]:
-    return select(func.json_each(bindparam(name, type_=Text())).table_valued("value").c.value)
-
-
-def _sent(is_sqlite: bool, ids: Collection[str]) -> str | list[str]:
-    """Ids as that parameter."""
-    return json.dumps([*ids]) if is_sqlite else [*ids]
-
-
-def _gone(is_sqlite: bool, table: Table, where: ColumnElement[bool]) -> Any:
-    """What deletes rows that hang on runs. Of steps it answers what each cost; on PostgreSQL their number and sum."""
-    gone = delete(table).where(where)
-    if table is not STEPS:
-        return gone
-    if is_sqlite:
-        return gone.returning(STEPS.c.cost_micro_cents)
-    costs = gone.returning(STEPS.c.cost_micro_cents).cte("gone")
-    return select(func.count(), func.coalesce(func.sum(costs.c.cost_micro_cents), 0)).select_from(costs)
+def _carried(is_sqlite: bool, owner_id: Any, runs: Any, cost: Any) -> Any:
+    """What adds to the sums that go on, before that is deleted which they are taken from."""
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    row = insert(DELETED).values(owner_id=owner_id, runs=runs, cost_micro_cents=cost)
+    more = {name: DELETED.c[name] + row.excluded[name] for name in ("runs", "cost_micro_cents")}
+    return row.on_conflict_do_update(index_elements=["owner_id"], set_=more)
 
 
 def _choose(
     connection: Connection, owner_id: str, after: tuple[datetime, str], before: datetime, keep: Collection[str]
-) -> list[_Old]:
-    """The oldest runs that may go. A run that has ended never goes on, and gets nothing more to hang on it."""
+) -> tuple[list[_Old], tuple[datetime, str]]:
+    """The oldest runs after one that may go, and the last of them. What has ended gets nothing more to hang on it."""
     is_sqlite = connection.dialect.name == "sqlite"
-    send, (moment, run_id) = _statements(is_sqlite), after
-    found = connection.execute(
-        send.oldest,
-        {
-            "b_owner": owner_id,
-            "b_after": moment,
-            "b_after_id": run_id,
-            "b_before": before,
-            "b_keep": _sent(is_sqlite, keep),
-        },
-    )
+    send, kept = _statements(is_sqlite), in_one(keep, is_sqlite=is_sqlite)
+    asked = {"b_owner": owner_id, "b_after": after[0], "b_after_id": after[1], "b_before": before, "b_keep": kept}
+    found = fetch_rows(connection, send.oldest, asked)
+    if not found:
+        return [], after
     chosen, none = list[_Old](), frozenset[str]()
-    for run, created_at, rows, *there in found:
+    for run_id, _, rows, *there in found:
         seldom = frozenset(name for name, has in zip(send.seldom, there, strict=True) if has) if any(there) else none
-        chosen.append(_Old(run, created_at, rows, seldom))
-    return chosen
+        chosen.append(_Old(run_id, rows, seldom))
+    last_at, last_id = max((row[1], row[0]) for row in found)
+    if is_sqlite:
+        last_at = datetime.fromisoformat(last_at).replace(tzinfo=UTC)
+    return chosen, (last_at, last_id)
 
 
 def _first(chosen: Sequence[_Old], rows: int) -> list[_Old]:
@@ -234,33 +208,24 @@ def _first(chosen: Sequence[_Old], rows: int) -> list[_Old]:
 def _delete(connection: Connection, owner_id: str, batch: Sequence[_Old], counts: dict[str, int]) -> None:
     """Delete runs with what hangs on them. Those that another transaction holds stay."""
     is_sqlite = connection.dialect.name == "sqlite"
-    send, cost, ids = _statements(is_sqlite), 0, [run.id for run in batch]
+    send, ids = _statements(is_sqlite), [run.id for run in batch]
     if not is_sqlite:
         ids = [row[0] for row in send.lock.run(connection, {"b_ids": ids})]
         if not ids:
             return
-    asked = {"b_owner": owner_id, "b_ids": _sent(is_sqlite, ids)}
+    asked = {"b_owner": owner_id, "b_ids": in_one(ids, is_sqlite=is_sqlite)}
+    send.carry.run(connection, asked)
     there = frozenset[str]().union(*(run.tables for run in batch))
     for each, gone in send.hanging:
-        if each.root_table in send.seldom and each.root_table not in there:
-            continue
-        done = gone.run(connection, asked)
-        number = done.rowcount
-        if each.table is STEPS:
-            number, cost = _costs(is_sqlite, done.fetchall())
-        if number:
-            counts[each.table.name] = counts.get(each.table.name, 0) + number
+        if each.root_table not in send.seldom or each.root_table in there:
+            _count(counts, each.table, gone.run(connection, asked).rowcount)
     send.unlink.run(connection, asked)
-    number = send.runs.run(connection, asked).rowcount
-    send.carry.run(connection, {"b_owner": owner_id, "b_runs": number, "b_cost": cost})
-    counts["runs"] = counts.get("runs", 0) + number
+    _count(counts, RUNS, send.runs.run(connection, asked).rowcount)
 
 
-def _costs(is_sqlite: bool, found: Sequence[Sequence[Any]]) -> tuple[int, int]:
-    """How many steps were deleted, and what they cost together."""
-    if is_sqlite:
-        return len(found), sum(row[0] for row in found)
-    return found[0][0], int(found[0][1])
+def _count(counts: dict[str, int], table: Table, number: int) -> None:
+    if number:
+        counts[table.name] = counts.get(table.name, 0) + number
 
 
 def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace: Pace, counts: dict[str, int]) -> bool:
@@ -268,7 +233,7 @@ def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace
     for each in dependents("runs"):
         keys = tuple(each.table.primary_key.columns)
         while True:
-            some = select(*keys).where(each.of([run_id])).limit(pace.rows)
+            some = select(*keys).where(each.of([run_id])).order_by(*keys).limit(pace.rows)
             where = tuple_(*keys).in_(some) if len(keys) > 1 else keys[0].in_(some)
             with pace.write() as session:
                 allowed = guard(session)
@@ -283,12 +248,9 @@ def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace
 def _remove(
     connection: Connection, owner_id: str, what: Dependent, where: ColumnElement[bool], counts: dict[str, int]
 ) -> int:
-    is_sqlite = connection.dialect.name == "sqlite"
-    done = connection.execute(_gone(is_sqlite, what.table, where))
-    number = done.rowcount
     if what.table is STEPS:
-        number, cost = _costs(is_sqlite, done.all())
-        _statements(is_sqlite).carry.run(connection, {"b_owner": owner_id, "b_runs": 0, "b_cost": cost})
-    if number:
-        counts[what.table.name] = counts.get(what.table.name, 0) + number
+        cost = select(func.coalesce(func.sum(STEPS.c.cost_micro_cents), 0)).where(where).scalar_subquery()
+        connection.execute(_carried(connection.dialect.name == "sqlite", owner_id, 0, cost))
+    number = connection.execute(delete(what.table).where(where)).rowcount
+    _count(counts, what.table, number)
     return number

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 
 from core.platform.database import Database
 
-SHARED_SECONDS, QUIET_SECONDS, POSTGRES_SECONDS = 0.004, 0.025, 0.05
+SHARED_SECONDS, QUIET_SECONDS, POSTGRES_SECONDS = 0.004, 0.02, 0.05
 QUIET_AFTER = 0.5
 """Seconds since others wrote, after which nobody else is taken to be writing."""
-LEAST_ROWS, FIRST_ROWS, MOST_ROWS = 60, 200, 5_000
-SHARED_REST, REST = 3.0, 0.03
+LEAST_ROWS, FIRST_ROWS, MOST_ROWS = 100, 200, 5_000
+SHARED_REST, REST = 1.5, 0.03
 """How much of a batch's time is rested after it, where others write and where nobody does."""
 FOLD_ROWS = 500
 """Rows after which the log of SQLite is folded back outside of what others wait for, long before it is due."""
