@@ -50,9 +50,10 @@ CHAIN = {
 }
 
 
-def rows() -> list[Row]:
+def rows() -> Iterator[Row]:
     """Time of a sweep and of triggers beside it, on both databases."""
-    return [*_measure("SQLite"), *_measure("PostgreSQL")]
+    yield from _measure("SQLite")
+    yield from _measure("PostgreSQL")
 
 
 def _measure(name: str) -> Iterator[Row]:
