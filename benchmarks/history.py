@@ -33,9 +33,9 @@ POSTGRES = {
 def fill(runtime: Runtime, owner_id: str, runs: int, *, at: datetime, tell: Callable[[str], None]) -> None:
     """Give a person so many runs, one a second from a moment on, each with two steps and three events."""
     (model,) = add_runs(runtime, owner_id, 1, at=at, steps=STEPS, events=EVENTS)
-    for first in range(1, runs, AT_ONCE):
+    for first in range(0, runs, AT_ONCE):  # the model is number 0
         with runtime.database.write() as session:
-            _copy(session.connection(), model, first, min(first + AT_ONCE, runs) - 1)
+            _copy(session.connection(), model, max(first, 1), min(first + AT_ONCE, runs) - 1)
         tell(f"{min(first + AT_ONCE, runs):,} of {runs:,} runs written")
     if not runtime.database.is_sqlite:  # as it would have by itself after so many rows
         with runtime.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
