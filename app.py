@@ -28,6 +28,7 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
         if scheduler is not None:
             scheduler.shutdown(wait=False)
         runtime.dispatcher.stop()
+        runtime.events.close()
 
 
 app = st.App("pages/shell.py", routes=build_routes(runtime), middleware=build_middleware(runtime), lifespan=lifespan)

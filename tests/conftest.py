@@ -15,18 +15,26 @@ from core.bootstrap import build_runtime, prepare
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
 from tests.support.clock import FixedClock
+from tests.support.memory import memory_folder
 from tests.support.postgres import new_database, new_migrated_database
 from tests.support.sqlite import put_migrated_database
+from tests.support.statements import share_compiled_statements
+from tests.support.trust import leave_out_public_authorities
 
 PASSWORD = "correct horse battery staple"
 
 for name in list(os.environ):
     settings = (
-        name.startswith(("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_", "POSTHOG_"))
+        name.startswith(
+            ("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_", "POSTHOG_", "LAKE_")
+        )
         and name != "STEPIQ_SCREENSHOTS"
     )
     if name.endswith(("_API_KEY", "_BASE_URL")) or settings:
         del os.environ[name]
+
+if (memory := memory_folder()) is not None:  # a checkpoint of SQLite waits for the disk: once a Runtime, at least
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 _connect = socket.socket.connect
 
@@ -40,6 +48,8 @@ def _connect_to_loopback(self: socket.socket, address: Any) -> None:
 
 
 socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
+leave_out_public_authorities()
+share_compiled_statements()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,12 +112,14 @@ def runtime_with(settings_with: Callable[..., Settings]) -> Iterator[Callable[..
             put_migrated_database(settings.data_dir)
         runtime = build_runtime(settings, clock=clock)
         prepare(runtime)
+        runtime.events.by_itself = False  # a test that counts statements, or holds the writer, is alone with them
         made.append(runtime)
         return runtime
 
     yield make
     for runtime in made:
         runtime.dispatcher.stop()
+        runtime.events.discard()
         runtime.database.dispose()
 
 

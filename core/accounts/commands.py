@@ -15,7 +15,6 @@ from core.accounts.domain import (
     SETUP_LIFE,
     Account,
     SecretView,
-    SessionView,
     check_secret,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SetupToken
@@ -130,6 +129,7 @@ def save_own_key(runtime: Runtime, owner_id: str, provider: str, secret: str, ba
         session.add(row)
         session.flush()
         record_act(runtime, session, "own_key.saved", actor_id=owner_id, subject_id=row.id, provider=provider)
+    runtime.events.used("own_key.saved", owner_id)
 
 
 def delete_own_key(runtime: Runtime, owner_id: str, provider: str) -> None:
@@ -157,6 +157,7 @@ def set_secret(
     full, or, without `replace`, Conflict when the name is taken. The same request sent `once` more changes nothing.
     """
     check_secret(name, value)
+    runtime.events.used("secret.saved", owner_id)
     try:
         return _store_secret(runtime, owner_id, name, value, pipeline_id, replace, once)
     except IntegrityError:  # another process was first with this name: now it is there
@@ -208,9 +209,3 @@ def _store_secret(
         session.flush()
         record_act(runtime, session, "secret.saved", actor_id=owner_id, subject_id=row.id)
         return secret_view(runtime, row)
-
-
-def note_job_started(runtime: Runtime, by: SessionView, job: str) -> None:
-    """Write into the audit log that somebody had a job run out of turn."""
-    with runtime.database.write() as session:
-        record_act(runtime, session, "job.started_by_hand", actor_id=by.account.id, job=job)

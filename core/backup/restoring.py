@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -99,22 +99,29 @@ def _stage(settings: Settings, data: Path, keys: Path | None) -> None:
         _remove(Path(str(path) + NEW))
     blobs = Path(str(settings.blobs) + NEW)
     blobs.mkdir(parents=True, mode=0o700)
+    lake = Path(str(settings.lake) + NEW)
     for name, file in parts(data):
         if name == "database/stepiq.db":
             save(file, Path(str(_database_file(settings)) + NEW))
         elif name.startswith("blobs/"):
-            target = blobs / name.removeprefix("blobs/")
-            if not target.resolve().is_relative_to(blobs.resolve()):
-                raise InvalidInput("BACKUP_BROKEN", "A part of the backup names a place outside of it.")
-            save(file, target)
+            _save_below(blobs, name.removeprefix("blobs/"), file)
+        elif name.startswith("lake/"):
+            _save_below(lake, name.removeprefix("lake/"), file)
     file_ = _key_file(settings)
     if keys is not None and file_ is not None:
         _write_keys(f"sqlite:///{file_}{NEW}", keys, frozenset())
 
 
+def _save_below(folder: Path, name: str, file: IO[bytes]) -> None:
+    target = folder / name
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise InvalidInput("BACKUP_BROKEN", "A part of the backup names a place outside of it.")
+    save(file, target)
+
+
 def _places(settings: Settings, *, with_keys: bool) -> list[Path]:
     """What is swapped."""
-    places = [settings.blobs]
+    places = [settings.blobs, settings.lake]
     files = [_database_file(settings)] if settings.database.startswith("sqlite") else []
     if with_keys and (key_file := _key_file(settings)) is not None:
         files.append(key_file)

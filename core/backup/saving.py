@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, select, text
 
+from core.analytics.lake import alone, lake_of, list_files, mend
 from core.backup.archive import Writer, writing
 from core.platform.database import Base
 from core.platform.keystore import DATA_KEYS, version_of
@@ -26,7 +27,16 @@ VERSIONS = "alembic_version"
 
 
 def back_up_data(runtime: Runtime, path: Path) -> int:
-    """Write database and blobs as they are now to a file; answers how many parts it has."""
+    """Write database, blobs and lake as they are now to a file; answers how many parts it has.
+
+    Nobody else writes to the lake meanwhile: its list in the database and its files belong together.
+    """
+    with alone(lake_of(runtime)):
+        mend(runtime)
+        return _back_up(runtime, path)
+
+
+def _back_up(runtime: Runtime, path: Path) -> int:
     settings = runtime.settings
     with runtime.database.engine.connect() as connection:
         revision = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}"))  # noqa: S608 - our own name
@@ -50,6 +60,8 @@ def back_up_data(runtime: Runtime, path: Path) -> int:
                     out.add(f"blobs/{blob.parent.name}/{blob.name}", blob)
                 except FileNotFoundError:
                     continue  # deleted since; its row is about to go as well
+        for file in list_files(runtime):
+            out.add(f"lake/events/dt={file.day}/{file.name}.parquet", lake_of(runtime).place(file))
     return len(out.members)
 
 

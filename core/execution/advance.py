@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from core.accounts.domain import OwnKey
 from core.execution.attachments import file_inputs, read_inputs
+from core.execution.attempts import Attempts
 from core.execution.budgets import within_budget
 from core.execution.changes import (
     Applied,
@@ -28,7 +29,7 @@ from core.execution.deadline import Deadline
 from core.execution.departures import Departures
 from core.execution.domain import WITH_OUTPUT
 from core.execution.endings import INTERNAL, INTERRUPTED, close_cut_steps, end_run
-from core.execution.failures import CANCELLED, BudgetReached, InnerFailure, Stop
+from core.execution.failures import CANCELLED, BudgetReached, Stop
 from core.execution.flow import Jump
 from core.execution.frames import Frame, main_plan
 from core.execution.in_flight import InFlight
@@ -36,29 +37,19 @@ from core.execution.kinds import PREPARE, Prepared, StepContext
 from core.execution.kinds.condition import find_jump
 from core.execution.kinds.port import StepResult
 from core.execution.nesting import Nesting
+from core.execution.outcomes import Outcome, step_outcome
 from core.execution.recorder import Apply, Recorder
-from core.execution.retries import Try, next_try
+from core.execution.retries import Try
 from core.execution.run_masks import RunMasker
 from core.execution.screening import known_placeholders
 from core.execution.secrets import RunSecrets
 from core.execution.starts import step_started
 from core.pipelines.definition import Step
-from core.pipelines.outputs import format_output
 from core.platform.files.domain import FileView
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, InvalidInput
 from core.shared.personal_data import Placeholders
 from core.shared.types import JsonValue
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a step's task ended: with a change to record, or parked (None)."""
-
-    ended: StepEnded | None
-    output: JsonValue = None
-    goto: JsonValue = None
-    inner: Mapping[str, JsonValue] | None = None
 
 
 class ActiveRun:
@@ -87,9 +78,7 @@ class ActiveRun:
         self._calls = InFlight(self.masker, self._tell)
         self._deadline = Deadline(runtime.clock, claim, self._calls.cut)
         self._root: asyncio.Task[Frame] | None = None
-        self._spent = claim.spent_micros
-        # Calls that were under way when the run was taken over hold their credits until they are taken up again.
-        self._held = sum(each.held_micros for each in claim.attempts.values() if each.status == "running")
+        self._attempts = Attempts(claim, self.masker)
         self._waiting = 0
         self._paused = False
         self._wake_at: datetime | None = None
@@ -111,18 +100,8 @@ class ActiveRun:
 
     def close_steps(self, path: str, error: AppError) -> None:
         """End the steps under a path that were cut: their holds go back."""
-        cut = [key for key, attempt in self.claim.attempts.items() if attempt.status in ("running", "waiting")]
-        for key in cut:
-            if key.frame.startswith(path):
-                known = self.claim.attempts[key]
-                self._held -= known.held_micros
-                self.claim.attempts[key] = Attempt(known.row_id, known.attempt, "failed", 0, None)
-                content: dict[str, JsonValue] = {"error": self.masker.text(error.message)}
-                self.record(
-                    StepEnded(
-                        key, known.row_id, known.attempt, "failed", content, error.code, held_micros=known.held_micros
-                    )
-                )
+        for end in self._attempts.close(path, error):
+            self.record(end)
 
     def lose(self) -> None:
         """The lease is gone: stop and write nothing."""
@@ -280,13 +259,7 @@ class ActiveRun:
             frame.outputs.update(dict.fromkeys((over.id, *(each.id for each in over.inner))))
             key = StepKey(frame.path, over.id, skipped.visit)
             if key not in self.claim.attempts:
-                self._recorder.put(self._skip(frame, over, key, skipped.by))
-
-    def _skip(self, frame: Frame, step: Step, key: StepKey, by: str) -> StepEnded:
-        started = step_started(frame, step, key, self.runtime.ids.new(), 1, Prepared(), self.masker)
-        self.claim.attempts[key] = Attempt(started.row_id, 1, "skipped", 0, None)
-        reason = f"{by} went on elsewhere."
-        return StepEnded(key, started.row_id, 1, "skipped", {"reason": reason, "by": by}, started=started)
+                self._recorder.put(self._attempts.skip(frame, over, key, self.runtime.ids.new(), skipped.by))
 
     def _fail(self, frame: Frame, step_id: str, ended: StepEnded) -> None:
         if frame.failure is None:
@@ -313,8 +286,8 @@ class ActiveRun:
             started = step_started(
                 frame, step, key, row_id, number, Prepared(held_micros=held), self.masker, resumed=resumed
             )
-            self._held -= held
-            failed = self._failed(key, started, error)
+            self._attempts.held -= held
+            failed = self._attempts.fail(started, error)
             self._recorder.put(failed)
             self._fail(frame, step.id, failed)
             return None
@@ -327,13 +300,13 @@ class ActiveRun:
             self._ask(frame, key, started, prepared)
             return None
         if prepared.result is not None:
-            outcome = self._outcome(frame, step, key, started, prepared, prepared.result)
+            outcome = self._outcome(frame, step, started, prepared, prepared.result)
             self._settle(frame, step.id, outcome)
             return None
         looks = prepared.leaving is not None and prepared.leaving.look is not None
         if resumed or not looks:  # else it is under way once it was looked at
-            self.claim.attempts[key] = Attempt(row_id, number, "running", prepared.held_micros, None)
-        self._held += prepared.held_micros - held
+            self._attempts.begin(started)
+        self._attempts.held += prepared.held_micros - held
         recorded = None if looks or (prepared.quiet and not started.reusable) else self._recorder.put(started)
         return asyncio.create_task(self._execute(frame, step, key, started, prepared, tried, recorded))
 
@@ -354,14 +327,14 @@ class ActiveRun:
             frame.before(step.id) if step.type == "human_review" else None,
             self._placeholders,
         )
-        return within_budget(context, PREPARE[step.type](context), self._spent + self._held - held)
+        return within_budget(context, PREPARE[step.type](context), self._attempts.spent + self._attempts.held - held)
 
     def _ask(self, frame: Frame, key: StepKey, started: StepStarted, prepared: Prepared) -> None:
         question = prepared.question
         assert question is not None
         due = self.runtime.clock.now() + question.time
         self._recorder.put(StepWaits(started, self.masker.content(question.facts), question.on_timeout, due))
-        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "waiting", 0, None)
+        self._attempts.wait(started)
         self._waiting += 1
         frame.parked = True
 
@@ -383,15 +356,15 @@ class ActiveRun:
             applied = await recorded
             reused = applied.reused.get(started.row_id)
             if reused is not None:
-                self._let_go(key, started, "reused")
+                self._attempts.let_go(started, "reused")
                 output, content = reused
                 same = StepEnded(key, started.row_id, started.attempt, "reused", content)
                 return Outcome(same, output, content.get("goto"))
             refusal = applied.refused.get(started.row_id)
             if refusal is not None:
-                self._held -= started.held_micros
+                self._attempts.held -= started.held_micros
                 kept = started if started.resumed else replace(started, held_micros=0)  # nothing is held yet
-                return Outcome(self._failed(key, kept, refusal))
+                return Outcome(self._attempts.fail(kept, refusal))
         if prepared.leaving is not None:
             prepared.leaving.leave = lambda departure: self._recorder.put(Departs(key, departure))
         inner: dict[str, JsonValue] = {}
@@ -404,7 +377,7 @@ class ActiveRun:
             result = nested
         else:
             result = await self._calls.make(key, step, prepared)
-        outcome = self._outcome(frame, step, key, started, prepared, result, tried)
+        outcome = self._outcome(frame, step, started, prepared, result, tried)
         if outcome.ended is not None and outcome.ended.retry_at is not None:
             await self._recorder.put(outcome.ended)
             return await self._try_later(frame, step, key, self.claim.attempts[key])
@@ -418,11 +391,11 @@ class ActiveRun:
         try:
             look = await leaving.look()
         except BaseException:
-            self._held -= 0 if started.resumed else started.held_micros
+            self._attempts.held -= 0 if started.resumed else started.held_micros
             raise
         leaving.first = look.departure
         prepared = replace(prepared, content={**prepared.content, **look.content})
-        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "running", prepared.held_micros, None)
+        self._attempts.begin(started)
         found = look.content.get("personal_data")
         if isinstance(found, dict):
             self._tell(key, {"event": "personal_data", **found})
@@ -444,87 +417,20 @@ class ActiveRun:
         self,
         frame: Frame,
         step: Step,
-        key: StepKey,
         started: StepStarted,
         prepared: Prepared,
         result: StepResult,
         tried: Try | None = None,
     ) -> Outcome:
-        """What a result means: passed on, tried again, or failed."""
-        output, error, goto = self.masker.value(result.output), result.error, result.notes.get("goto")
-        if error is None:
-            try:
-                output = format_output(step, output)
-                if step.on_condition and goto is None:
-                    goto = find_jump(step, frame.scope_after(step.id, output), frame.flow.may_loop)
-            except InvalidInput as problem:
-                error = problem
-        content: dict[str, JsonValue] = {**prepared.content, "raw": result.raw}
-        if result.trace:
-            content["trace"] = result.trace
-        content.update(result.notes)
-        retry_at: datetime | None = None
-        if error is not None:
-            content["error"] = error.message
-            if isinstance(error, InnerFailure):
-                content["failed_step"] = error.step_id
-            following = None if self._is_over(frame) or tried is None else next_try(step, tried, error)
-            if following is not None:
-                retry_at = self.runtime.clock.now() + timedelta(milliseconds=following.wait_ms)
-                content["next"] = following.as_json()
-        elif goto is not None:
-            content["goto"] = goto
-        # What goes on to other steps is what is stored: a secret is masked before either.
-        content = self.masker.content(content)
-        content["parsed"] = output
-        status = "completed" if error is None else "failed"
-        fresh = prepared.result is not None or (prepared.quiet and not started.reusable)
-        ended = StepEnded(
-            key,
-            started.row_id,
-            started.attempt,
-            status,
-            content,
-            error_code=error.code if error else None,
-            input_tokens=result.input_tokens,
-            output_tokens=result.output_tokens,
-            held_micros=started.held_micros,
-            credit_micros=result.cost.micros,
-            cost_micro_cents=result.cost.micro_cents,
-            price_version=result.cost.price_version,
-            metered=result.cost.metered,
-            stop_reason=result.stop_reason,
-            retry_at=retry_at,
-            started=started if fresh else None,
-            streamed=step.id in self._calls.flushed or started.resumed,
-            departed=prepared.leaving.ended() if prepared.leaving is not None else (),
-        )
-        notes: dict[str, JsonValue] = {name: content[name] for name in ("goto", "next") if name in content}
-        self._let_go(key, started, status, retry_at, output, notes)
-        self._spent += result.cost.micros
-        return Outcome(ended, output, content.get("goto"))
-
-    def _let_go(
-        self,
-        key: StepKey,
-        started: StepStarted,
-        status: str,
-        retry_at: datetime | None = None,
-        output: JsonValue = None,
-        notes: dict[str, JsonValue] | None = None,
-    ) -> None:
-        known = self.claim.attempts.get(key)
-        if known is not None and known.status == "running":
-            self._held -= started.held_micros
-        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, status, 0, retry_at, output, notes or {})
-
-    def _failed(self, key: StepKey, started: StepStarted, error: AppError) -> StepEnded:
-        self.claim.attempts[key] = Attempt(started.row_id, started.attempt, "failed", 0, None)
-        content: dict[str, JsonValue] = {**started.content, "error": self.masker.text(error.message)}
-        return StepEnded(
-            key, started.row_id, started.attempt, "failed", content, error_code=error.code,
-            held_micros=started.held_micros, started=started,
+        """What a result means, with the attempt noted as ended."""
+        following = None if self._is_over(frame) else tried
+        streamed = step.id in self._calls.flushed or started.resumed
+        outcome = step_outcome(
+            frame, step, started, prepared, result, self.masker, self.runtime.clock,
+            tried=following, streamed=streamed,
         )  # fmt: skip
+        self._attempts.settle(started, outcome)
+        return outcome
 
     def _tell(self, key: StepKey, facts: dict[str, JsonValue]) -> None:
         self._recorder.put(Progress(key, self.masker.content(facts)))

@@ -1,5 +1,7 @@
 """What the journal is told: a run as it was claimed, and what changes of it. Plain values."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,6 +73,9 @@ class Claim:
     cap_micros: int | None = None
     automatic: bool = False
     published: int = 0
+    trigger: str = "manual"
+    begun: dict[str, tuple[datetime, StepStarted]] = field(default_factory=dict)
+    """When attempts that are under way here began, by their row: for what is measured of them."""
 
     @property
     def secret_names(self) -> frozenset[str]:

@@ -114,6 +114,7 @@ def _claim(runtime: Runtime, session: Session, rows: Rows, run_id: str, worker: 
         personal_data=request.get("personal_data", "off"),
         cap_micros=row.reserved_micros,
         automatic=row.started_by is not None,
+        trigger=row.trigger_type,
     )
     if first:
         rows.add_events(runtime, claimed, [("run_status", None, {"status": "running"})])

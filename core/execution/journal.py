@@ -35,6 +35,7 @@ from core.execution.changes import (
 from core.execution.domain import Selection
 from core.execution.journal_rows import STEPS, Rows
 from core.execution.leases import LEASE
+from core.execution.measures import measure
 from core.execution.models import DeliveryRow, ReviewRow, RunRow, StepRunRow
 from core.execution.review_mail import ask_by_mail
 from core.platform.database import AnyRow
@@ -91,6 +92,9 @@ def apply_group(runtime: Runtime, group: Sequence[Written]) -> Sequence[Applied 
         if isinstance(answer, Applied):
             claim.published = claim.seq
             runtime.dispatcher.tell(claim.run_id)
+    for (claim, changes), place in zip(group, range(len(group)), strict=True):
+        if isinstance(answers[place], Applied):
+            measure(runtime, claim, changes)
     return [answers[place] for place in range(len(group))]
 
 

@@ -55,6 +55,7 @@ def decide_review(
         _decide(runtime, session, run, review, decision, output=output, comment=comment, by=owner.id)
         answer_once(runtime, session, owner.id, once, review.id)
     runtime.dispatcher.submit(run_id)
+    runtime.events.used("review.decided", owner.id)
     return open_review(runtime, review, run.pipeline_id)
 
 

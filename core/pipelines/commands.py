@@ -89,6 +89,7 @@ def create_pipeline(
             _add_version(runtime, session, row, definition, text)
             newest = NewestVersion(owner, row.id, str(about["name"]), definition, key_id)
             runtime.follower.saved(runtime, session, newest)
+    runtime.events.used("pipeline.created", owner.id)
     return get_pipeline(runtime, owner.id, answer_id)
 
 
@@ -160,11 +161,13 @@ def save_version(runtime: Runtime, owner: Account, pipeline_id: str) -> Pipeline
     if current.draft is None:
         raise NotFound("NO_DRAFT", "There is nothing to save: the newest version has no changes.")
     revision = current.draft.revision
+    runtime.events.used("version.saved", owner.id)
     return update_pipeline(runtime, owner, pipeline_id, source=current.draft.text, draft_revision=revision)
 
 
 def restore_version(runtime: Runtime, owner: Account, pipeline_id: str, number: int) -> PipelineView:
     """Make an earlier version the newest one, as a new version."""
+    runtime.events.used("version.restored", owner.id)
     return update_pipeline(runtime, owner, pipeline_id, source=get_version(runtime, owner.id, pipeline_id, number).text)
 
 

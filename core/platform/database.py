@@ -90,6 +90,8 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
         self._turn = Lock()
+        self.waits = 0
+        """How often somebody of this process had to wait for the one writer of SQLite."""
         self.writes = 0
         """How many write transactions of this process were begun, or waited for: who works much sees that others do."""
 
@@ -126,6 +128,7 @@ class Database:
         """
         mine = self.is_sqlite and self._turn.acquire(blocking=False)
         if self.is_sqlite and not mine:
+            self.waits += 1
             mine = self._turn.acquire(timeout=BUSY_SECONDS)
         try:
             yield

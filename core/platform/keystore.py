@@ -103,6 +103,13 @@ class KeyStore:
             mine = select(DATA_KEYS.c.subject_id).where(DATA_KEYS.c.subject_id == subject_id)
             return connection.scalar(mine) is not None
 
+    def known(self, prefix: str) -> dict[str, datetime]:
+        """Subjects with a key whose names begin with a prefix, and when each key was made."""
+        mine = DATA_KEYS.c.subject_id.startswith(prefix, autoescape=True)
+        with self._engine.connect() as connection:
+            rows = connection.execute(select(DATA_KEYS.c.subject_id, DATA_KEYS.c.created_at).where(mine)).all()
+        return {row.subject_id: row.created_at for row in rows}
+
     def destroy(self, subject_id: str) -> None:
         """Delete the data key of a subject. Other processes may go on using it for HELD_SECONDS."""
         with self._lock, self._write() as connection:

@@ -53,6 +53,12 @@ class Settings(PrivacySettings):
     blob_url: str = Field(
         "", alias="BLOB_URL", description="folder of uploaded files, as a path or file:// address; empty: data/blobs"
     )
+    lake_url: str = Field(
+        "", alias="LAKE_URL", description="folder of anonymous events, as a path or file:// address; empty: data/lake"
+    )
+    analytics: bool = Field(
+        True, alias="STEPIQ_ANALYTICS", description="whether use is counted, anonymously; false: no event is written"
+    )
     file_max_mb: int = Field(20, alias="STEPIQ_FILE_MAX_MB", ge=1, le=1024, description="largest file, in MB")
     files_max_mb: int = Field(
         1000, alias="STEPIQ_FILES_MAX_MB", ge=1, description="how much all files of one person may have, in MB"
@@ -82,6 +88,18 @@ class Settings(PrivacySettings):
     )
     api_reads_per_minute: int = Field(
         30_000, alias="STEPIQ_API_READS_PER_MINUTE", ge=1, description="API requests that read, per caller"
+    )
+    metrics_token: str = Field(
+        "",
+        repr=False,
+        alias="METRICS_TOKEN",
+        description="what reads /api/metrics, as Authorization: Bearer …; empty: nobody does",
+    )
+    slow_query_ms: int = Field(
+        200, alias="STEPIQ_SLOW_QUERY_MS", ge=0, description="statements that take as long are logged; 0: none"
+    )
+    slow_page_ms: int = Field(
+        1000, alias="STEPIQ_SLOW_PAGE_MS", ge=0, description="pages that take as long are logged; 0: none"
     )
     demo_pace_ms: int = Field(
         12, alias="STEPIQ_DEMO_PACE_MS", ge=0, description="pause between words of the demo model"
@@ -196,7 +214,7 @@ class Settings(PrivacySettings):
             raise ValueError("must start with postgresql:// or sqlite://")
         return value
 
-    @field_validator("blob_url")
+    @field_validator("blob_url", "lake_url")
     @classmethod
     def _is_a_folder(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -212,7 +230,7 @@ class Settings(PrivacySettings):
             raise ValueError("must look like https://host")
         return value.rstrip("/")
 
-    @field_validator("stripe_secret_key", "stripe_webhook_secret")
+    @field_validator("stripe_secret_key", "stripe_webhook_secret", "metrics_token")
     @classmethod
     def _is_one_word(cls, value: str) -> str:
         if not value.isascii() or any(not c.isprintable() or c == " " for c in value):
@@ -288,6 +306,11 @@ class Settings(PrivacySettings):
     def is_https(self) -> bool:
         """Whether people reach this installation over TLS."""
         return self.public_url.startswith("https://")
+
+    @property
+    def lake(self) -> Path:
+        """The folder of the lake of events."""
+        return Path(self.lake_url).resolve() if self.lake_url else self.data_dir / "lake"
 
     @property
     def mail_dir(self) -> Path:

@@ -12,6 +12,7 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import cast
 
 from cryptography.exceptions import InvalidTag
@@ -51,6 +52,10 @@ class Vault:
     def knows(self, owner_id: str) -> bool:
         """Whether somebody has a data key."""
         return self._keys.exists(owner_id)
+
+    def known(self, prefix: str) -> dict[str, datetime]:
+        """Owners with a data key whose names begin with a prefix, and when each key was made."""
+        return self._keys.known(prefix)
 
     def entomb(self, owner_ids: Collection[str]) -> None:
         """Note accounts as erased in the key store, which is not put back together with the data."""

@@ -14,6 +14,7 @@ from sqlalchemy import Column, ColumnElement, Table, select
 from core.platform.annotations import Personal
 from core.platform.database import Base, undeclared_columns
 from core.platform.registry import load_models
+from core.privacy.stores import STORES
 from core.shared.errors import InvariantViolated
 
 OWNER_COLUMNS = ("owner_id", "account_id")
@@ -21,12 +22,15 @@ ADDRESS_COLUMN = "email_index"
 ACCOUNTS = "accounts"
 
 NOBODY = {
+    "analytics_events": "events about nobody by name: the hour, words of a list, coarse numbers, and an id of a day",
+    "analytics_files": "names and sizes of files of such events",
     "audit_head": "where the audit log ends",
     "audit_log": "acts under opaque ids: kept, and about nobody once the account is gone",
     "billing_events": "messages of Stripe under its own opaque ids, kept with the books",
     "billing_subjects": "opaque ids at Stripe with two counters",
     "discount_codes": "what is offered, to nobody by name",
     "erasure_certificates": "what was erased, in counts, under ids that are nobody's",
+    "hold_copies": "what a legal hold kept of an erased account, in counts",
     "job_looks": "times of jobs",
     "job_runs": "times and counts of jobs",
     "policy_drafts": "texts of the installation that are being written",
@@ -101,6 +105,12 @@ def fields() -> Iterator[Field]:
     """Every personal column of every table."""
     for entry in tables():
         yield from entry.fields
+
+
+def declared() -> Iterator[tuple[str, Personal]]:
+    """What every column and every other store declares to hold about a person, with its table; "" where it is none."""
+    yield from ((field.table, field.rules) for field in fields())
+    yield from (("", rules) for store in STORES for rules in store.fields)
 
 
 def unowned() -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from core.accounts.postings import write_objection
 from core.accounts.profile import update_profile
 from core.accounts.queries import get_account
 from core.accounts.standing import standing_of
+from core.analytics.commands import forget_visitor
 from core.credits.payments.queries import customer_id_of
 from core.platform.runtime import Runtime
 from core.privacy.details import open_details
@@ -64,9 +65,17 @@ def _object(runtime: Runtime, work: Work) -> Done:
     return Done({"accounts": 1})
 
 
+def _forget_use(runtime: Runtime, work: Work) -> Done:
+    """After the objection counts: no process writes another event of theirs."""
+    return Done({"events": forget_visitor(runtime, work.account_id)})
+
+
 RECTIFICATION = (
     RightStep("correct", "Your own fields are corrected", "executing", _correct),
     RightStep("tell_recipients", "Who received them is told", "propagating", _tell_recipients),
 )
 RESTRICTION = (RightStep("restrict", "Nothing uses your data but to keep it", "executing", _restrict),)
-OBJECTION = (RightStep("object", "Your use is not counted, and no news is sent", "executing", _object),)
+OBJECTION = (
+    RightStep("object", "Your use is not counted, and no news is sent", "executing", _object),
+    RightStep("forget_use", "What was counted of today and yesterday is deleted", "executing", _forget_use),
+)

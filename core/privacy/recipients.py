@@ -1,4 +1,4 @@
-"""Recipients that get something whatever a run does: declared once, for the record of processing and the pages.
+"""Recipients that get something whatever a run does: as the pages show them.
 
 What runs send has a row each in the ledger of what leaves; these do not. They are there when their setting is.
 """
@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from core.platform.runtime import Runtime
 from core.platform.settings import STRIPE_API
 from core.providers.terms import CLAUSES
+
+STRIPE_SAFEGUARD = f"{CLAUSES} and the EU-US Data Privacy Framework, in its data processing agreement."
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def standing_recipients(runtime: Runtime) -> tuple[StandingRecipient, ...]:
                 "Stripe", host, "Takes payments, keeps cards, makes invoices",
                 ("user.contact.email", "user.name", "user.financial", "user.behavior.purchase_history"),
                 in_eea=True,  # the party to the contract in Europe; what it passes on has the clauses below
-                safeguard=f"{CLAUSES} and the EU-US Data Privacy Framework, in its data processing agreement.",
+                safeguard=STRIPE_SAFEGUARD,
                 terms_url="https://stripe.com/legal/dpa",
             )
         )  # fmt: skip

@@ -94,6 +94,19 @@ STORES = (
             ),
         ),
     ),
+    Store(
+        "lake",
+        "Events of use",
+        "files",
+        "data folder, lake/: hours, words of a list, coarse numbers; an id of a day until that day's key is destroyed",
+        (
+            _held(
+                "user.behavior", "analytics", "Use of today and yesterday, under an id of the day", origin="derived",
+                export="never", erase="rewrite-file", legal_basis="legitimate_interests",
+                legal_ref="GDPR Art. 6(1)(f)", retention="short_lived", anchor="the hour", when_restricted="block",
+            ),
+        ),
+    ),
     Store("log", "Log of the process", "log", "standard error of each process: opaque ids, never content", ()),
     Store(
         "memory",

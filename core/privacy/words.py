@@ -6,6 +6,7 @@ from core.privacy.domain import Channel, Ground, Identity, Outcome, PrivacyReque
 
 TABLES = {
     "accounts": "Account",
+    "analytics_progress": "How far you came, for counting each step once",
     "account_links": "Mailed links",
     "api_keys": "API keys",
     "billing_checkouts": "Purchases begun",
@@ -13,15 +14,19 @@ TABLES = {
     "billing_refunds": "Refunds",
     "billing_subscriptions": "Subscriptions",
     "consents": "Your choices",
+    "console_queries": "Your queries in the SQL console",
     "credit_accounts": "Credit balance",
     "delivery_attempts": "Attempts of deliveries",
     "data_exports": "Copies of your data",
     "deliveries": "Deliveries",
+    "content_looked_at": "What admins opened of your content",
+    "content_looks": "Looks of admins at your content",
     "discount_addresses": "Discounts for your address",
     "discount_redemptions": "Discounts used",
     "egress": "What left, and to whom",
     "erasures": "Deletions under way",
     "files": "Files",
+    "held_rows": "Kept for a legal claim after a deletion",
     "idempotency_keys": "Keyed hashes of API requests",
     "invitations": "Invitations",
     "ledger_entries": "Amounts of the ledger",
@@ -37,6 +42,7 @@ TABLES = {
     "policy_acceptances": "Policies you use the service under",
     "policy_notices": "Notices of changed policies",
     "privacy_decisions": "Decisions about requests",
+    "privacy_passages": "Passages about others left out",
     "privacy_redactions": "Words of others left out",
     "privacy_request_events": "Time lines of requests",
     "privacy_request_links": "Links of requests",
@@ -141,6 +147,8 @@ def until_words(retention: Retention, plan: str) -> str:
         "account": "until you delete it, or your account",
         "session": "until the sign-in ends, 90 days at most",
         "short_lived": "a few days at most",
+        "legal_hold": "until the claim that needs it is settled",
+        "days_90": "90 days",
     }
     return words.get(retention, retention)
 

@@ -12,7 +12,7 @@ import streamlit as st
 import structlog
 
 from core.shared.errors import AppError
-from pages.ui.session import guarded
+from pages.ui.session import count_error, guarded
 
 _NOTICE = "notice"
 _UNDO = "notice-undo"
@@ -26,6 +26,7 @@ def attempt(action: Callable[[], Any]) -> bool:
         action()
     except AppError as error:
         st.session_state[_NOTICE] = ("error", error.message, _lines(error))
+        count_error(error.code)
         return False
     return True
 

@@ -56,6 +56,14 @@ def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
     return checked
 
 
+def count_error(code: str) -> None:
+    """Count that somebody was told of an error, by its code."""
+    runtime = get_runtime()
+    session = _look_up(runtime)
+    if session is not None:
+        runtime.events.emit("error.met", session.account.id, error=code, surface="app")
+
+
 def _look_up(runtime: Runtime) -> SessionView | None:
     return find_session(runtime, st.context.cookies.get(cookie_name(https=runtime.settings.is_https)))
 

@@ -3,31 +3,22 @@
 Customers, prices, coupons, Checkout and Portal sessions, subscriptions with schedules, invoices with their payments,
 refunds, webhook endpoints; idempotency keys as Stripe keeps them; 404 with `resource_missing`; signed events. What
 people do on Stripe's own pages, and what time does there, tests do with the methods of `StripeStub` (`pay`, `renew`,
-`fail_renewal`, ...), each of which writes the events that Stripe would send.
-
-`python -m tests.support.stripe_stub --port N --deliver URL --secret S` serves it alone, sends its events to an address,
-and its Checkout pages have a button that pays.
+`fail_renewal`, ...), each of which writes the events that Stripe would send. `stripe_server` puts it on a port.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import hmac
 import json
 import re
-import socket
 import threading
-import time
 from calendar import monthrange
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -446,59 +437,3 @@ def _nested(pairs: list[tuple[str, str]]) -> Thing:
 
 def _problem(status: int, kind: str, code: str | None, message: str, **headers: str) -> Response:
     return JSONResponse({"error": {"type": kind, "code": code, "message": message}}, status, headers=headers)
-
-
-class StripeServer:
-    """A stand-in on a port of loopback."""
-
-    def __init__(self, stub: StripeStub) -> None:
-        self.stub = stub
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(stub.app, log_level="error", lifespan="off")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
-        self._thread.start()
-        while not self._server.started and self._thread.is_alive():
-            time.sleep(0.005)
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._server.force_exit = True
-        self._thread.join(timeout=5)
-
-
-@contextmanager
-def stripe_in_thread(stub: StripeStub) -> Iterator[StripeServer]:
-    """A stand-in for as long as the block."""
-    server = StripeServer(stub)
-    try:
-        yield server
-    finally:
-        server.close()
-
-
-def main() -> None:
-    """Serve it alone."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--deliver", required=True)
-    parser.add_argument("--secret", default="whsec_test")
-    given = parser.parse_args()
-    stub = StripeStub(secret=given.secret)
-    stub.checkout_page = f"http://127.0.0.1:{given.port}/pay/"
-
-    def deliver(event: Thing) -> None:
-        body, signature = stub.signed(event)
-
-        def send() -> None:
-            httpx.post(given.deliver, content=body, headers={"Stripe-Signature": signature}, trust_env=False)
-
-        threading.Thread(target=send).start()
-
-    stub.on_event = deliver
-    uvicorn.run(stub.app, host="127.0.0.1", port=given.port, log_level="error")
-
-
-if __name__ == "__main__":
-    main()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
+from core.operations.readiness import Readiness
 from core.platform.files.inspection import AT_ONCE
 from web.api import (
     accounts,
@@ -29,6 +30,7 @@ from web.api import (
     webhooks,
 )
 from web.api.errors import install_error_handlers
+from web.api.measured import Measured
 from web.api.openapi import describe
 from web.api.rate_limit import RateLimit
 
@@ -59,6 +61,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api.state.runtime = runtime
+    api.state.readiness = Readiness(runtime)
     api.state.judging = CapacityLimiter(AT_ONCE)
     resources = (
         system,
@@ -85,4 +88,5 @@ def build_api(runtime: Runtime) -> FastAPI:
     install_error_handlers(api)
     describe(api)
     api.add_middleware(RateLimit, runtime=runtime)
+    api.add_middleware(Measured, runtime=runtime)
     return api

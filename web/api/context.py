@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 
-from core.accounts.api_keys import find_key_holder
+from core.accounts.api_keys import find_key_holder, key_lives
 from core.accounts.domain import Account, KeyHolder, SessionView
 from core.accounts.plans import check_automation
 from core.accounts.queries import find_session
@@ -18,6 +18,7 @@ from core.execution.domain import Starter
 from core.platform.idempotency import Once
 from core.privacy.policies.use import note_policy_use
 from core.shared.errors import Forbidden, InvalidInput
+from web.api.measured import ACCOUNT
 from web.sessions import bearer_token, cookie_token
 
 if TYPE_CHECKING:
@@ -50,11 +51,14 @@ async def current_token(request: Request, runtime: RuntimeDep) -> str | None:
     return cookie_token(runtime, request.headers) if request.method in ("GET", "HEAD") else None
 
 
-def current_session(runtime: RuntimeDep, token: Annotated[str | None, Depends(current_token)]) -> SessionView:
+def current_session(
+    request: Request, runtime: RuntimeDep, token: Annotated[str | None, Depends(current_token)]
+) -> SessionView:
     """The live session of a request. Raises Forbidden UNAUTHENTICATED (401)."""
     session = find_session(runtime, token)
     if session is None:
         raise Forbidden("UNAUTHENTICATED", "Send a valid token: Authorization: Bearer <token>.")
+    request.scope["state"][ACCOUNT] = session.account.id
     note_policy_use(runtime, session.account.id)
     return session
 
@@ -85,16 +89,18 @@ def allowed(scope: str) -> Callable[..., Caller]:
     ) -> Caller:
         key = request.headers.get(KEY_HEADER)
         if key is None:
-            return Caller(current_session(runtime, token).account, lambda: find_session(runtime, token) is not None)
+            account = current_session(request, runtime, token).account
+            return Caller(account, lambda: find_session(runtime, token) is not None)
         holder = key_holder(runtime, key, scope)
-        return Caller(holder.account, lambda: find_key_holder(runtime, key) is not None, starter_of(holder))
+        request.scope["state"][ACCOUNT] = holder.account.id
+        return Caller(holder.account, lambda: key_lives(runtime, key), starter_of(holder))
 
     current_caller.scope = scope  # type: ignore[attr-defined]  # the description of the API names it
     return current_caller
 
 
 def key_holder(runtime: Runtime, key: str, scope: str) -> KeyHolder:
-    """Whom a key with a scope speaks for. Raises Forbidden (401, or 403 SCOPE or PLAN_LIMIT)."""
+    """Whom a key with a scope speaks for. Raises Forbidden (401, or 403 SCOPE, PLAN_LIMIT or ACCOUNT_SUSPENDED)."""
     holder = find_key_holder(runtime, key)
     if holder is None:
         raise Forbidden("UNAUTHENTICATED", "This API key does not exist, or is over. Make one under API keys.")

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from core.platform.logging import get_logger
 from core.shared.errors import AppError
+from web.api.measured import ERROR
 from web.api.operations import methods_at
 from web.errors import retry_headers, status_of
 
@@ -42,6 +43,7 @@ def install_error_handlers(api: FastAPI) -> None:
 def _app_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AppError)
     status = status_of(error)
+    request.scope["state"][ERROR] = error.code
     if status == 500:
         log.error("api.failed", code=error.code, exc_info=error)
         return problem(500, "INTERNAL", "Something failed on our side. Try again.")

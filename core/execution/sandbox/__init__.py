@@ -5,7 +5,7 @@
     exchange.py     one call: send, wait within the limits, read no more than allowed, end the process
     server.py       the handle on the fork server, started with the first call
     wire.py         how the two sides write to each other; needs nothing but the standard library
-    worker/         the other side; imports nothing from the rest of the project but `wire`
+    worker/         the other side; of the project it imports `wire` and `core.platform.confined` only
 
 One fork server holds the languages' libraries in memory and forks a process a call, a few of them ahead of
 time. Each process serves one call and ends. A call has two sockets: over one it talks with its process; the

@@ -131,6 +131,7 @@ def store_file(
     with Upload(runtime, owner_id) as upload:
         for piece in (content,) if isinstance(content, bytes) else content:
             upload.write(piece)
+        runtime.events.used("file.uploaded", owner_id)
         return upload.finish(name, declared)
 
 

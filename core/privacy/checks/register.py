@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from core.platform.runtime import Runtime
-from core.privacy.checks import later, reached, services, stored
+from core.privacy.checks import measured, reached, services, stored
 from core.privacy.checks.finding import Check, Finding
 from core.privacy.trial import try_rights
 
@@ -11,7 +11,7 @@ CHECKS: dict[str, Check] = {
     "P01": stored.account_data,
     "P02": stored.passwords,
     "P03": stored.purposes,
-    "P04": later.measured,
+    "P04": measured.measured,
     "P05": services.posthog,
     "P06": services.card_numbers,
     "P07": services.departures,

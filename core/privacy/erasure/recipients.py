@@ -6,6 +6,7 @@ A recipient that fails, or says it has the matter in hand and nothing more, keep
 from datetime import timedelta
 from typing import Protocol
 
+from core.analytics.commands import forget_visitor
 from core.platform.runtime import Runtime
 from core.privacy.erasure.subject import subject_of
 from core.privacy.steps import Done, Later, Work
@@ -49,12 +50,13 @@ def end_payments(runtime: Runtime, work: Work) -> Done | Later:
 
 
 def end_analytics(runtime: Runtime, work: Work) -> Done | Later:
-    """The same for analytics, where it knows people."""
+    """What was counted of the person, while it can be told; and analytics of others, where they know people."""
+    events = forget_visitor(runtime, work.account_id)
     api = persons_api(runtime)
     if api is None:
-        return Done()
+        return Done({"analytics_events": events})
     if not api.is_deleted(work.account_id):
         api.delete_person(work.account_id)
         if not api.is_deleted(work.account_id):
             return Later("ANALYTICS_HAS_IT_IN_HAND", ASK_AGAIN)
-    return Done({"analytics_persons": 1})
+    return Done({"analytics_events": events, "analytics_persons": 1})

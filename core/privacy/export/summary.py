@@ -9,13 +9,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from core.accounts.domain import Account
-from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
 from core.privacy.declared import what_we_hold
+from core.privacy.export.contents import Changed
+from core.privacy.export.passages import AS_A_WORD, LEFT_OUT
 from core.privacy.export.recipients import UsedRecipient
 from core.privacy.export.selection import Copy, ShownTable
-from core.privacy.inventory import fields
-from core.privacy.stores import STORES
+from core.privacy.inventory import declared
 
 FOLDER = Path(__file__).with_name("templates")
 RIGHTS_URL, CNIL = "/app/my-data", "https://www.cnil.fr/fr/plaintes"
@@ -39,6 +39,7 @@ def summary_html(
     recipients: Sequence[UsedRecipient],
     *,
     received_at: datetime,
+    changed: Changed,
 ) -> str:
     """The first page of a copy, in the person's language; it loads nothing from anywhere."""
     settings = runtime.settings
@@ -51,12 +52,15 @@ def summary_html(
         account=account,
         received=f"{received_at:%Y-%m-%d}",
         made=f"{runtime.clock.now():%Y-%m-%d %H:%M} UTC",
-        groups=what_we_hold(_declared(), account.plan),
+        groups=what_we_hold(declared(), account.plan),
         lines=[line for line in lines if line.rows],
         empty=[line.name for line in lines if not line.rows],
         files=counts.get("file contents", 0),
         pipelines=counts.get("pipeline texts", 0),
         recipients=recipients,
+        changed=changed,
+        left_out=LEFT_OUT,
+        as_a_word=AS_A_WORD,
         controller=", ".join(
             filter(None, (settings.controller, settings.controller_company, settings.controller_place))
         ),
@@ -65,13 +69,6 @@ def summary_html(
         policy_url=settings.public_url + "/privacy/policy",
         cnil=CNIL,
     )  # fmt: skip
-
-
-def _declared() -> list[tuple[str, Personal]]:
-    return [
-        *((field.table, field.rules) for field in fields()),
-        *(("", rules) for store in STORES for rules in store.fields),
-    ]
 
 
 @cache

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 
 from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
-from core.privacy.inventory import fields
+from core.privacy import inventory
+from core.privacy.recipients import STRIPE_SAFEGUARD
 from core.privacy.regions import is_european
-from core.privacy.stores import STORES
 from core.privacy.wording import BASES, KEPT, PURPOSES, category_words, in_order
 from core.providers.domain import DEMO_PROVIDER, ModelCard
 
-STRIPE_SAFEGUARD = "standard contractual clauses (Art. 46(2)(c) GDPR), in its data processing agreement"
 COOKIES = (
     ("stepiq_session", "keeps you signed in", "14 days"),
     ("stepiq_form", "proves that a form you send came from our page", "2 hours"),
@@ -45,7 +44,7 @@ def retention_table(declared: Sequence[Personal]) -> str:
 
 def declared() -> tuple[Personal, ...]:
     """What every column and every other store declares to hold about a person."""
-    return (*(field.rules for field in fields()), *(each for store in STORES for each in store.fields))
+    return tuple(rules for _, rules in inventory.declared())
 
 
 def providers_table(runtime: Runtime) -> str:
@@ -94,7 +93,9 @@ def recipients(runtime: Runtime) -> tuple[Recipient, ...]:
     found.append(Recipient("the mail server", "your address and the mails to you", mail, _safeguard(mail, "")))
     if settings.stripe_secret_key:
         where = "Ireland and the United States"
-        found.append(Recipient("Stripe", "your address, what you buy and pay", where, STRIPE_SAFEGUARD))
+        found.append(
+            Recipient("Stripe", "your address, what you buy and pay", where, _safeguard(where, STRIPE_SAFEGUARD))
+        )
     if settings.posthog_api_key:
         region = settings.region_analytics or "European Union"
         found.append(Recipient("PostHog", "anonymous counts", region, _safeguard(region, "")))

@@ -11,12 +11,11 @@ from sqlalchemy.orm import Session
 
 from core.platform.dependents import dependents
 from core.platform.runtime import Runtime
-from core.privacy.domain import months_after
 from core.privacy.inventory import TableEntry, find_table, tables
 from core.privacy.retention.cutoffs import Kept, people, shortest
 from core.privacy.retention.holds import held_accounts, holds_of
-from core.privacy.retention.rules import PROOF_MONTHS, AgedStore, aged_stores
-from core.privacy.retention.sweep import NO_PLAN, held_rows, held_whole, nobody_holds
+from core.privacy.retention.rules import AgedStore, aged_stores
+from core.privacy.retention.sweep import NO_PLAN, held_rows, held_whole, nobody_holds, without_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,8 @@ def due_rows(runtime: Runtime) -> tuple[DueRows, ...]:
         for store in aged_stores("plan_logs"):
             if store.owner.nullable:
                 _count(session, store, (store.owner.is_(None), store.anchor < shortest(now)), NO_PLAN, found)
-        for store in aged_stores("proof_5_years"):
-            old = store.anchor < months_after(now, -PROOF_MONTHS)
-            _count(session, store, (old, *nobody_holds(store, now)), NO_PLAN, found)
+        for store, before in without_plan(now):
+            _count(session, store, (store.anchor < before, *nobody_holds(store, now)), NO_PLAN, found)
     known = {entry.name: entry for entry in tables()}
     return tuple(
         DueRows(table, plan, _categories(known[table]), rows) for (table, plan), rows in sorted(found.items()) if rows

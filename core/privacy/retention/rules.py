@@ -17,9 +17,12 @@ from core.privacy.inventory import TableEntry, find_table, tables
 from core.shared.errors import InvariantViolated
 
 PROOF_MONTHS, LAW_YEARS = 60, 10
+DAYS = 90
+"""Of what is kept for days that no plan decides."""
 ELSEWHERE = {
     "account_links": "session_cleanup",
     "data_exports": "file_cleanup",
+    "held_rows": "legal_holds",
     "invitations": "session_cleanup",
     "mail_outbox": "mail_outbox",  # the content goes when the mail is sent; its row is swept here
     "sessions": "session_cleanup",
@@ -66,7 +69,7 @@ def without_rule() -> tuple[str, ...]:
     """Tables with a retention that nothing carries out: each is a mistake."""
     swept = {
         entry.name
-        for retention in ("plan_logs", "proof_5_years")
+        for retention in ("plan_logs", "proof_5_years", "days_90")
         for store in aged_stores(retention)
         for entry in store.entries
     }

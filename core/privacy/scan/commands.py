@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import Engine, create_engine
 
 from core.accounts.queries import find_account, list_accounts
+from core.analytics.proof import lake_texts
 from core.platform.runtime import Runtime
 from core.platform.tombstones import tombstone_file
 from core.privacy.scan.domain import LONGEST_TEXT, NOT_SEARCHED, SHORTEST_TEXT, Hit, ScanResult
@@ -98,6 +99,8 @@ def _streams(runtime: Runtime, people: Sequence[str]) -> Iterator[tuple[str, str
             yield store, name, pieces
         if store == "key store":
             engine.dispose()
+    for name, pieces in lake_texts(runtime):
+        yield "lake", name, pieces
     for name, pieces in opened_rows(runtime, people):
         yield "opened rows", name, pieces
 
@@ -117,9 +120,12 @@ def _roots(runtime: Runtime) -> tuple[list[Root], list[str], list[str]]:
         "every file of the data folder: database with write-ahead log and free pages, blobs, mails, exports, "
         "key store, list of erased accounts",
         "every row of every table, as stored",
+        "every file of the lake of events, as stored and unpacked",
     ]
     if not settings.blobs.is_relative_to(data):
         roots.append(Root("blobs", str(settings.blobs)))
+    if not settings.lake.is_relative_to(data):
+        roots.append(Root("lake", str(settings.lake)))
     if not tombstone_file(data).is_relative_to(data):
         roots.append(Root("tombstones", str(tombstone_file(data))))
     missing: list[str] = []

@@ -26,7 +26,7 @@ from core.pipelines.queries import get_pipeline
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.support.http_peer import HttpPeer
-from tests.support.vendor_stub import StubServer
+from tests.support.vendor_stub import StubServer, vendor_settings
 
 CLAUDE, GPT, LLAMA = "claude-sonnet-4-5-tools", "gpt-4o-mini-2024-07-18.ft-tools", "stub-tools"
 CANARY = "canary-7f3a9c/with+signs&more"
@@ -61,10 +61,7 @@ def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, s
     }
     return runtime_with(
         **database_settings,
-        anthropic_api_key="sk-ant-test",
-        anthropic_base_url=vendor.url,
-        openai_api_key="sk-test",
-        openai_base_url=f"{vendor.url}/v1",
+        **vendor_settings(vendor),
         llama_partners=(partner,),
         outbound_allowlist="127.0.0.1",
     )

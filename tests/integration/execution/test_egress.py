@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -22,28 +22,15 @@ from core.platform.outbound import OutboundRefused
 from core.platform.runtime import Runtime
 from tests.integration.execution.conftest import Execute
 from tests.support.http_peer import HttpPeer
-from tests.support.vendor_stub import StubServer
+from tests.support.vendor_stub import StubServer, vendor_settings
 
 CLAUDE, GPT = "claude-sonnet-4-5", "gpt-4.1-mini"
-
-
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[StubServer]:
-    with StubServer() as running:
-        yield running
 
 
 @pytest.fixture
 def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], vendor: StubServer) -> Runtime:
     vendor.stub.requests.clear()
-    return runtime_with(
-        **database_settings,
-        anthropic_api_key="sk-ant-test",
-        anthropic_base_url=vendor.url,
-        openai_api_key="sk-test",
-        openai_base_url=f"{vendor.url}/v1",
-        outbound_allowlist="127.0.0.1,localhost",
-    )
+    return runtime_with(**database_settings, **vendor_settings(vendor), outbound_allowlist="127.0.0.1,localhost")
 
 
 def rows(runtime: Runtime, owner: Account) -> list[EgressView]:

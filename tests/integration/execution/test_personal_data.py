@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -23,30 +23,17 @@ from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput, NotFound
 from tests.integration.execution.conftest import Execute
 from tests.support.http_peer import HttpPeer
-from tests.support.vendor_stub import StubServer
+from tests.support.vendor_stub import StubServer, vendor_settings
 
 CLAUDE, GPT = "claude-sonnet-4-5", "gpt-4.1-mini"
 CANARY = "canary.lovelace@example.org"
 EMAIL, PHONE = "user.contact.email", "user.contact.phone_number"
 
 
-@pytest.fixture(scope="module")
-def vendor() -> Iterator[StubServer]:
-    with StubServer() as running:
-        yield running
-
-
 @pytest.fixture
 def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], vendor: StubServer) -> Runtime:
     vendor.stub.requests.clear()
-    return runtime_with(
-        **database_settings,
-        anthropic_api_key="sk-ant-test",
-        anthropic_base_url=vendor.url,
-        openai_api_key="sk-test",
-        openai_base_url=f"{vendor.url}/v1",
-        outbound_allowlist="127.0.0.1,localhost",
-    )
+    return runtime_with(**database_settings, **vendor_settings(vendor), outbound_allowlist="127.0.0.1,localhost")
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from tests.conftest import PASSWORD
 from tests.integration.pages.conftest import Person, open_shell, page_test, sign_in_person, text_of
 from tests.integration.pages.test_guards import enabled_widgets, revive, touch, widgets_of, writes_noted
 from tests.support.clock import FixedClock
-from tests.support.stripe_stub import StripeStub, stripe_in_thread
+from tests.support.stripe_server import stripe_in_thread
+from tests.support.stripe_stub import StripeStub
 
 MINE, ADMIN = ("pages.account.billing", "billing_page"), ("admin.billing", "billing_page")
 

@@ -22,7 +22,8 @@ from core.platform.runtime import Runtime
 from core.shared.money import MICROS
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
-from tests.support.stripe_stub import StripeServer, StripeStub, Thing, stripe_in_thread
+from tests.support.stripe_server import StripeServer, stripe_in_thread
+from tests.support.stripe_stub import StripeStub, Thing
 
 SELLS = {"stripe_secret_key": "sk_test_key", "stripe_webhook_secret": "whsec_test"}
 ADA = "ada@example.org"

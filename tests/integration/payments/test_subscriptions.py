@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from core import cli
 from core.accounts.models import AccountRow
 from core.accounts.queries import get_account
+from core.cli import billing
 from core.credits.payments.checkouts import Order, open_checkout, open_portal
 from core.credits.payments.events import has_waiting_events, receive_event, reconcile, work_off
 from core.credits.payments.models import EventRow, SubscriptionRow
@@ -341,7 +342,7 @@ def test_a_message_of_another_time_is_refused(shop: Shop, late: timedelta) -> No
 
 
 def test_the_command_that_sets_up_what_is_sold(shop: Shop, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "open_runtime", lambda: runtime)
+    monkeypatch.setattr(billing, "open_runtime", lambda: runtime)
     shop.stub.things["price"].clear()
     shop.stub._answers.clear()
     told = CliRunner().invoke(cli.app, ["billing", "setup"])
@@ -359,6 +360,6 @@ def test_the_command_that_sets_up_what_is_sold(shop: Shop, runtime: Runtime, mon
 def test_without_a_key_the_command_says_what_is_missing(
     sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "open_runtime", lambda: sqlite_runtime)
+    monkeypatch.setattr(billing, "open_runtime", lambda: sqlite_runtime)
     told = CliRunner().invoke(cli.app, ["billing", "setup"])
     assert told.exit_code == 1 and "Nothing is sold" in told.output

@@ -8,12 +8,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account, set_secret
 from core.accounts.domain import Account, SessionView
 from core.accounts.queries import find_session
+from core.analytics.commands import flush
+from core.analytics.models import EventRow, LakeFileRow
 from core.credits.commands import set_credits
 from core.execution.commands import start_run
 from core.execution.models import EgressRow
@@ -101,7 +103,7 @@ def test_an_installation_as_it_comes_breaks_no_promise(
     results = check_promises(runtime)
     verdicts = {promise: finding.verdict for promise, finding in results.items()}
     assert "broken" not in verdicts.values(), {p: f.says for p, f in results.items() if f.verdict == "broken"}
-    assert {promise for promise, said in verdicts.items() if said == "unknown"} == {"P04", "P12", "P23"}
+    assert {promise for promise, said in verdicts.items() if said == "unknown"} == {"P12", "P23"}
     for finding in results.values():
         assert finding.says.endswith(".") and all(isinstance(v, int | float | str) for v in finding.figures.values())
 
@@ -149,6 +151,26 @@ def test_p05_measurements_that_go_elsewhere(sqlite_runtime: Runtime, settings: d
     # The start is refused with a foreign address, so it can only be put in beside it.
     other = replace(sqlite_runtime, settings=sqlite_runtime.settings.model_copy(update=settings))
     assert verdict(other, "P05") == expected
+
+
+def test_p04_a_value_or_a_column_that_nobody_declared_or_an_old_key(
+    runtime: Runtime, ada: Account, clock: FixedClock
+) -> None:
+    runtime.events.emit("page.viewed", ada.id, page="runs")
+    runtime.events.write_now()
+    assert found(runtime, "P04").figures["events"] == 3 and verdict(runtime, "P04") == "kept"
+    with runtime.database.write() as session:
+        changed = update(EventRow).where(EventRow.event == "page.viewed").values(fields='{"page": "ada@example.org"}')
+        session.execute(changed)
+    assert verdict(runtime, "P04") == "broken"
+    flush(runtime)
+    assert verdict(runtime, "P04") == "broken", "it is found in the lake as well"
+    assert "example.org" not in found(runtime, "P04").says
+    with runtime.database.write() as session:
+        session.execute(update(LakeFileRow).values(gone=True))
+    assert verdict(runtime, "P04") == "kept"
+    clock.advance(hours=49)
+    assert verdict(runtime, "P04") == "broken"
 
 
 def test_p06_a_column_for_card_numbers(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,1 @@
-"""The side that runs what people wrote. Imports nothing of the project but `wire`, and stays small."""
+"""The side that runs what people wrote. It imports `wire` and `core.platform.confined` only, and stays small."""

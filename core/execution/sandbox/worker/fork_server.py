@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.execution.sandbox.wire import LANGUAGES, STATUS, Language
-from core.execution.sandbox.worker import confinement, job
+from core.execution.sandbox.worker import job
+from core.platform.confined import confinement
 
 SPARE_WORKERS = 2
 """Workers a language that are ready before they are asked for."""

@@ -8,8 +8,8 @@ import time
 import _quickjs
 
 from core.execution.sandbox.wire import Request
-from core.execution.sandbox.worker import confinement
-from core.execution.sandbox.worker.failure import Failure
+from core.platform.confined import confinement
+from core.platform.confined.failure import Failure
 
 MB = confinement.MB
 STACK = 512 * 1024

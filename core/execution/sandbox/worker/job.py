@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from core.execution.sandbox.wire import LENGTH, PROBLEM, READY, VALUE, Language, Request, frame, problem
-from core.execution.sandbox.worker.failure import Failure
+from core.platform.confined.failure import Failure
 
 CHUNK = 1 << 20
 

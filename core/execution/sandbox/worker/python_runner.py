@@ -15,9 +15,9 @@ import pydantic_monty
 from pydantic_monty._binary import find_monty_binary
 
 from core.execution.sandbox.wire import Request
-from core.execution.sandbox.worker import confinement
-from core.execution.sandbox.worker.failure import Failure
-from core.execution.sandbox.worker.json_values import json_text
+from core.platform.confined import confinement
+from core.platform.confined.failure import Failure
+from core.platform.confined.json_values import json_text
 
 MB = confinement.MB
 OWN_SOURCE = "<python-input-0>"

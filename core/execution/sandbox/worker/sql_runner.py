@@ -1,8 +1,7 @@
 """SQL by DuckDB, in a database in memory that can reach nothing once its tables are filled.
 
-The order matters: tables are filled from files without a name, then the database is shut off, then its
-settings are locked, and only then the query is read. Sources:
-https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview and `duckdb_settings()` of 2.0.
+Tables are filled from files without a name, then the database is shut off (`duckdb_doors`), and only then the
+query is read.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ import re
 import tempfile
 from collections.abc import Iterable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
 from core.execution.sandbox.wire import FileKind, Request
-from core.execution.sandbox.worker import confinement
-from core.execution.sandbox.worker.failure import Failure
-from core.execution.sandbox.worker.json_values import json_text
 from core.execution.sandbox.worker.sql_tables import quoted, table_of
+from core.platform.confined import confinement, duckdb_doors
+from core.platform.confined.failure import Failure
+from core.platform.confined.json_values import json_text
 
 FETCHED_ROWS = 512
 LARGEST_ROW = 1 << 28
@@ -29,33 +27,6 @@ READERS: dict[FileKind, str] = {"csv": "read_csv", "parquet": "read_parquet", "j
 QUERIES = {"SELECT", "MULTI"}
 """Types of statements. PIVOT is MULTI: it becomes several."""
 PLACE = re.compile(r"\n\s*\nLINE (\d+):.*", re.DOTALL)
-
-WARM_VALUES = (
-    "now()",
-    "DATE '2000-01-01'",
-    "TIME '12:00'",
-    "INTERVAL 1 DAY",
-    "1.5::DECIMAL(4, 2)",
-    "uuid()",
-    "{'a': [1]}",
-)
-
-SHUT_OFF = (
-    "SET temp_directory = ''",
-    "SET enable_external_access = false",
-    "SET autoinstall_known_extensions = false",
-    "SET autoload_known_extensions = false",
-    "SET allow_community_extensions = false",
-    "SET python_enable_replacements = false",
-    "SET memory_limit = '{memory_mb}MiB'",
-    "SET threads = 1",
-    "SET max_execution_time = {milliseconds}",
-    "SET lock_configuration = true",
-)
-
-
-# Kept in memory: when the first time with a zone is read, no file can be opened any more.
-UTC = ZoneInfo("UTC")
 
 
 class SqlRunner:
@@ -70,9 +41,7 @@ class SqlRunner:
         confinement.limit_use(request["seconds"], request["memory_mb"] + 128)
         try:
             self._fill(request, frames)
-            for setting in SHUT_OFF:
-                milliseconds = int(request["seconds"] * 1000)
-                self._connection.execute(setting.format(memory_mb=request["memory_mb"], milliseconds=milliseconds))
+            duckdb_doors.shut(self._connection, memory_mb=request["memory_mb"], seconds=request["seconds"])
             confinement.close_doors()
             return self._answer(request["source"], request["output_bytes"])
         except duckdb.Error as error:
@@ -108,7 +77,7 @@ class SqlRunner:
         cursor = self._connection.execute(statements[0])
         if cursor.description is None:
             raise Failure("failed", "the query returns no rows")
-        names = _distinct([str(column[0]) for column in cursor.description])
+        names = duckdb_doors.distinct([str(column[0]) for column in cursor.description])
         json_columns = [at for at, column in enumerate(cursor.description) if str(column[1]) == "JSON"]
         parts: list[str] = []
         size, batch = 2, 1
@@ -133,12 +102,9 @@ def make_runner(parent: int) -> SqlRunner:
 
 def _empty_database() -> duckdb.DuckDBPyConnection:
     """A database without threads, so that a fork has a whole copy of it."""
-    config: dict[str, Any] = {"threads": 1, "async_threads": 0, "allow_persistent_secrets": False}
-    connection = duckdb.connect(":memory:", config=config)
+    connection = duckdb.connect(":memory:", config=duckdb_doors.CONFIG)
     connection.execute("SET temp_directory = ''")
-    connection.execute("SET TimeZone = 'UTC'")
-    # The modules of all these types are loaded here, once.
-    connection.execute(f"SELECT {', '.join(WARM_VALUES)}").fetchall()
+    duckdb_doors.warm(connection)
     return connection
 
 
@@ -154,19 +120,6 @@ def _unnamed_file() -> Any:
 
 def _from_json(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
-
-
-def _distinct(names: list[str]) -> list[str]:
-    """The names, the second of two that are the same with a number."""
-    taken: set[str] = set()
-    for at, name in enumerate(names):
-        chosen, number = name, 1
-        while chosen in taken:
-            chosen = f"{name}_{number}"
-            number += 1
-        taken.add(chosen)
-        names[at] = chosen
-    return names
 
 
 def _message(error: duckdb.Error) -> str:

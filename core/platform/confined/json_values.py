@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from core.execution.sandbox.worker.failure import Failure
+from core.platform.confined.failure import Failure
 
 MAX_DEPTH = 100
 MAX_DIGITS = 4_300

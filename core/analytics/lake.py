@@ -1,0 +1,191 @@
+"""The folder of the lake, and its list of files in the database.
+
+Files lie as `events/dt=2026-11-24/<name>.parquet` and never change. A file is made whole in a folder beside, is listed
+in the same transaction in which its rows leave where they were, and only then moves to its place. So an event is in
+exactly one place at every moment, and what a crash leaves lying is put right by `mend`: a file that is listed and did
+not move is moved, one that is listed as gone or not listed is deleted.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic, sleep
+from typing import cast
+
+from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from core.analytics.models import LakeFileRow
+from core.platform.logging import get_logger
+from core.platform.runtime import Runtime
+from core.shared.errors import Conflict
+
+log = get_logger("analytics")
+
+_files = cast(Table, LakeFileRow.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class LakeFile:
+    """A file of the lake: its day, how many events it has, and whether its day is sealed."""
+
+    name: str
+    day: str
+    rows: int
+    size: int
+    sealed: bool
+
+
+class Lake:
+    """Where the files of an installation are."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def staging(self) -> Path:
+        """Where files are until they are listed."""
+        return self.root / "staging"
+
+    def place(self, file: LakeFile) -> Path:
+        """Where a file is once it moved."""
+        return self.root / "events" / f"dt={file.day}" / f"{file.name}.parquet"
+
+    def find(self, file: LakeFile) -> Path:
+        """Where a file is now."""
+        place = self.place(file)
+        return place if place.exists() else self.staging / f"{file.name}.parquet"
+
+    def new_path(self, name: str) -> Path:
+        """Where to write a new file."""
+        self.staging.mkdir(parents=True, exist_ok=True)
+        return self.staging / f"{name}.parquet"
+
+    def move(self, file: LakeFile) -> None:
+        """Put a listed file in its place."""
+        place = self.place(file)
+        waiting = self.staging / place.name
+        if waiting.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            waiting.replace(place)
+            keep_safe(place.parent)
+
+    def remove(self, file: LakeFile) -> None:
+        """Delete a file, and the folder of its day when it was the last."""
+        for path in (self.place(file), self.staging / f"{file.name}.parquet"):
+            path.unlink(missing_ok=True)
+        folder = self.place(file).parent
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def lying(self) -> Iterable[tuple[str, Path]]:
+        """Every file in the folders, by its name."""
+        for path in (*self.root.glob("events/dt=*/*.parquet"), *self.staging.glob("*")):
+            yield path.name.split(".")[0], path
+
+
+def keep_safe(path: Path) -> None:
+    """See that a file or a folder is on the disk, not only on its way (fsync)."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def alone(lake: Lake, wait_seconds: float = 60.0) -> Iterator[None]:
+    """One writer at a time; the lock goes with the process that has it. Raises Conflict after waiting so long."""
+    lake.root.mkdir(parents=True, exist_ok=True)
+    until = monotonic() + wait_seconds
+    with (lake.root / "lock").open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if monotonic() > until:
+                    raise Conflict(
+                        "LAKE_BUSY", "Another process writes to the lake. Nothing was lost; the next run goes on."
+                    ) from None
+                sleep(0.02)
+        yield
+
+
+def lake_of(runtime: Runtime) -> Lake:
+    """The lake of an installation."""
+    return Lake(runtime.settings.lake)
+
+
+def listed(session: Session) -> list[LakeFile]:
+    """Every file whose events count, by day."""
+    rows = session.execute(select(_files).where(~_files.c.gone).order_by(_files.c.day, _files.c.name)).all()
+    return [LakeFile(row.name, row.day, row.rows, row.size, row.sealed) for row in rows]
+
+
+def list_files(runtime: Runtime) -> list[LakeFile]:
+    """The same, for who has no transaction."""
+    with runtime.database.read() as session:
+        return listed(session)
+
+
+def write_list(runtime: Runtime, session: Session, made: Sequence[LakeFile], instead_of: Sequence[LakeFile]) -> None:
+    """In the caller's transaction: files count, and others do not any more.
+
+    Raises Conflict when one of the others does not count now: somebody else took its place, and nothing is written.
+    """
+    if instead_of:
+        names = [file.name for file in instead_of]
+        gone = update(_files).where(_files.c.name.in_(names), ~_files.c.gone).values(gone=True)
+        if session.execute(gone).rowcount != len(names):  # type: ignore[attr-defined]
+            raise Conflict("LAKE_CHANGED", "The lake was changed meanwhile. Nothing was lost; the next run goes on.")
+    if made:
+        values = [
+            {
+                "name": file.name, "day": file.day, "rows": file.rows, "size": file.size,
+                "sealed": file.sealed, "gone": False, "made_at": runtime.clock.now(),
+            }
+            for file in made
+        ]  # fmt: skip
+        session.execute(insert(_files), values)
+
+
+def settle(runtime: Runtime, made: Sequence[LakeFile], instead_of: Sequence[LakeFile]) -> None:
+    """After that transaction: the files take their places, and those instead of which they are go."""
+    lake = lake_of(runtime)
+    for file in made:
+        lake.move(file)
+    for file in instead_of:
+        lake.remove(file)
+    if instead_of:
+        with runtime.database.write() as session:
+            session.execute(delete(_files).where(_files.c.gone, _files.c.name.in_([each.name for each in instead_of])))
+
+
+def mend(runtime: Runtime) -> int:
+    """Put right what a crash left; answers how many files that were. Nobody else may be writing to the lake."""
+    lake, done = lake_of(runtime), 0
+    lying = list(lake.lying())  # before the list is read: what lies in its place was listed before it came there
+    with runtime.database.read() as session:
+        rows = session.execute(select(_files)).all()
+    known = {row.name: LakeFile(row.name, row.day, row.rows, row.size, row.sealed) for row in rows}
+    gone = [known[row.name] for row in rows if row.gone]
+    for file in (each for each in known.values() if each not in gone):
+        if not lake.place(file).exists():
+            lake.move(file)
+            done += 1
+            if not lake.place(file).exists():
+                log.error("analytics.file_missing", file=file.name, day=file.day, events=file.rows)
+                gone.append(file)  # somebody deleted it: the rest of the lake can still be read
+    for name, path in lying:
+        if name not in known:
+            path.unlink(missing_ok=True)
+            done += 1
+    if gone:
+        with runtime.database.write() as session:
+            session.execute(update(_files).where(_files.c.name.in_([file.name for file in gone])).values(gone=True))
+        settle(runtime, (), gone)
+    return done + len(gone)

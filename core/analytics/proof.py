@@ -1,0 +1,111 @@
+"""Proof that the lake is what it is said to be: declared columns, declared values, no old salt."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from core.analytics.catalogue import EVENTS, FIELDS, PLAN, WORDS, check_event
+from core.analytics.coarse import SIZES
+from core.analytics.columns import FROM_ROWS, TYPES
+from core.analytics.engine import open_duckdb, parquet
+from core.analytics.lake import LakeFile, lake_of, list_files
+from core.analytics.salts import oldest_salt
+from core.analytics.waiting import read_waiting
+from core.platform.runtime import Runtime
+from core.shared.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import duckdb
+
+FILES_LOOKED_AT = 40
+CANARY = "Ada.Canary@planted.example"
+
+
+@dataclass(frozen=True, slots=True)
+class LakeProof:
+    """What was found: names of columns and fields only, never a value.
+
+    `undeclared`: columns that the catalogue does not have. `foreign`: fields with a value that they cannot be.
+    `refuses`: whether an event with somebody's address in it is refused. `salt_age`: of the oldest one.
+    """
+
+    events: int
+    files: int
+    undeclared: tuple[str, ...]
+    foreign: tuple[str, ...]
+    refuses: bool
+    salt_age: timedelta | None
+
+
+def prove_lake(runtime: Runtime) -> LakeProof:
+    """Look at what waits and at the newest files."""
+    files = list_files(runtime)
+    looked_at = sorted(files, key=lambda file: file.day, reverse=True)[:FILES_LOOKED_AT]
+    with runtime.database.read() as session:
+        waiting = read_waiting(session)
+    undeclared, foreign = set[str](), set[str]()
+    lake = lake_of(runtime)
+    with open_duckdb() as connection:
+        connection.register("waiting", waiting)
+        connection.execute(f"CREATE TEMP TABLE rows AS {FROM_ROWS}")
+        foreign |= _foreign(connection, "rows", set(TYPES))
+        for file in looked_at:
+            relation = parquet([lake.find(file)])
+            found = {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+            undeclared |= found - set(TYPES)
+            foreign |= _foreign(connection, relation, found & set(TYPES))
+    return LakeProof(
+        sum(file.rows for file in files) + waiting.num_rows,
+        len(looked_at),
+        tuple(sorted(undeclared)),
+        tuple(sorted(foreign)),
+        _refuses(),
+        oldest_salt(runtime),
+    )
+
+
+def lake_texts(runtime: Runtime, files: Sequence[LakeFile] | None = None) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Every file of the lake by its place, with its values as text: what is packed in it is found in no other way."""
+    lake = lake_of(runtime)
+    for file in files if files is not None else list_files(runtime):
+        yield f"dt={file.day}/{file.name}.parquet", _texts(str(lake.find(file)))
+
+
+def _texts(path: str) -> Iterator[bytes]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        for batch in file.iter_batches(50_000):
+            for column in batch.columns:
+                values = {str(value) for value in column.to_pylist() if value is not None}
+                yield "\n".join(sorted(values)).encode() + b"\0"
+
+
+def _foreign(connection: "duckdb.DuckDBPyConnection", relation: str, columns: set[str]) -> set[str]:
+    """The fields with a value that the catalogue does not know."""
+    found = set[str]()
+    for name in sorted(columns & {"event", *WORDS, *FIELDS}):
+        values = connection.execute(f"SELECT DISTINCT {name} FROM {relation} WHERE {name} IS NOT NULL").fetchall()
+        if not all(_is_known(name, value) for (value,) in values):
+            found.add(name)
+    return found
+
+
+def _is_known(name: str, value: object) -> bool:
+    if name == "event":
+        return value in EVENTS
+    field = PLAN if name == PLAN.name else FIELDS[name]
+    return value in SIZES if field.kind == "number" else field.holds(value)
+
+
+def _refuses() -> bool:
+    """Whether no field of any event takes somebody's address."""
+    for name, kind in EVENTS.items():
+        for field in kind.fields:
+            try:
+                check_event(name, {field: CANARY})
+            except InvalidInput:
+                continue
+            return False
+    return True

@@ -1,0 +1,118 @@
+"""Asking the lake: one relation `events` over everything there is, of which no row is of fewer than five people.
+
+Sealed days are read from their files as they are. Days that are open, and what still waits in the database, are folded
+for the asking, so what happened a second ago is there at once. Visitors are in no relation that can be asked for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from threading import Lock
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from core.analytics.columns import FROM_ROWS, OPEN, SEALED, schema_of
+from core.analytics.engine import open_duckdb, parquet
+from core.analytics.folding import fold
+from core.analytics.lake import Lake, LakeFile, lake_of, listed
+from core.analytics.waiting import read_waiting, state_of_waiting
+from core.platform.database import Database
+from core.platform.runtime import Runtime
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow
+
+SHOWN = tuple(name for name in SEALED if name != "shown")
+"""Columns of `events`. `hour` is empty where the hour would have told too much; `day` is always there."""
+TRIES = 5
+
+_folded: "WeakKeyDictionary[Database, tuple[tuple[object, ...], pyarrow.Table]]" = WeakKeyDictionary()
+_lock = Lock()
+
+
+@contextmanager
+def open_events(
+    runtime: Runtime, first: date | None = None, last: date | None = None
+) -> Iterator["duckdb.DuckDBPyConnection"]:
+    """A DuckDB connection with the relation `events`, of the days from `first` to `last` (both included) or of all."""
+    lake = lake_of(runtime)
+    for left in reversed(range(TRIES)):
+        files, open_rows = _now(runtime, lake)
+        sealed = [file for file in files if file.sealed and _within(file.day, first, last)]
+        with open_duckdb() as connection:
+            try:
+                _define(connection, lake, sealed, open_rows, first, last)
+            except Exception as error:  # a file was replaced between the list and the look: look again
+                if not left or "No files found" not in str(error):
+                    raise
+                continue
+            yield connection
+            return
+
+
+def state_of_events(runtime: Runtime) -> tuple[object, ...]:
+    """What changes when `events` has other rows than before: its files, and what waits."""
+    with runtime.database.read() as session:
+        return (*(file.name for file in listed(session)), *state_of_waiting(session))
+
+
+def _define(
+    connection: "duckdb.DuckDBPyConnection",
+    lake: Lake,
+    sealed: list[LakeFile],
+    open_rows: "pyarrow.Table",
+    first: date | None,
+    last: date | None,
+) -> None:
+    connection.register("open_days", open_rows)
+    columns = ", ".join(SHOWN)
+    parts = [f"SELECT {columns} FROM open_days WHERE shown"]
+    if sealed:
+        paths = parquet([lake.find(file) for file in sealed])
+        have = [name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {paths}").fetchall()]
+        known = ", ".join(name if name in have else f"NULL AS {name}" for name in SHOWN)
+        parts.append(f"SELECT {known} FROM {paths} WHERE shown")
+    bounds = [f"day >= DATE '{first.isoformat()}'"] if first else []
+    bounds += [f"day <= DATE '{last.isoformat()}'"] if last else []
+    where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+    connection.execute(f"CREATE VIEW events AS SELECT * FROM ({' UNION ALL '.join(parts)}){where}")
+
+
+def _now(runtime: Runtime, lake: Lake) -> tuple[list[LakeFile], "pyarrow.Table"]:
+    """The files of the lake, and the rows of open days, folded; kept in memory until there are others."""
+    with _lock:
+        while True:
+            with runtime.database.read() as session:
+                files = listed(session)
+                waiting = state_of_waiting(session)
+            unsealed = [file for file in files if not file.sealed]
+            state = (*(file.name for file in unsealed), *waiting)
+            held = _folded.get(runtime.database)
+            if held is not None and held[0] == state:
+                return files, held[1]
+            with runtime.database.read() as session:
+                rows = read_waiting(session)
+            with runtime.database.read() as session:
+                if listed(session) != files or state_of_waiting(session) != waiting:
+                    continue  # some moved while we read: they would be lost, or counted twice
+            folded = _fold_open(lake, unsealed, rows)
+            _folded[runtime.database] = (state, folded)
+            return files, folded
+
+
+def _fold_open(lake: Lake, unsealed: list[LakeFile], rows: "pyarrow.Table") -> "pyarrow.Table":
+    with open_duckdb() as connection:
+        connection.register("waiting", rows)
+        parts = [schema_of(OPEN), FROM_ROWS]
+        if unsealed:
+            names = ", ".join(f"'{name}'" for name in OPEN)
+            paths = parquet([lake.find(file) for file in unsealed])
+            parts.append(f"SELECT COLUMNS(lambda c: c IN ({names})) FROM {paths}")
+        connection.execute(f"CREATE TEMP TABLE open_rows AS {' UNION ALL BY NAME '.join(parts)}")
+        fold(connection, "open_rows")
+        return connection.sql(f"SELECT {', '.join(SEALED)} FROM folded").to_arrow_table()
+
+
+def _within(day: str, first: date | None, last: date | None) -> bool:
+    return (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())

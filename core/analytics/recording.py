@@ -1,0 +1,168 @@
+"""Writes a batch of events: whose they are is forgotten here, and whoever objects is left out."""
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import cast
+from uuid import uuid4
+
+from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from core.accounts.models import AccountRow
+from core.analytics.catalogue import STAGES, Value, check_event
+from core.analytics.models import EventRow, ProgressRow
+from core.analytics.posthog_sink import Told
+from core.analytics.salts import day_of, visitor_ids
+from core.analytics.writer import Pending
+from core.platform.runtime import Runtime
+
+_accounts = cast(Table, AccountRow.__table__)
+_progress = cast(Table, ProgressRow.__table__)
+_events = cast(Table, EventRow.__table__)
+RUNS = 10
+ENDED = "run.ended"
+MADE = "pipeline.created"
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    """What is asked of a person whose use may be counted."""
+
+    plan: str
+    made_at: datetime
+
+
+def record(runtime: Runtime, batch: Sequence[Pending]) -> int:
+    """Write events, and what follows from them for how far people came; answers how many rows that made.
+
+    Events of those who object, are restricted, leave or left are dropped. Those of the operator, who is nobody, are
+    kept without a visitor.
+    """
+    visitors = {day: visitor_ids(runtime.vault, day) for day in {day_of(each.hour) for each in batch}}
+    shuffle = random.SystemRandom().shuffle
+    with runtime.database.write() as session:
+        ids = {each.account_id for each in batch if each.account_id is not None}
+        people, nobody = _people(session, ids)
+        followed = _follow(session, [each for each in batch if each.account_id in people], people)
+        counted = [
+            each
+            for each in (*batch, *followed)
+            if each.account_id is None or each.account_id in people or each.account_id in nobody
+        ]
+        rows = [_row(each, people, visitors[day_of(each.hour)]) for each in counted]
+        shuffle(rows)
+        name = uuid4().hex
+        if rows:
+            session.execute(insert(_events), [{**row, "batch": name, "place": at} for at, row in enumerate(rows)])
+    if runtime.events.sink is not None:  # only what was written goes on
+        runtime.events.sink.take([_as_told(each, people) for each in counted])
+    return len(rows)
+
+
+def may_be_counted(runtime: Runtime, account_ids: set[str]) -> set[str]:
+    """Of these accounts, those of which events may still be told, the operator's own included."""
+    with runtime.database.read() as session:
+        people, nobody = _people(session, account_ids)
+    return people.keys() | nobody
+
+
+def forget_progress(session: Session, account_id: str) -> None:
+    """In the caller's transaction: forget how far a person came."""
+    session.execute(delete(_progress).where(_progress.c.account_id == account_id))
+
+
+def _row(each: Pending, people: dict[str, _Person], visitor: Callable[[str], str]) -> dict[str, object]:
+    person = people.get(each.account_id) if each.account_id is not None else None
+    return {
+        "event": each.event,
+        "hour": each.hour,
+        "visitor": visitor(each.account_id) if person is not None and each.account_id is not None else None,
+        "plan": person.plan if person is not None else None,
+        "fields": json.dumps(each.fields, separators=(",", ":")),
+    }
+
+
+def _as_told(each: Pending, people: dict[str, _Person]) -> Told:
+    person = people.get(each.account_id) if each.account_id is not None else None
+    return Told(each.event, each.hour, each.account_id, person.plan if person is not None else None, each.fields)
+
+
+def _people(session: Session, ids: set[str]) -> tuple[dict[str, _Person], set[str]]:
+    """Those whose use may be counted, and the accounts that are nobody's."""
+    if not ids:
+        return {}, set()
+    columns = _accounts.c
+    rows = session.execute(
+        select(
+            columns.id, columns.plan, columns.created_at, columns.is_operator,
+            columns.restricted_at, columns.objected_at, columns.closing_at,
+        ).where(columns.id.in_(ids))
+    ).all()  # fmt: skip
+    people = {
+        row.id: _Person(row.plan, row.created_at)
+        for row in rows
+        if not row.is_operator and row.restricted_at is None and row.objected_at is None and row.closing_at is None
+    }
+    return people, {row.id for row in rows if row.is_operator}
+
+
+def _follow(session: Session, batch: Sequence[Pending], people: dict[str, _Person]) -> list[Pending]:
+    """The events that are told once a person or once a week, and the note that they were told."""
+    if not batch:
+        return []
+    known = _begin(session, {str(each.account_id) for each in batch})
+    found: list[Pending] = []
+    for account_id in sorted({str(each.account_id) for each in batch}):
+        mine = [each for each in batch if each.account_id == account_id]
+        week, stages, runs = known[account_id]
+        at = max(each.hour for each in mine)
+        now_in = _monday(date.fromisoformat(day_of(at)))
+        made = people[account_id].made_at.date()
+        reached = [True, stages & 2 or any(each.fields.get("feature") == MADE for each in mine)]
+        ended = [each for each in mine if each.event == ENDED]
+        runs_now = min(RUNS, runs + len(ended))
+        reached += [
+            bool(ended),
+            any(each.fields.get("status") == "completed" for each in ended),
+            runs_now >= RUNS,
+        ]
+        stages_now = stages | sum(1 << place for place, is_so in enumerate(reached) if is_so)
+        fields: dict[str, object]
+        for place, stage in enumerate(STAGES):
+            if (stages_now & ~stages) >> place & 1:
+                fields = {"stage": stage, "days": (date.fromisoformat(day_of(at)) - made).days}
+                found.append(_told(account_id, at, "stage.reached", fields))
+        if now_in.isoformat() > week:
+            fields = {"cohort": _monday(made).isoformat(), "weeks": (now_in - _monday(made)).days // 7}
+            found.append(_told(account_id, at, "person.returned", fields))
+        now = (max(week, now_in.isoformat()), stages_now, runs_now)
+        if now != (week, stages, runs):
+            mine_is = update(_progress).where(_progress.c.account_id == account_id)
+            session.execute(mine_is.values(week=now[0], stages=now[1], runs=now[2]))
+    return found
+
+
+def _begin(session: Session, account_ids: set[str]) -> dict[str, tuple[str, int, int]]:
+    """How far each of them is, locked; those who are new begin."""
+    mine = select(_progress).where(_progress.c.account_id.in_(account_ids))
+    rows = session.execute(mine.with_for_update()).all()
+    fresh = account_ids - {row.account_id for row in rows}
+    if fresh:
+        module = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+        values = [{"account_id": each, "week": "", "stages": 0, "runs": 0} for each in sorted(fresh)]
+        session.execute(module.insert(_progress).on_conflict_do_nothing(), values)
+        rows = session.execute(mine.with_for_update()).all()
+    return {row.account_id: (row.week, row.stages, row.runs) for row in rows}
+
+
+def _told(account_id: str, hour: str, event: str, fields: dict[str, object]) -> Pending:
+    kept: dict[str, Value] = check_event(event, fields)
+    return Pending(event, hour, account_id, kept)
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())

@@ -1,0 +1,145 @@
+"""Events on their way into the database: whose count, whose do not, and what follows from them."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from core.accounts.commands import create_account
+from core.accounts.domain import Account
+from core.accounts.models import AccountRow
+from core.analytics.models import EventRow, ProgressRow
+from core.platform.runtime import Runtime
+from tests.conftest import PASSWORD
+from tests.support.clock import FixedClock
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock) -> Runtime:
+    return runtime_with(**database_settings, clock=clock)
+
+
+@pytest.fixture
+def ada(runtime: Runtime) -> Account:
+    return create_account(runtime, email="ada@example.org", password=PASSWORD)
+
+
+def stored(runtime: Runtime) -> list[EventRow]:
+    runtime.events.write_now()
+    with runtime.database.read() as session:
+        return list(session.scalars(select(EventRow)))
+
+
+def named(runtime: Runtime, event: str) -> list[dict[str, object]]:
+    return [json.loads(row.fields) for row in stored(runtime) if row.event == event]
+
+
+def test_an_event_has_the_hour_a_visitor_of_the_day_and_no_account(runtime: Runtime, ada: Account) -> None:
+    runtime.events.emit("page.viewed", ada.id, page="runs", duration_ms=33)
+    (row,) = [each for each in stored(runtime) if each.event == "page.viewed"]
+    assert row.hour == "2027-01-31T12" and row.plan == ada.plan
+    assert json.loads(row.fields) == {"page": "runs", "duration_ms": 50}
+    assert row.visitor is not None and row.visitor not in ada.id and ada.id not in repr(vars(row))
+
+
+def test_a_visitor_is_the_same_for_a_day_and_another_the_next(
+    runtime: Runtime, ada: Account, clock: FixedClock
+) -> None:
+    for hours in (0, 3, 24):
+        clock.advance(hours=hours)
+        runtime.events.emit("page.viewed", ada.id, page="runs")
+        runtime.events.write_now()
+    of_day: dict[str, set[str | None]] = {}
+    for row in stored(runtime):
+        of_day.setdefault(row.hour[:10], set()).add(row.visitor)
+    assert [len(visitors) for visitors in of_day.values()] == [1, 1]
+    assert len(set.union(*of_day.values())) == 2
+
+
+@pytest.mark.parametrize("state", ["objected_at", "restricted_at", "closing_at"])
+def test_who_objects_is_restricted_or_leaves_emits_nothing(
+    runtime: Runtime, ada: Account, clock: FixedClock, state: str
+) -> None:
+    with runtime.database.write() as session:
+        setattr(session.get_one(AccountRow, ada.id), state, clock.now())
+    runtime.events.emit("page.viewed", ada.id, page="runs")
+    runtime.events.emit("page.viewed", "nobody-of-that-id", page="runs")
+    assert stored(runtime) == []
+    with runtime.database.read() as session:
+        assert session.get(ProgressRow, ada.id) is None
+
+
+def test_the_operator_is_nobody(runtime: Runtime) -> None:
+    with runtime.database.read() as session:
+        operator = session.scalar(select(AccountRow.id).where(AccountRow.is_operator))
+    runtime.events.emit("run.ended", operator, status="completed", trigger="manual", funding="free")
+    (row,) = stored(runtime)
+    assert (row.visitor, row.plan) == (None, None)
+
+
+def test_stages_are_told_once_each(runtime: Runtime, ada: Account, clock: FixedClock) -> None:
+    clock.advance(days=3)
+    runtime.events.used("pipeline.created", ada.id)
+    for number in range(12):
+        status = "failed" if number == 0 else "completed"
+        runtime.events.emit("run.ended", ada.id, status=status, trigger="manual", funding="free")
+        runtime.events.write_now()
+    stages = named(runtime, "stage.reached")
+    assert [each["stage"] for each in stages if each["stage"] == "tenth_run"] == ["tenth_run"]
+    assert sorted(str(each["stage"]) for each in stages) == [
+        "first_completed", "first_pipeline", "first_run", "signed_up", "tenth_run",
+    ]  # fmt: skip
+    assert {each["days"] for each in stages} == {3}
+
+
+def test_a_return_is_told_once_a_week(runtime: Runtime, ada: Account, clock: FixedClock) -> None:
+    for days in (0, 1, 7, 1, 21):
+        clock.advance(days=days)
+        runtime.events.emit("page.viewed", ada.id, page="runs")
+        runtime.events.write_now()
+    told = named(runtime, "person.returned")
+    assert sorted(told, key=lambda each: int(str(each["weeks"]))) == [
+        {"cohort": "2027-01-25", "weeks": 0},
+        {"cohort": "2027-01-25", "weeks": 1},
+        {"cohort": "2027-01-25", "weeks": 2},
+        {"cohort": "2027-01-25", "weeks": 5},
+    ]
+
+
+def test_what_is_not_declared_is_left_out_and_breaks_nothing(
+    runtime: Runtime, ada: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime.events.emit("page.viewed", ada.id, page="Ada's diary")
+    runtime.events.emit("diary.read", ada.id)
+    assert stored(runtime) == [] and runtime.events.left_out == 2
+    assert "diary" not in capsys.readouterr().out.replace("diary.read", "")
+
+
+def test_switched_off_nothing_is_written(runtime_with: Callable[..., Runtime]) -> None:
+    runtime = runtime_with(analytics=False)
+    runtime.events.emit("page.viewed", None, page="runs")
+    assert stored(runtime) == []
+
+
+def test_the_thread_writes_by_itself_and_the_rest_is_written_at_the_end(runtime: Runtime, ada: Account) -> None:
+    runtime.events.by_itself = True
+    for _ in range(5_200):  # a batch is written at once, the rest when the process ends
+        runtime.events.emit("page.viewed", ada.id, page="runs")
+    runtime.events.close()
+    assert len([row for row in stored(runtime) if row.event == "page.viewed"]) == 5_200
+    runtime.events.emit("page.viewed", ada.id, page="runs")
+    assert len([row for row in stored(runtime) if row.event == "page.viewed"]) == 5_200
+
+
+def test_the_order_of_events_is_not_kept(runtime: Runtime, ada: Account) -> None:
+    steps = [10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700]
+    for size in steps:
+        runtime.events.emit("page.viewed", ada.id, page="runs", duration_ms=size)
+    with_place = sorted((row.place, json.loads(row.fields).get("duration_ms")) for row in stored(runtime))
+    assert [size for _, size in with_place if size is not None] != steps
