@@ -36,7 +36,7 @@ def delete_old_books(runtime: Runtime, now: datetime, *, pace: Pace) -> Mapping[
             with runtime.database.read() as session:
                 old = _newest(session, owner_id) < closed_before(now)
             if old:
-                _delete_books(runtime, owner_id, now, counts, pace)
+                _delete_books(owner_id, now, counts, pace)
         after = owners[-1]
     return counts
 
@@ -71,7 +71,7 @@ def _held(session: Session, owner_id: str, now: datetime) -> bool:
     return any(holds.covers(entry) or holds.rows_of(entry.name) for entry in _books())
 
 
-def _delete_books(runtime: Runtime, owner_id: str, now: datetime, counts: Counter[str], pace: Pace) -> None:
+def _delete_books(owner_id: str, now: datetime, counts: Counter[str], pace: Pace) -> None:
     """Row by row in batches, children first, and the account's own row last: so a killed sweep finds it again."""
 
     def held(session: Session) -> bool:
@@ -82,27 +82,21 @@ def _delete_books(runtime: Runtime, owner_id: str, now: datetime, counts: Counte
         table = find_table(entry.name)
         for each in dependents(entry.name):
             _delete_where(
-                runtime,
                 each.table,
                 each.column.in_(select(_key(table)).where(_mine(table, entry, owner_id))),
                 held,
                 counts,
                 pace,
             )
-        _delete_where(runtime, table, _mine(table, entry, owner_id), held, counts, pace)
+        _delete_where(table, _mine(table, entry, owner_id), held, counts, pace)
 
 
 def _delete_where(
-    runtime: Runtime,
-    table: Table,
-    where: ColumnElement[bool],
-    held: Callable[[Session], bool],
-    counts: Counter[str],
-    pace: Pace,
+    table: Table, where: ColumnElement[bool], held: Callable[[Session], bool], counts: Counter[str], pace: Pace
 ) -> None:
     keys = tuple(table.primary_key.columns)
     while True:
-        with pace.batch(), runtime.database.write() as session:
+        with pace.write() as session:
             some = (
                 []
                 if held(session)

@@ -83,7 +83,7 @@ def delete_rows(
     """Delete rows of a store with what hangs on them, in batches; returns how many of each table."""
     pace, counts = pace or Pace(runtime.database), Counter[str]()
     while True:
-        with pace.batch(), runtime.database.write() as session:
+        with pace.write() as session:
             some = select(store.key).where(*where, *store.may_go()).limit(max(1, pace.rows // 2))
             ids = list(session.scalars(some.with_for_update(skip_locked=True))) if guard(session) else []
             if ids:
