@@ -1,7 +1,7 @@
 """`make bench-large`: what takes long to set up. Prints its table, and keeps it in docs/benchmarks-large.md.
 
-`BENCH_RUNS=20000 BENCH_EVENTS=500000 make bench-large` looks at a smaller history and lake, in some minutes. Data lies in the folder for temporary
-files (TMPDIR), one database at a time, and is gone afterwards.
+`BENCH_RUNS=20000 BENCH_EVENTS=500000 make bench-large` looks at a smaller history and lake, in some minutes. Data lies
+in the folder for temporary files (TMPDIR), one database at a time, and is gone afterwards.
 """
 
 import os
