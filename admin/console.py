@@ -9,6 +9,7 @@ import streamlit as st
 from admin.console_answer import draw_answer
 from admin.console_examples import EXAMPLES
 from core.accounts.domain import SessionView
+from core.analytics.charts import CHARTS, plain_sql
 from core.analytics.console.commands import ask
 from core.analytics.console.domain import DAYS, DEFAULT_DAYS, KEPT_DAYS, LIMITS, Answer, Asked
 from core.analytics.console.queries import my_queries
@@ -43,6 +44,7 @@ def console_page() -> None:
         f"of your queries is kept {KEPT_DAYS} days, for you alone.</p>"
     )
     draw_notices()
+    _take_chart()
     answer: Answer | None = recall(ANSWER)
     _draw_editor(answer)
     if answer is not None:
@@ -56,6 +58,17 @@ def console_page() -> None:
             _draw_relation(relation)
     with history:
         _draw_history(session)
+
+
+def _take_chart() -> None:
+    """Whoever came from a chart (`?query=NAME`) finds its query in the editor; the address is plain again then."""
+    name = st.query_params.get("query")
+    if name is None:
+        return
+    del st.query_params["query"]
+    if name in CHARTS:
+        keep(TEXT, plain_sql(name))
+        keep(ANSWER, None)
 
 
 def _draw_editor(answer: Answer | None) -> None:

@@ -4,6 +4,8 @@ from streamlit.testing.v1 import AppTest
 
 from core.accounts.commands import create_account
 from core.accounts.queries import find_session
+from core.analytics.charts import CHARTS, plain_sql
+from core.analytics.console.commands import ask
 from core.analytics.console.domain import Answer, Column, Found, Part, Problem
 from core.analytics.console.queries import my_queries
 from tests.conftest import PASSWORD
@@ -77,3 +79,18 @@ def test_names_and_values_of_any_kind_can_be_drawn(admin: Person) -> None:
 def test_the_page_is_closed_to_others(person: Person) -> None:
     app = page_test("admin.console", "console_page")
     assert "no such page" in app.error[0].value and not app.button and not app.code
+
+
+def test_who_comes_from_a_chart_finds_its_query_and_every_one_can_be_asked(admin: Person) -> None:
+    app = page_test("admin.console", "console_page", query="stages")
+    assert not app.exception and app.session_state["console-text"] == plain_sql("stages")
+    assert "query" not in app.query_params
+    session = find_session(admin.runtime, admin.token)
+    assert session is not None
+    asked = {name: ask(admin.runtime, session, plain_sql(name)).found for name in CHARTS}
+    assert {name for name, found in asked.items() if found.outcome != "answered"} == set()
+
+
+def test_an_address_with_another_word_changes_nothing(admin: Person) -> None:
+    app = page_test("admin.console", "console_page", query="SELECT 1")
+    assert not app.exception and "console-text" not in app.session_state

@@ -73,7 +73,7 @@ def test_an_objection_that_stops_nothing(sqlite_runtime: Runtime, monkeypatch: p
 
 
 def test_a_restriction_that_holds_nothing_up(sqlite_runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.execution.commands.check_may_process", lambda *_: None)
+    monkeypatch.setattr("core.execution.commands.check_may_start", lambda *_: None)
     assert broken_in(sqlite_runtime) == {"P21"}
 
 
