@@ -44,7 +44,7 @@ format: $(VENV)/installed-dev ## Format the code
 bench: $(VENV)/installed-dev ## Measure, as ratios against peers in the same run
 	@$(BIN)/python -m benchmarks
 
-bench-large: $(VENV)/installed-dev ## Measure over a million runs; BENCH_RUNS=20000 for fewer
+bench-large: $(VENV)/installed-dev ## Measure over a million runs, an hour and 15 GB; BENCH_RUNS=20000 for fewer
 	@$(BIN)/python -m benchmarks.large
 
 editor: ## Build the notebook's editor and compare it with the committed bundle

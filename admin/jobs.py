@@ -7,10 +7,10 @@ from html import escape
 
 import streamlit as st
 
-from core.accounts.commands import note_job_started
+from core.accounts.jobs_by_hand import run_job_now
 from core.bootstrap import get_runtime
-from core.platform.jobs.commands import ask_for_run
-from core.platform.jobs.declared import declared_jobs, find_job
+from core.platform.jobs.advice import advice, is_silent
+from core.platform.jobs.declared import declared_jobs
 from core.platform.jobs.domain import DIED, JobRun, JobView
 from core.platform.jobs.queries import list_jobs
 from pages.ui.badges import state_badge
@@ -33,8 +33,20 @@ def jobs_page() -> None:
     )
     draw_notices()
     now = runtime.clock.now()
-    for view in list_jobs(runtime, declared_jobs(), runs=SHOWN):
+    views = list_jobs(runtime, declared_jobs(), runs=SHOWN)
+    if is_silent(views, now):
+        st.html(
+            '<div class="sq-trouble"><span>No scheduler has looked for 5 minutes, so no job runs. Start a process '
+            "whose <code>STEPIQ_ROLES</code> has scheduler in it.</span></div>"
+        )
+    for view in sorted(views, key=lambda each: not _failed(each)):
         _draw_job(view, now)
+
+
+def _failed(view: JobView) -> bool:
+    """Whether its newest run that ended failed: it comes first."""
+    ended = next((run for run in view.runs if run.finished_at is not None), None)
+    return ended is not None and ended.error_code is not None
 
 
 def _draw_job(view: JobView, now: datetime) -> None:
@@ -52,6 +64,9 @@ def _draw_job(view: JobView, now: datetime) -> None:
         if not view.runs:
             st.html('<div class="sq-facts">It has had nothing to do.</div>')
             return
+        if _failed(view):
+            code = next(run.error_code for run in view.runs if run.error_code is not None)
+            st.html(f'<div class="sq-trouble">{escape(advice(code))}</div>')
         rows = "".join(_row(run, now) for run in view.runs)
         st.html(
             '<table class="sq-table sq-slim"><thead><tr><th>When</th><th>State</th><th class="sq-num">Took</th>'
@@ -94,11 +109,7 @@ def _run_now(name: str) -> None:
     runtime = get_runtime()
     session = require_role(runtime, "admin")
 
-    def ask() -> None:
-        ask_for_run(runtime, find_job(name))
-        note_job_started(runtime, session, name)
-
-    if attempt(ask):
+    if attempt(lambda: run_job_now(runtime, session, name)):
         say("It runs within a few seconds.")
 
 

@@ -1,69 +1,117 @@
-"""Who has an account here, their roles, and invitations."""
+"""Who has an account here: found by address or id, filtered, a page at a time; and invitations."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.accounts.domain import ROLES, Account, InvitationView, SessionView
+from core.accounts.domain import ROLES, InvitationView
 from core.accounts.invitations import invite, list_invitations, revoke_invitation
 from core.accounts.new_accounts import default_plan
+from core.accounts.people import STANDINGS, PersonView, list_people
 from core.accounts.plans import PLANS
-from core.accounts.queries import get_account, list_accounts
-from core.accounts.roles import set_roles
+from core.accounts.queries import installation_overview
 from core.bootstrap import get_runtime
-from core.credits.commands import change_plan
-from core.credits.plan_words import differences
+from core.shared.errors import AppError
 from pages.ui.badges import text_badge
+from pages.ui.filters import AFTER, asked, choose, clear_button, pager_html
 from pages.ui.memory import keep, recall, widget_text
+from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
+from pages.ui.people import ROLE_WORDS, STANDING_LOOKS, role_badges, standing_badge
 from pages.ui.session import guarded, require_role
 from pages.ui.words import joined, time_html, until
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
-LINK = "invitation-link"
-SAYS = {"admin": "Admin", "privacy_admin": "Privacy admin", "accounting": "Accounting"}
+LINK, SEARCH = "invitation-link", "people-search"
+A_PAGE = 50
 POLICY = {
     "open": "Everybody may make an account.",
     "invite": "Accounts are made by invitation.",
     "closed": "No new accounts are made, not even by invitation.",
 }
+HEAD = (
+    '<th scope="col">Person</th><th scope="col">State</th><th scope="col">Plan</th><th scope="col">Since</th>'
+    '<th scope="col">Last sign-in</th>'
+)
 
 
 def people_page() -> None:
-    """A form to invite, open invitations, and a row a person."""
+    """Search and filters, a row a person, and invitations below."""
     runtime = get_runtime()
     session = require_role(runtime, "admin")
-    people = list_accounts(runtime)
+    people = installation_overview(runtime).people
     st.html(
-        f'<h1 class="sq-title">People</h1><p class="sq-facts">{len(people)} with an account. '
-        f"{POLICY[runtime.settings.signup]} <code class='sq-ref'>STEPIQ_SIGNUP</code> says so. "
-        f"{_plans_are(runtime)}</p>"
+        f'<h1 class="sq-title">People</h1><p class="sq-facts">{people:,} with an account. '
+        f"{POLICY[runtime.settings.signup]} <code class='sq-ref'>STEPIQ_SIGNUP</code> says so.</p>"
     )
     draw_notices()
-    confirmed = session.is_confirmed(runtime.clock.now())
-    if not confirmed:
-        st.html(
-            '<div class="sq-empty">Roles and plans are changed within 10 minutes after your password. '
-            '<a class="sq-link" href="/auth/confirm?then=people" target="_self">Confirm it</a>.</div>'
-        )
+    _draw_filters()
+    _draw_list(runtime)
+    st.html('<h2 class="sq-id">Invitations</h2>')
     if runtime.settings.signup != "closed":
-        _draw_invite(confirmed)
+        _draw_invite(session.is_confirmed(runtime.clock.now()))
     for invitation in list_invitations(runtime):
         _draw_invitation(runtime, invitation)
-    st.html('<h2 class="sq-id">Accounts</h2>')
-    for account in people:
-        _draw_person(runtime, account, session, confirmed)
 
 
-def _plans_are(runtime: Runtime) -> str:
-    if runtime.settings.stripe_secret_key:
-        return "Plans are bought: what is paid for decides."
-    return "No payment is set up here, so plans are set on this page."
+def _draw_filters() -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="people-filters"):
+        # Kept in memory: an address does not belong into the address bar, nor into its history.
+        st.text_input(
+            "Find", key=SEARCH, width=300, icon=":material/search:", placeholder="Whole address, or start of an id",
+            autocomplete="off", on_change=_first_page,
+        )  # fmt: skip
+        choose("Plan", "plan", {"": "Any plan", **{name: plan.title for name, plan in PLANS.items()}}, width=140)
+        choose("Role", "role", {"": "Any role", **ROLE_WORDS}, width=150)
+        states = {"": "Any state", **{name: STANDING_LOOKS[name][0].capitalize() for name in STANDINGS}}
+        choose("State", "state", states, width=150)
+        clear_button(("plan", "role", "state"))
+
+
+def _first_page() -> None:
+    st.query_params.from_dict({name: value for name, value in asked().items() if name != AFTER})
+
+
+def _draw_list(runtime: Runtime) -> None:
+    query, text = asked(), widget_text(SEARCH)
+    try:
+        page = list_people(
+            runtime, text=text, plan=query.get("plan"), role=query.get("role"), standing=query.get("state"),
+            limit=A_PAGE, cursor=query.get(AFTER),
+        )  # fmt: skip
+    except AppError as wrong:
+        st.error(wrong.message, icon=":material/search_off:")
+        return
+    if not page.items:
+        st.html('<div class="sq-blank"><b>Nobody fits.</b> Addresses are found whole only: they are encrypted.</div>')
+        return
+    now = runtime.clock.now()
+    rows = "".join(_row(person, now) for person in page.items)
+    st.html(
+        f'<div class="sq-scroll"><table class="sq-table sq-runs"><thead><tr>{HEAD}</tr></thead><tbody>{rows}</tbody>'
+        f"</table></div>{pager_html('people', page.next_cursor)}"
+    )
+
+
+def _row(person: PersonView, now: datetime) -> str:
+    address = escape(f"{base_path()}person?person={person.id}")
+    called = escape(person.email) or f"<code>…{escape(person.id[-8:])}</code>"
+    link = f'<a href="{address}" target="_self" title="{escape(person.id)}">{called}</a>'
+    name = f' <span class="sq-facts">{escape(person.name)}</span>' if person.name else ""
+    state = standing_badge(person) or '<span class="sq-facts">active</span>'
+    return (
+        f'<tr><td class="sq-cell-name">{link}{name}</td>'
+        f'<td class="sq-cell-status">{state} {role_badges(person.roles)}</td>'
+        f'<td class="sq-cell-cost">{PLANS[person.plan].title}</td>'
+        f'<td class="sq-cell-time">{time_html(person.created_at, now)}</td>'
+        f'<td class="sq-cell-long">{time_html(person.signed_in_at, now) or "never"}</td></tr>'
+    )
 
 
 def _draw_invite(confirmed: bool) -> None:
@@ -82,17 +130,22 @@ def _draw_invite(confirmed: bool) -> None:
             names = list(PLANS)
             st.selectbox(
                 "Plan", names, index=names.index(default_plan(get_runtime())), key="invite-plan", width=160,
-                format_func=_plan_title,
+                format_func=lambda name: PLANS[name].title,
             )  # fmt: skip
             st.form_submit_button("Invite", type="primary", on_click=_invite)
         if confirmed:
-            st.pills("Roles", ROLES, selection_mode="multi", key="invite-roles", format_func=SAYS.__getitem__)
+            st.pills("Roles", ROLES, selection_mode="multi", key="invite-roles", format_func=ROLE_WORDS.__getitem__)
+        else:
+            st.html(
+                '<div class="sq-facts">With roles: within 10 minutes after your password. '
+                '<a class="sq-link" href="/auth/confirm?then=people" target="_self">Confirm it</a></div>'
+            )
 
 
 def _draw_invitation(runtime: Runtime, invitation: InvitationView) -> None:
     now = runtime.clock.now()
     who = escape(invitation.email) if invitation.email else "Whoever has the link"
-    roles = ", ".join(SAYS[role] for role in ROLES if role in invitation.roles)
+    roles = ", ".join(ROLE_WORDS[role] for role in ROLES if role in invitation.roles)
     facts = joined(PLANS[invitation.plan].title, escape(roles), f"ends {until(invitation.expires_at, now)}")
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"invitation-{invitation.id}"):
         st.html(
@@ -100,63 +153,6 @@ def _draw_invitation(runtime: Runtime, invitation: InvitationView) -> None:
             f'<span class="sq-facts">{facts}</span></div>'
         )
         st.button("Take back", key=f"revoke-{invitation.id}", on_click=_revoke, args=(invitation.id,))
-
-
-def _draw_person(runtime: Runtime, account: Account, session: SessionView, confirmed: bool) -> None:
-    now = runtime.clock.now()
-    you = text_badge("you", "green") if account.id == session.account.id else ""
-    badges = "".join(text_badge(SAYS[role].lower()) for role in ROLES if role in account.roles)
-    factor = "second factor on" if account.has_second_factor else ""
-    facts = joined(PLANS[account.plan].title, f"since {time_html(account.created_at, now)}", factor)
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"person-{account.id}"):
-        st.html(
-            f'<div class="sq-row"><span class="sq-id">{escape(account.email)}</span>{you}{badges}'
-            f'<span class="sq-facts">{facts}</span></div>'
-        )
-        if confirmed and not runtime.settings.stripe_secret_key:
-            _draw_plan(account)
-        if confirmed:
-            with st.popover("Roles", icon=":material/badge:", key=f"roles-{account.id}"):
-                st.pills(
-                    f"Roles of {account.email}", ROLES, selection_mode="multi", key=f"roles-of-{account.id}",
-                    default=[role for role in ROLES if role in account.roles], format_func=SAYS.__getitem__,
-                )  # fmt: skip
-                st.button("Save", key=f"roles-save-{account.id}", type="primary", on_click=_save, args=(account.id,))
-
-
-def _plan_title(name: str) -> str:
-    return PLANS[name].title
-
-
-def _draw_plan(account: Account) -> None:
-    key = f"plan-of-{account.id}"
-    with st.popover("Plan", icon=":material/sell:", key=f"plan-{account.id}"):
-        names = list(PLANS)
-        place = names.index(account.plan)
-        st.radio("Plan", names, index=place, key=key, format_func=_plan_title)
-        chosen = PLANS.get(widget_text(key), PLANS[account.plan])
-        lines = "".join(
-            f"<li>{each.what}: {each.before} → {each.after}</li>" for each in differences(PLANS[account.plan], chosen)
-        )
-        st.html(
-            f'<ul class="sq-plain-list">{lines}</ul><p class="sq-facts">From now on; the person is told by mail. A '
-            "better plan tops up the month’s credits; a smaller one takes none away before the month ends.</p>"
-            if lines
-            else '<p class="sq-facts">The plan this person has.</p>'
-        )
-        st.button(
-            "Set plan", key=f"plan-save-{account.id}", type="primary", disabled=not lines, on_click=_save_plan,
-            args=(account.id,),
-        )  # fmt: skip
-
-
-@guarded
-def _save_plan(account_id: str) -> None:
-    runtime = get_runtime()
-    session = require_role(runtime, "admin")
-    plan = widget_text(f"plan-of-{account_id}")
-    if attempt(lambda: change_plan(runtime, get_account(runtime, account_id), plan, by=session)):
-        say(f"The plan is {PLANS[plan].title} now.")
 
 
 @guarded
@@ -180,15 +176,6 @@ def _revoke(invitation_id: str) -> None:
     session = require_role(runtime, "admin")
     if attempt(lambda: revoke_invitation(runtime, session, invitation_id)):
         say("Taken back.")
-
-
-@guarded
-def _save(account_id: str) -> None:
-    runtime = get_runtime()
-    session = require_role(runtime, "admin")
-    roles = tuple(recall(f"roles-of-{account_id}") or ())
-    if attempt(lambda: set_roles(runtime, session, account_id, roles)):
-        say("Roles saved.")
 
 
 if __name__ == "__main__":

@@ -98,9 +98,11 @@ def reveal(request_id: str) -> None:
 
 @guarded
 def leave_out(request_id: str, review_ids: tuple[str, ...]) -> None:
-    """Say which words of others are left out."""
+    """Say what of others is left out: their answers, and passages wherever they stand."""
     chosen = frozenset(each for each in review_ids if recall(f"leave-{each}"))
-    _do(lambda runtime, session: deciding.leave_out(runtime, session, request_id, chosen), "Kept.")
+    said = recall(f"passages-{request_id}")  # not there for who did not look who asked
+    passages = None if said is None else tuple(str(said).splitlines())
+    _do(lambda runtime, session: deciding.leave_out(runtime, session, request_id, chosen, passages), "Kept.")
 
 
 @guarded

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,9 @@ from core.accounts.domain import SessionView
 from core.privacy.answers import answer_text, letter_to_post, spoken
 from core.privacy.deciding import comments_to_judge
 from core.privacy.domain import LONGEST_TEXT, SIGN_AGAIN_AFTER, longest_due_at, months_after
-from core.privacy.dry_run import DryRun, dry_run
-from core.privacy.erasure.certificates import certificate_of, render_certificate
+from core.privacy.dry_run import DryRun, Kept, dry_run
+from core.privacy.erasure.certificates import certificate_of, followups_of, render_certificate
+from core.privacy.export.passages import STANDS_ALONE
 from core.privacy.queries import RequestFile, request_file
 from core.privacy.rights import STEPS
 from core.privacy.words import CAME_BY, GROUND_WORDS, IDENTITIES, RIGHT_NAMES
@@ -109,6 +111,30 @@ def _draw_dry_run(found: DryRun | None) -> None:
         if rows:
             with st.expander("Rows a store", key="dry-run-rows"):
                 st.html(f'<table class="sq-table sq-slim"><tbody>{rows}</tbody></table>')
+        kept = _kept_html(found.keeps)
+        if kept:
+            with st.expander("What is kept", key="dry-run-kept"):
+                st.html(kept)
+
+
+def _kept_html(keeps: Sequence[Kept]) -> str:
+    """What is kept, a line for each day and law; empty where nothing is."""
+    groups: dict[tuple[date, str], list[Kept]] = {}
+    for each in keeps:
+        groups.setdefault((each.until, each.law), []).append(each)
+    rows = "".join(
+        f'<tr><td><span class="sq-nowrap">{until:%Y-%m-%d}</span></td><td>{escape(law)}</td>'
+        f'<td class="sq-num">{sum(each.rows for each in group):,}</td>'
+        f"<td>{escape(joined(*(f'{each.title} {each.rows:,}' for each in group)))}</td></tr>"
+        for (until, law), group in groups.items()
+    )
+    if not rows:
+        return ""
+    return (
+        '<div class="sq-scroll" tabindex="0" role="region" aria-label="What is kept"><table class="sq-table"><thead>'
+        '<tr><th>Until</th><th>Law</th><th class="sq-num">Rows</th><th>Stores</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _draw_identity(request_id: str) -> None:
@@ -138,7 +164,7 @@ def _draw_decision(runtime: Runtime, session: SessionView, file: RequestFile, co
                 f'<h2 class="sq-id">Signed once: {VERDICTS[decision.verdict].lower()}</h2>'
                 f'<div class="sq-quote">{escape(decision.reason)}</div><p class="sq-facts">'
                 f"{time_html(decision.signed_at, runtime.clock.now())} by privacy admin {decision.signed_by[-8:]}. "
-                f"{waits}</p>"
+                f"{waits}</p>{_left_out_html(file)}"
             )
             with st.container(horizontal=True):
                 if confirmed:
@@ -178,8 +204,32 @@ def _draw_others(runtime: Runtime, file: RequestFile) -> None:
         )  # fmt: skip
         if shown_for == request.id and each.review_id in seen.others:
             st.html(f'<div class="sq-quote">{escape(seen.others[each.review_id])}</div>')
+    if shown_for == request.id:
+        st.text_area(
+            "Left out wherever it stands, one a line", key=f"passages-{request.id}", value="\n".join(seen.passages),
+            height=100, placeholder="A name, an address, a sentence about somebody else",
+            help="Taken out of every table, pipeline and file of this and later copies of this person, in any case "
+            f"and spacing. Fewer than {STANDS_ALONE} letters count only where no letter stands beside them. What a "
+            "picture shows is not read.",
+        )  # fmt: skip
+    elif file.passages:
+        st.html(f'<p class="sq-facts">{count(file.passages, "passage")} left out wherever they stand.</p>')
     ids = tuple(each.review_id for each in found)
     st.button("Keep this choice", key=f"leave-out-{request.id}", on_click=actions.leave_out, args=(request.id, ids))
+
+
+def _left_out_html(file: RequestFile) -> str:
+    """What of others a decision leaves out, for who signs second; in words for who looked who asked."""
+    if not file.left_out and not file.passages:
+        return ""
+    what = joined(
+        f"{count(len(file.left_out), 'comment')} left out" if file.left_out else "",
+        f"{count(file.passages, 'passage')} left out wherever it stands" if file.passages else "",
+    )
+    shown_for, seen = recall(actions.REVEALED) or (None, None)
+    said = escape("\n".join(seen.passages)) if shown_for == file.request.id else ""
+    quote = f'<div class="sq-quote">{said}</div>' if said else ""
+    return f'<p class="sq-facts">{what}</p>{quote}'
 
 
 def _may_extend(runtime: Runtime, file: RequestFile) -> bool:
@@ -243,16 +293,16 @@ def _draw_answer(runtime: Runtime, file: RequestFile) -> None:
 
 
 def _draw_certificate(runtime: Runtime, request_id: str) -> None:
-    """What was erased, kept and scanned, once an erasure has ended."""
-    certificate = certificate_of(runtime, request_id)
-    if certificate is None:
-        return
-    with st.expander(f"Certificate {certificate.number}", key="request-certificate", icon=":material/verified:"):
-        st.html(f'<pre class="sq-plaintext">{escape(render_certificate(certificate))}</pre>')
-        download_button(
-            "The certificate (JSON)", certificate.as_json(), file_name=f"certificate-{certificate.number}.json",
-            mime="application/json", key=f"certificate-{request_id}",
-        )  # fmt: skip
+    """What was erased, kept and scanned, once an erasure has ended; and what went later, when a legal hold ended."""
+    first = certificate_of(runtime, request_id)
+    for certificate in () if first is None else (first, *followups_of(runtime, first.number)):
+        place = certificate.number
+        with st.expander(f"Certificate {place}", key=f"request-certificate-{place}", icon=":material/verified:"):
+            st.html(f'<pre class="sq-plaintext">{escape(render_certificate(certificate))}</pre>')
+            download_button(
+                "The certificate (JSON)", certificate.as_json(), file_name=f"certificate-{place}.json",
+                mime="application/json", key=f"certificate-{place}",
+            )  # fmt: skip
 
 
 def _draw_happened(runtime: Runtime, file: RequestFile) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from benchmarks import (
     concurrency,
     first_token,
+    ingest,
     ledger,
     lists,
     machine,
@@ -26,6 +27,7 @@ def main() -> None:
     rows += [
         *over_http.rows(),
         *triggers.rows(),
+        *ingest.rows(),
         *first_token.rows(),
         *maps.rows(),
         *ledger.rows(),

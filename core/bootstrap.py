@@ -16,6 +16,7 @@ from core.execution.definition_schedules import DefinitionSchedules
 from core.execution.local import LocalDispatcher
 from core.execution.queue import QueueDispatcher, apply_queue_schema
 from core.execution.run_retention import count_before
+from core.pipelines.definition import STEP_TYPES
 from core.platform.database import Database
 from core.platform.files.blobs import FolderBlobs
 from core.platform.keystore import KeyStore
@@ -24,6 +25,7 @@ from core.platform.master_key import master_keys
 from core.platform.outbound import Outbound, parse_allowlist
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
+from core.platform.slow import SlowLog
 from core.platform.vault import Vault
 from core.privacy.erasure.commands import replay_tombstones
 from core.privacy.inventory import check_inventory
@@ -35,6 +37,7 @@ from core.shared.clock import Clock, SystemClock
 from core.shared.ids import Ids, Uuid7Ids
 
 if TYPE_CHECKING:
+    from core.analytics.meters import Meters
     from core.credits.payments.gateway import Gateway
 
 MIGRATIONS = Path(__file__).parent / "platform" / "migrations"
@@ -54,6 +57,8 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
     catalogue = Catalogue(config)
     outbound = Outbound(parse_allowlist(settings.outbound_allowlist))
     database = Database(settings.database)
+    slow = SlowLog(clock, query_ms=settings.slow_query_ms, page_ms=settings.slow_page_ms)
+    slow.watch(database.engine)
     dispatcher = (
         LocalDispatcher()
         if database.is_sqlite
@@ -75,7 +80,10 @@ def build_runtime(settings: Settings, *, clock: Clock | None = None, ids: Ids | 
         mail=build_mailer(settings),
         events=EventWriter(),
         count_runs_before=count_before,
+        slow=slow,
         payments=_build_gateway(settings),
+        started_at=clock.now(),
+        meters=_build_meters(settings, catalogue),
     )
     keys.prepare()
     dispatcher.bind(runtime)
@@ -89,6 +97,14 @@ def _build_gateway(settings: Settings) -> Gateway | None:
     from core.credits.payments.stripe_gateway import StripeGateway  # the SDK takes half a second to load
 
     return StripeGateway(settings.stripe_secret_key, settings.stripe_webhook_secret, settings.stripe_api_base)
+
+
+def _build_meters(settings: Settings, catalogue: Catalogue) -> Meters | None:
+    if not settings.metrics_token:
+        return None
+    from core.analytics.meters import Meters  # a quarter of a second to load, for who reads them
+
+    return Meters(frozenset(catalogue.providers()), frozenset(STEP_TYPES))
 
 
 def prepare(runtime: Runtime) -> None:

@@ -12,13 +12,16 @@ from core.platform.mail.commands import has_due
 from core.platform.runtime import Runtime
 from core.privacy.advance import due_requests
 from core.privacy.checks.queries import checks_due
+from core.privacy.erasure.releasing import has_ended_holds
 from core.privacy.policies.notices import has_notices
 from jobs import (
+    analytics_facts,
     analytics_flush,
     audit_mark,
     file_cleanup,
     job_history,
     key_cleanup,
+    legal_holds,
     mail_outbox,
     monthly_grants,
     payment_check,
@@ -72,7 +75,9 @@ JOBS = (
     Job("promise_checks", "Checks what the privacy policy promises.", TEN_MINUTES, promise_checks.run, checks_due),
     Job("session_cleanup", "Deletes sign-ins, codes, links and invitations once they end.", HOUR, session_cleanup.run),
     Job("analytics_flush", "Moves anonymous events to the lake.", TEN_MINUTES, analytics_flush.run),
+    Job("analytics_facts", "Makes the figures of the last days that dashboards show.", HOUR, analytics_facts.run),
     Job("retention", "Deletes runs, files and mails that are older than their plan keeps them.", DAY, retention.run),
+    Job("legal_holds", "Destroys what was kept for legal holds that ended.", MINUTE, legal_holds.run, has_ended_holds),
     Job("file_cleanup", "Deletes copies of data that were fetched, and remains of crashes.", HOUR, file_cleanup.run),
     Job("key_cleanup", "Deletes keyed hashes that no longer count, of requests and of tries.", HOUR, key_cleanup.run),
     Job("audit_mark", "Writes down where the audit log ends, so that a cut shows.", DAY, audit_mark.run),

@@ -19,6 +19,7 @@ from jobs.catalogue import JOBS
 
 TICK_SECONDS = 5.0
 MAIL = "mail_outbox"
+DUTY = "scheduler"
 
 log = get_logger("jobs")
 
@@ -34,6 +35,7 @@ class Ticker:
 
     def tick(self, scheduler: BackgroundScheduler) -> None:
         """Give every due job that this process is not at already to a thread."""
+        self._runtime.pulse.beat(DUTY)
         try:
             due = find_due(self._runtime, self._jobs)
             self._mark()
@@ -99,5 +101,6 @@ def wake_for_mail(scheduler: BackgroundScheduler, runtime: Runtime, ticker: Tick
         # Late or not, it has to run: until it rests, no other mail wakes anybody.
         scheduler.add_job(send_new, id="mail_outbox_new", replace_existing=True, misfire_grace_time=None)
 
+    scheduler.add_listener(lambda _event: runtime.pulse.end(DUTY), EVENT_SCHEDULER_SHUTDOWN)
     scheduler.add_listener(lambda _event: runtime.mail.stop(), EVENT_SCHEDULER_SHUTDOWN)
     runtime.mail.start(wake)

@@ -25,6 +25,7 @@ from pages.ui.automation import draw_banner
 from pages.ui.billing import draw_dunning
 from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
+from pages.ui.looks import draw_look_notice
 from pages.ui.measured import counted_view
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
@@ -58,6 +59,7 @@ def main() -> None:
     with error_boundary():
         draw_banner(get_runtime(), session.account)
         draw_dunning(get_runtime(), session.account)
+        draw_look_notice(get_runtime(), session.account)
         draw_policy_notice(get_runtime(), session.account)
         draw_consent_banner(get_runtime(), session.account)
         with counted_view(get_runtime(), session.account.id, page.url_path or "notebook"):
@@ -97,10 +99,22 @@ def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]
         pages["Admin"] = [
             st.Page(_ADMIN / "overview.py", title="Overview", icon=":material/dashboard:", url_path="admin"),
             st.Page(_ADMIN / "people.py", title="People", icon=":material/group:", url_path="people"),
+            st.Page(
+                _ADMIN / "person.py", title="Person", icon=":material/group:", url_path="person", visibility="hidden"
+            ),
+            st.Page(_ADMIN / "runs.py", title="Runs of everybody", icon=":material/lists:", url_path="admin-runs"),
             st.Page(_ADMIN / "audit.py", title="Audit log", icon=":material/fact_check:", url_path="audit"),
             st.Page(_ADMIN / "egress.py", title="Where data goes", icon=":material/share:", url_path="admin-egress"),
+            st.Page(
+                _ADMIN / "analytics.py", title="Analytics", icon=":material/monitoring:", url_path="admin-analytics"
+            ),
             st.Page(_ADMIN / "console.py", title="SQL console", icon=":material/terminal:", url_path="admin-console"),
             st.Page(_ADMIN / "jobs.py", title="Jobs", icon=":material/manufacturing:", url_path="admin-jobs"),
+            st.Page(_ADMIN / "mails.py", title="Mail", icon=":material/outgoing_mail:", url_path="admin-mail"),
+            st.Page(
+                _ADMIN / "providers.py", title="Providers", icon=":material/price_check:", url_path="admin-providers"
+            ),
+            st.Page(_ADMIN / "settings.py", title="Settings", icon=":material/settings:", url_path="admin-settings"),
             st.Page(
                 _ADMIN / "promises.py", title="Promises", icon=":material/verified_user:", url_path="admin-promises"
             ),

@@ -15,8 +15,11 @@ from core.bootstrap import build_runtime, prepare
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
 from tests.support.clock import FixedClock
+from tests.support.memory import memory_folder
 from tests.support.postgres import new_database, new_migrated_database
 from tests.support.sqlite import put_migrated_database
+from tests.support.statements import share_compiled_statements
+from tests.support.trust import leave_out_public_authorities
 
 PASSWORD = "correct horse battery staple"
 
@@ -30,6 +33,9 @@ for name in list(os.environ):
     if name.endswith(("_API_KEY", "_BASE_URL")) or settings:
         del os.environ[name]
 
+if (memory := memory_folder()) is not None:  # a checkpoint of SQLite waits for the disk: once a Runtime, at least
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
 _connect = socket.socket.connect
 
 
@@ -42,6 +48,8 @@ def _connect_to_loopback(self: socket.socket, address: Any) -> None:
 
 
 socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
+leave_out_public_authorities()
+share_compiled_statements()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,9 +15,10 @@ from core.accounts.models import AccountRow, ApiKeyRow
 from core.accounts.plans import check_automation
 from core.accounts.postings import lock_person
 from core.accounts.queries import account_view
+from core.accounts.standing import suspended
 from core.platform.idempotency import Once, answer_once
 from core.platform.runtime import Runtime
-from core.shared.errors import InvalidInput, LimitExceeded, NotFound
+from core.shared.errors import Forbidden, InvalidInput, LimitExceeded, NotFound
 
 START = "sk_live_"
 SHOWN = len(START) + 4
@@ -103,7 +104,10 @@ def list_api_keys(runtime: Runtime, owner_id: str) -> tuple[ApiKeyView, ...]:
 
 
 def find_key_holder(runtime: Runtime, key: str) -> KeyHolder | None:
-    """Whom a key speaks for, looked up now; None for one that never was, is over or was deleted."""
+    """Whom a key speaks for, looked up now; None for one that never was, is over or was deleted.
+
+    Raises Forbidden ACCOUNT_SUSPENDED.
+    """
     now = runtime.clock.now()
     named = (
         select(ApiKeyRow, AccountRow)
@@ -115,10 +119,20 @@ def find_key_holder(runtime: Runtime, key: str) -> KeyHolder | None:
     if found is None or (found[0].expires_at is not None and found[0].expires_at <= now):
         return None
     row, account = found
+    if account.suspended_at is not None:
+        raise suspended()
     if row.last_used_at is None or now - row.last_used_at >= USED_EVERY:
         with runtime.database.write() as session:
             session.execute(update(ApiKeyRow).where(ApiKeyRow.id == row.id).values(last_used_at=now))
     return KeyHolder(account_view(runtime, account), frozenset(row.scopes.split(",")), row.id)
+
+
+def key_lives(runtime: Runtime, key: str) -> bool:
+    """Whether a key still speaks for somebody."""
+    try:
+        return find_key_holder(runtime, key) is not None
+    except Forbidden:
+        return False
 
 
 def _new_key(runtime: Runtime, owner_id: str, key_id: str, once: Once | None) -> str:

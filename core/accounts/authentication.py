@@ -14,6 +14,7 @@ from core.accounts.models import AccountRow
 from core.accounts.queries import account_view
 from core.accounts.second_factor import check_code
 from core.accounts.sessions import open_session
+from core.accounts.standing import suspended
 from core.accounts.throttle import admit_try, clear_try, client_network
 from core.accounts.tokens import issue_challenge, read_challenge
 from core.platform.ratelimits import is_remembered, remember
@@ -34,8 +35,8 @@ def sign_in(
 
     An unknown address takes as long as a known one and gets the same answer. `client_host` is where the request
     comes from. Raises Forbidden INVALID_CREDENTIALS; SECOND_FACTOR_REQUIRED where only the code is missing (its
-    `challenge` lets `finish_sign_in` go on without the password) or WRONG_CODE; LimitExceeded after too many tries
-    (`throttle`).
+    `challenge` lets `finish_sign_in` go on without the password) or WRONG_CODE; ACCOUNT_SUSPENDED, once all else was
+    right; LimitExceeded after too many tries (`throttle`).
     """
     wrong = Forbidden("INVALID_CREDENTIALS", "The address or the password is wrong.")
     try:
@@ -66,7 +67,7 @@ def finish_sign_in(
 ) -> SignedIn:
     """The second half of a sign-in, within five minutes after the first and before the password is changed.
 
-    Raises Forbidden CHALLENGE_ENDED, SECOND_FACTOR_REQUIRED, WRONG_CODE; LimitExceeded.
+    Raises Forbidden CHALLENGE_ENDED, SECOND_FACTOR_REQUIRED, WRONG_CODE, ACCOUNT_SUSPENDED; LimitExceeded.
     """
     ended = Forbidden("CHALLENGE_ENDED", "That took too long. Sign in again.")
     account_id = _challenged(challenge)
@@ -89,9 +90,12 @@ def _open(
     known = is_remembered(runtime, "device", place)
     with runtime.database.write() as session:
         same = (AccountRow.id == account.id, AccountRow.password_hash == hashed)
-        row = session.execute(select(AccountRow.signed_in_at).where(*same).with_for_update()).one_or_none()
+        asked = select(AccountRow.signed_in_at, AccountRow.suspended_at).where(*same)
+        row = session.execute(asked.with_for_update()).one_or_none()
         if row is None:
             raise too_late
+        if row.suspended_at is not None:
+            raise suspended()
         signed_in = open_session(runtime, session, account, device)
         if not known and row.signed_in_at is not None:
             tell(runtime, session, account, "new_sign_in", {"device": words})

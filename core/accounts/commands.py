@@ -15,7 +15,6 @@ from core.accounts.domain import (
     SETUP_LIFE,
     Account,
     SecretView,
-    SessionView,
     check_secret,
 )
 from core.accounts.models import AccountRow, OwnKeyRow, SecretRow, SetupToken
@@ -210,9 +209,3 @@ def _store_secret(
         session.flush()
         record_act(runtime, session, "secret.saved", actor_id=owner_id, subject_id=row.id)
         return secret_view(runtime, row)
-
-
-def note_job_started(runtime: Runtime, by: SessionView, job: str) -> None:
-    """Write into the audit log that somebody had a job run out of turn."""
-    with runtime.database.write() as session:
-        record_act(runtime, session, "job.started_by_hand", actor_id=by.account.id, job=job)

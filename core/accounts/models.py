@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -14,12 +14,26 @@ ASKED = {"legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 17, 18, 21",
 NOTICES = "policy notices"
 EVIDENCE = {"legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 5(2)", "origin": "observed"}
 SHOWN = {"origin": "observed", "legal_basis": "legal_obligation", "legal_ref": "GDPR Art. 13(1)(e), (f)"}
+OVERSIGHT = {"origin": "derived", "legal_basis": "legitimate_interests", "legal_ref": "GDPR Art. 6(1)(f)"}
+
+
+def _index_of_few(name: str, column: str) -> Index:
+    """An index over the few rows whose column is set, in the order of the pages that list them."""
+    few = text(f"{column} IS NOT NULL")
+    return Index(name, "id", sqlite_where=few, postgresql_where=few)
 
 
 class AccountRow(Base):
     """A person, or the installation's operator (who has no address and no password)."""
 
     __tablename__ = "accounts"
+    __table_args__ = (
+        Index(None, "plan", "id"),
+        Index(None, "roles", "id"),
+        _index_of_few("ix_accounts_suspended", "suspended_at"),
+        _index_of_few("ix_accounts_restricted", "restricted_at"),
+        _index_of_few("ix_accounts_closing", "closing_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     email_index: Mapped[bytes | None] = mapped_column(
@@ -84,6 +98,13 @@ class AccountRow(Base):
     )
     automation_paused_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", "service", "Schedules and keys paused", origin="observed")
+    )
+    suspended_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, info=personal("user.account.settings", "security", "Account suspended", **OVERSIGHT)
+    )
+    suspension_reason: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        info=personal("user.account.settings", "security", "Why it was suspended", erase="shred-key", **OVERSIGHT),
     )
     restricted_at: Mapped[datetime | None] = mapped_column(
         UtcDateTime, info=personal("user.account.settings", RIGHTS, "Use of your data restricted", **ASKED)

@@ -44,6 +44,7 @@ LIVE_SESSION = (
         _sessions.c.id == bindparam("b_session"),
         _sessions.c.ended_at.is_(None),
         _sessions.c.expires_at > bindparam("b_now", type_=UtcDateTime()),
+        _accounts.c.suspended_at.is_(None),
     )
 )
 _own_keys = cast(Table, OwnKeyRow.__table__)
@@ -316,9 +317,10 @@ def _value(runtime: Runtime, row: SecretRow) -> str:
 
 
 def admin_ids(session: Session) -> tuple[str, ...]:
-    """The ids of all admins, in the caller's transaction."""
+    """The ids of all admins who are not suspended, in the caller's transaction."""
     is_admin = ("," + AccountRow.roles + ",").contains(",admin,")
-    found = select(AccountRow.id).where(is_admin, AccountRow.is_operator.is_(False)).order_by(AccountRow.id)
+    here = (is_admin, AccountRow.is_operator.is_(False), AccountRow.suspended_at.is_(None))
+    found = select(AccountRow.id).where(*here).order_by(AccountRow.id)
     return tuple(session.scalars(found))
 
 

@@ -52,13 +52,16 @@ def check_not_last_admin(session: Session, account_id: str, *, leaving: frozense
 
 
 def lock_admins(session: Session) -> frozenset[str]:
-    """The ids of all admins, locked together in one order: two who remove each other at once must not both succeed."""
-    people = select(AccountRow.id, AccountRow.roles).where(AccountRow.roles != "", AccountRow.is_operator.is_(False))
+    """The ids of all admins who can act, locked together in one order: two who remove each other at once must not both
+    succeed. Who is suspended does not count."""
+    columns = (AccountRow.id, AccountRow.roles, AccountRow.suspended_at)
+    people = select(*columns).where(AccountRow.roles != "", AccountRow.is_operator.is_(False))
     rows = session.execute(people.order_by(AccountRow.id).with_for_update()).tuples().all()
-    return frozenset(id for id, roles in rows if "admin" in roles.split(","))
+    return frozenset(id for id, roles, since in rows if since is None and "admin" in roles.split(","))
 
 
 def holders_of(session: Session, role: str) -> frozenset[str]:
-    """The ids of those who have a role and are not leaving, in the caller's transaction."""
-    people = select(AccountRow.id, AccountRow.roles).where(AccountRow.roles != "", AccountRow.closing_at.is_(None))
+    """The ids of those who have a role, are not leaving and not suspended, in the caller's transaction."""
+    here = (AccountRow.roles != "", AccountRow.closing_at.is_(None), AccountRow.suspended_at.is_(None))
+    people = select(AccountRow.id, AccountRow.roles).where(*here)
     return frozenset(id for id, roles in session.execute(people).tuples() if role in roles.split(","))

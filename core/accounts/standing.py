@@ -16,7 +16,7 @@ from core.platform.hot import HotStatement
 from core.platform.runtime import Runtime
 from core.shared.errors import Forbidden
 
-_COLUMNS = (AccountRow.restricted_at, AccountRow.objected_at, AccountRow.closing_at)
+_COLUMNS = (AccountRow.restricted_at, AccountRow.objected_at, AccountRow.closing_at, AccountRow.suspended_at)
 # Asked before every call of a model: see `core.platform.hot`.
 _accounts = cast(Table, AccountRow.__table__)
 _asked = select(_accounts.c.restricted_at, _accounts.c.closing_at).where(_accounts.c.id == bindparam("b_account"))
@@ -26,7 +26,8 @@ _LOOK = {True: HotStatement(_asked), False: HotStatement(_asked.with_for_update(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Since when a person's data is restricted, they object to analytics and news, and their account is being closed.
+    """Since when a person's data is restricted, they object to analytics and news, and their account is being closed;
+    and since when an admin suspended it.
 
     Someone without an account stands like someone who left: nothing may be done with their data.
     """
@@ -34,12 +35,18 @@ class Standing:
     restricted_at: datetime | None = None
     objected_at: datetime | None = None
     closing_at: datetime | None = None
+    suspended_at: datetime | None = None
     exists: bool = True
 
     @property
     def may_process(self) -> bool:
         """Whether runs, schedules, calls to others and deletion by age go on."""
         return self.exists and self.restricted_at is None and self.closing_at is None
+
+    @property
+    def may_start(self) -> bool:
+        """Whether anything new begins: what an account began before it was suspended goes on to its end."""
+        return self.may_process and self.suspended_at is None
 
     @property
     def may_analyse(self) -> bool:
@@ -72,6 +79,28 @@ def check_may_process(session: Session, account_id: str) -> None:
         )
 
 
+def check_may_start(session: Session, account_id: str) -> None:
+    """The same where something new begins: raises Forbidden ACCOUNT_SUSPENDED as well, under the same lock."""
+    check_may_process(session, account_id)
+    if is_suspended(session, account_id):
+        raise suspended()
+
+
+def is_suspended(session: Session, account_id: str) -> bool:
+    """Whether an account is suspended, in the caller's transaction."""
+    return session.scalar(select(AccountRow.suspended_at).where(AccountRow.id == account_id)) is not None
+
+
+def suspended() -> Forbidden:
+    """What somebody is told whose account is suspended, once it is sure that they are who they say."""
+    return Forbidden(
+        "ACCOUNT_SUSPENDED",
+        "This account is suspended. The reason was mailed to its address. Everything is kept, and what had begun goes "
+        "on to its end; nothing new starts. To object, write to the address in the privacy policy. Your rights over "
+        "your data can be used at /privacy/request.",
+    )
+
+
 def owner_processable(
     owner: ColumnElement[str] | InstrumentedAttribute[str], *, lock: bool = False
 ) -> ColumnElement[bool]:
@@ -81,6 +110,12 @@ def owner_processable(
     """
     mine = select(AccountRow.id).where(AccountRow.id == owner, processable())
     return (mine.with_for_update(read=True) if lock else mine).exists()
+
+
+def owner_may_start(owner: ColumnElement[str] | InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """The condition, on a table with an owner, for rows of people for whom something new may begin."""
+    awake = AccountRow.suspended_at.is_(None)
+    return select(AccountRow.id).where(AccountRow.id == owner, processable(), awake).exists()
 
 
 def processable() -> ColumnElement[bool]:

@@ -187,7 +187,7 @@ def _unsealed(runtime: Runtime) -> dict[str, list[LakeFile]]:
 
 def _cut(runtime: Runtime) -> int:
     """Delete the days that are older than they are kept."""
-    first = _months_before(runtime.clock.now().date(), KEPT_MONTHS).isoformat()
+    first = months_before(runtime.clock.now().date(), KEPT_MONTHS).isoformat()
     with runtime.database.read() as session:
         old = [file for file in listed(session) if file.day < first]
     if old:
@@ -197,7 +197,7 @@ def _cut(runtime: Runtime) -> int:
     return len(old)
 
 
-def _months_before(day: date, months: int) -> date:
+def months_before(day: date, months: int) -> date:
     """The first day of the month so many months before: a month is kept whole, or not at all."""
     count = day.year * 12 + day.month - 1 - months
     return date(count // 12, count % 12 + 1, 1)

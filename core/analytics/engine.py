@@ -39,10 +39,10 @@ def new_duckdb(spill: Path | None = None) -> "duckdb.DuckDBPyConnection":
     )
 
 
-def parquet(paths: Sequence[Path]) -> str:
-    """A relation over files, whose columns are matched by name."""
+def parquet(paths: Sequence[Path], *, alike: bool = False) -> str:
+    """A relation over files, whose columns are matched by name; `alike`: they are known to have the same."""
     names = ", ".join(quoted(path) for path in paths)
-    return f"read_parquet([{names}], union_by_name = true, hive_partitioning = false)"
+    return f"read_parquet([{names}], union_by_name = {str(not alike).lower()}, hive_partitioning = false)"
 
 
 def quoted(path: Path) -> str:

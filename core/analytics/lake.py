@@ -15,7 +15,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import cast
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.analytics.models import LakeFileRow
@@ -124,6 +124,12 @@ def listed(session: Session) -> list[LakeFile]:
     """Every file whose events count, by day."""
     rows = session.execute(select(_files).where(~_files.c.gone).order_by(_files.c.day, _files.c.name)).all()
     return [LakeFile(row.name, row.day, row.rows, row.size, row.sealed) for row in rows]
+
+
+def state_of_files(session: Session) -> tuple[object, ...]:
+    """What is another when other files count than before: how many they are, and when the newest was made."""
+    counted = select(func.count(), func.max(_files.c.made_at), func.min(_files.c.day)).where(~_files.c.gone)
+    return tuple(session.execute(counted).one())
 
 
 def list_files(runtime: Runtime) -> list[LakeFile]:

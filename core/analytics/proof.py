@@ -9,6 +9,9 @@ from core.analytics.catalogue import EVENTS, FIELDS, PLAN, WORDS, check_event
 from core.analytics.coarse import SIZES
 from core.analytics.columns import FROM_ROWS, TYPES
 from core.analytics.engine import open_duckdb, parquet
+from core.analytics.facts import FACTS
+from core.analytics.facts import WORDS as FACT_WORDS
+from core.analytics.facts_store import facts_of
 from core.analytics.lake import LakeFile, lake_of, list_files
 from core.analytics.salts import oldest_salt
 from core.analytics.waiting import read_waiting
@@ -55,6 +58,12 @@ def prove_lake(runtime: Runtime) -> LakeProof:
             found = {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
             undeclared |= found - set(TYPES)
             foreign |= _foreign(connection, relation, found & set(TYPES))
+        for fact in FACTS.values():
+            for path in facts_of(runtime).files(fact.name)[-FILES_LOOKED_AT:]:
+                relation = parquet([path])
+                found = {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+                undeclared |= found - set(fact.columns)
+                foreign |= {name for name in fact.words if name in found and _has_foreign(connection, relation, name)}
     return LakeProof(
         sum(file.rows for file in files) + waiting.num_rows,
         len(looked_at),
@@ -70,6 +79,9 @@ def lake_texts(runtime: Runtime, files: Sequence[LakeFile] | None = None) -> Ite
     lake = lake_of(runtime)
     for file in files if files is not None else list_files(runtime):
         yield f"dt={file.day}/{file.name}.parquet", _texts(str(lake.find(file)))
+    if files is None:
+        for place, path in facts_of(runtime).all_files():
+            yield place, _texts(str(path))
 
 
 def _texts(path: str) -> Iterator[bytes]:
@@ -90,6 +102,12 @@ def _foreign(connection: "duckdb.DuckDBPyConnection", relation: str, columns: se
         if not all(_is_known(name, value) for (value,) in values):
             found.add(name)
     return found
+
+
+def _has_foreign(connection: "duckdb.DuckDBPyConnection", relation: str, name: str) -> bool:
+    """Whether a word of facts is one that the catalogue does not know."""
+    values = connection.execute(f"SELECT DISTINCT {name} FROM {relation} WHERE {name} IS NOT NULL").fetchall()
+    return not all(FACT_WORDS[name].holds(value) for (value,) in values)
 
 
 def _is_known(name: str, value: object) -> bool:

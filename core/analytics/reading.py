@@ -7,14 +7,15 @@ for the asking, so what happened a second ago is there at once. Visitors are in 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from core.analytics.columns import FROM_ROWS, OPEN, SEALED, schema_of
-from core.analytics.engine import open_duckdb, parquet
+from core.analytics.columns import FROM_ROWS, OPEN, SEALED, TYPES, schema_of
+from core.analytics.engine import open_duckdb, parquet, quoted
 from core.analytics.folding import fold
-from core.analytics.lake import Lake, LakeFile, lake_of, listed
+from core.analytics.lake import Lake, LakeFile, lake_of, listed, state_of_files
 from core.analytics.waiting import read_waiting, state_of_waiting
 from core.platform.database import Database
 from core.platform.runtime import Runtime
@@ -28,6 +29,8 @@ SHOWN = tuple(name for name in SEALED if name != "shown")
 TRIES = 5
 
 _folded: "WeakKeyDictionary[Database, tuple[tuple[object, ...], pyarrow.Table]]" = WeakKeyDictionary()
+_columns: dict[str, frozenset[str]] = {}
+"""The columns of sealed files, by name: as many as there are days, and those that are gone are not asked for."""
 _lock = Lock()
 
 
@@ -51,12 +54,6 @@ def open_events(
             return
 
 
-def state_of_events(runtime: Runtime) -> tuple[object, ...]:
-    """What changes when `events` has other rows than before: its files, and what waits."""
-    with runtime.database.read() as session:
-        return (*(file.name for file in listed(session)), *state_of_waiting(session))
-
-
 def _define(
     connection: "duckdb.DuckDBPyConnection",
     lake: Lake,
@@ -68,15 +65,34 @@ def _define(
     connection.register("open_days", open_rows)
     columns = ", ".join(SHOWN)
     parts = [f"SELECT {columns} FROM open_days WHERE shown"]
-    if sealed:
-        paths = parquet([lake.find(file) for file in sealed])
-        have = [name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {paths}").fetchall()]
-        known = ", ".join(name if name in have else f"NULL AS {name}" for name in SHOWN)
-        parts.append(f"SELECT {known} FROM {paths} WHERE shown")
+    for have, paths in _by_columns(connection, lake, sealed).items():
+        known = ", ".join(name if name in have else f"CAST(NULL AS {TYPES[name]}) AS {name}" for name in SHOWN)
+        parts.append(f"SELECT {known} FROM {parquet(paths, alike=True)} WHERE shown")
     bounds = [f"day >= DATE '{first.isoformat()}'"] if first else []
     bounds += [f"day <= DATE '{last.isoformat()}'"] if last else []
     where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
     connection.execute(f"CREATE VIEW events AS SELECT * FROM ({' UNION ALL '.join(parts)}){where}")
+
+
+def _by_columns(
+    connection: "duckdb.DuckDBPyConnection", lake: Lake, sealed: list[LakeFile]
+) -> dict[frozenset[str], list[Path]]:
+    """The files, together with those that have the same columns: so only one of them has to be opened to know.
+
+    A sealed file never changes, so this process looks into each once.
+    """
+    paths = {file.name: lake.find(file) for file in sealed}
+    new = [name for name in paths if name not in _columns]
+    if new:
+        listed = ", ".join(quoted(paths[name]) for name in new)
+        found = connection.execute(
+            f"SELECT file_name, list(name) FROM parquet_schema([{listed}]) GROUP BY ALL"
+        ).fetchall()
+        _columns.update({Path(place).stem: frozenset(names) for place, names in found})
+    alike: dict[frozenset[str], list[Path]] = {}
+    for name, path in paths.items():
+        alike.setdefault(_columns[name], []).append(path)
+    return alike
 
 
 def _now(runtime: Runtime, lake: Lake) -> tuple[list[LakeFile], "pyarrow.Table"]:
@@ -112,6 +128,12 @@ def _fold_open(lake: Lake, unsealed: list[LakeFile], rows: "pyarrow.Table") -> "
         connection.execute(f"CREATE TEMP TABLE open_rows AS {' UNION ALL BY NAME '.join(parts)}")
         fold(connection, "open_rows")
         return connection.sql(f"SELECT {', '.join(SEALED)} FROM folded").to_arrow_table()
+
+
+def state_of_events(runtime: Runtime) -> tuple[object, ...]:
+    """What is another when there are other events than before: of files and of what waits."""
+    with runtime.database.read() as session:
+        return (*state_of_files(session), *state_of_waiting(session))
 
 
 def _within(day: str, first: date | None, last: date | None) -> bool:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from core.accounts.models import AccountRow
 from core.analytics.catalogue import STAGES, Value, check_event
 from core.analytics.models import EventRow, ProgressRow
+from core.analytics.posthog_sink import Told
 from core.analytics.salts import day_of, visitor_ids
 from core.analytics.writer import Pending
 from core.platform.runtime import Runtime
@@ -47,16 +48,26 @@ def record(runtime: Runtime, batch: Sequence[Pending]) -> int:
         ids = {each.account_id for each in batch if each.account_id is not None}
         people, nobody = _people(session, ids)
         followed = _follow(session, [each for each in batch if each.account_id in people], people)
-        rows = [
-            _row(each, people, visitors[day_of(each.hour)])
+        counted = [
+            each
             for each in (*batch, *followed)
             if each.account_id is None or each.account_id in people or each.account_id in nobody
         ]
+        rows = [_row(each, people, visitors[day_of(each.hour)]) for each in counted]
         shuffle(rows)
         name = uuid4().hex
         if rows:
             session.execute(insert(_events), [{**row, "batch": name, "place": at} for at, row in enumerate(rows)])
+    if runtime.events.sink is not None:  # only what was written goes on
+        runtime.events.sink.take([_as_told(each, people) for each in counted])
     return len(rows)
+
+
+def may_be_counted(runtime: Runtime, account_ids: set[str]) -> set[str]:
+    """Of these accounts, those of which events may still be told, the operator's own included."""
+    with runtime.database.read() as session:
+        people, nobody = _people(session, account_ids)
+    return people.keys() | nobody
 
 
 def forget_progress(session: Session, account_id: str) -> None:
@@ -73,6 +84,11 @@ def _row(each: Pending, people: dict[str, _Person], visitor: Callable[[str], str
         "plan": person.plan if person is not None else None,
         "fields": json.dumps(each.fields, separators=(",", ":")),
     }
+
+
+def _as_told(each: Pending, people: dict[str, _Person]) -> Told:
+    person = people.get(each.account_id) if each.account_id is not None else None
+    return Told(each.event, each.hour, each.account_id, person.plan if person is not None else None, each.fields)
 
 
 def _people(session: Session, ids: set[str]) -> tuple[dict[str, _Person], set[str]]:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.analytics.catalogue import EVENTS, FIELDS, PLAN
 from core.analytics.columns import TYPES
+from core.analytics.facts import FACTS
+from core.analytics.facts_folding import type_of
+from core.analytics.facts_queries import open_fact, state_of_facts
 from core.analytics.reading import SHOWN, open_events, state_of_events
 from core.platform.runtime import Runtime
 
@@ -52,6 +56,13 @@ _EVENT_WORDS = {
     "plan": PLAN.says,
 }
 
+
+def _open_fact(
+    runtime: Runtime, first: date, last: date, *, name: str
+) -> "AbstractContextManager[duckdb.DuckDBPyConnection]":
+    return open_fact(runtime, name, first, last)
+
+
 RELATIONS: tuple[Relation, ...] = (
     Relation(
         "events",
@@ -63,5 +74,15 @@ RELATIONS: tuple[Relation, ...] = (
         ),
         open_events,
         state_of_events,
+    ),
+    *(
+        Relation(
+            fact.name,
+            fact.says,
+            tuple(RelationColumn(name, type_of(fact, name), says) for name, says in fact.described().items()),
+            partial(_open_fact, name=fact.name),
+            state_of_facts,
+        )
+        for fact in FACTS.values()
     ),
 )

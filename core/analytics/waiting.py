@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from core.analytics.models import EventRow
 from core.platform.database import AnyRow
+from core.platform.runtime import Runtime
 
 if TYPE_CHECKING:
     import pyarrow
@@ -45,6 +46,12 @@ def state_of_waiting(session: Session) -> tuple[object, ...]:
     """What changes when other rows wait than before: how many there are, and the first and last of their batches."""
     batch = _events.c.batch
     return tuple(session.execute(select(func.count(), func.min(batch), func.max(batch))).one())
+
+
+def count_waiting(runtime: Runtime) -> int:
+    """How many rows wait."""
+    with runtime.database.read() as session:
+        return session.scalar(select(func.count()).select_from(_events)) or 0
 
 
 def delete_batches(session: Session, batches: Collection[str]) -> int:

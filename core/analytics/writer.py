@@ -11,6 +11,7 @@ from collections import deque
 from typing import NamedTuple
 
 from core.analytics.catalogue import Value, check_event
+from core.analytics.posthog_sink import PostHogSink
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput
@@ -52,10 +53,20 @@ class EventWriter:
         self.left_out = 0
         """Events that were refused, or had no room."""
         self.written = 0
+        """Rows in the database: events of those whose use may be counted, and what is told once of each of them."""
+        self.sink: PostHogSink | None = None
+        """Where written events go on to; None where no key for PostHog is set."""
 
     def bind(self, runtime: Runtime) -> None:
         """Give the writer its runtime (the two know each other)."""
         self._runtime = runtime
+        if runtime.settings.posthog_api_key:
+            self.sink = PostHogSink(runtime)
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not written yet."""
+        return len(self._pending)
 
     def emit(self, event: str, account_id: str | None = None, **fields: object) -> None:
         """Count something that happened, for a person where there is one. Never raises, never waits.
@@ -63,6 +74,8 @@ class EventWriter:
         What the catalogue does not declare is left out and logged by the event's name: it is a mistake of ours.
         """
         runtime = self._runtime
+        if runtime is not None and runtime.meters is not None:
+            runtime.meters.note(event, fields)
         if runtime is None or self._closed or not runtime.settings.analytics:
             return
         try:
@@ -104,6 +117,8 @@ class EventWriter:
         if thread is not None:
             thread.join(timeout=10)
         self.write_now()
+        if self.sink is not None:
+            self.sink.close()
         atexit.unregister(self.close)
 
     def discard(self) -> None:
@@ -111,6 +126,8 @@ class EventWriter:
         self._closed = True
         self._pending.clear()
         self._wake.set()
+        if self.sink is not None:
+            self.sink.discard()
         atexit.unregister(self.close)
 
     def _start(self) -> None:
@@ -140,8 +157,7 @@ class EventWriter:
         assert self._runtime is not None
         for left in reversed(range(TRIES)):
             try:
-                record(self._runtime, batch)
-                self.written += len(batch)
+                self.written += record(self._runtime, batch)
                 return len(batch)
             except Exception as error:  # whatever the driver raises: measurements are worth no failure elsewhere
                 if not left or self._closed:

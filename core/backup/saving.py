@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, select, text
 
+from core.analytics.facts_store import facts_of
 from core.analytics.lake import alone, lake_of, list_files, mend
 from core.backup.archive import Writer, writing
 from core.platform.database import Base
@@ -62,6 +63,8 @@ def _back_up(runtime: Runtime, path: Path) -> int:
                     continue  # deleted since; its row is about to go as well
         for file in list_files(runtime):
             out.add(f"lake/events/dt={file.day}/{file.name}.parquet", lake_of(runtime).place(file))
+        for place, path in facts_of(runtime).all_files():  # of rows that may be gone: they cannot be made again
+            out.add(f"lake/{place}", path)
     return len(out.members)
 
 

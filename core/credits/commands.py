@@ -10,6 +10,7 @@ from core.accounts.plans import PLANS
 from core.accounts.queries import account_of
 from core.accounts.roles import check_admin
 from core.credits import postings
+from core.credits.gifts import gift_micros
 from core.credits.models import CreditAccount, PlannedPlan
 from core.credits.months import begin_due_month, due_months
 from core.credits.plan_changes import apply_planned, set_plan
@@ -87,6 +88,28 @@ def set_credits(runtime: Runtime, owner: Account, *, micros: int) -> None:
     with runtime.database.write() as session:
         postings.set_available(runtime, session, owner.id, micros=micros, cause=f"operator:{runtime.ids.new()}")
         record_act(runtime, session, "credits.set", actor_id=None, subject_id=owner.id, micros=micros)
+
+
+def give_credits(runtime: Runtime, by: SessionView, account_id: str, credits: float, why: str) -> int:
+    """Give a person credits that do not end with the month, or (below zero) take back what is not used of them.
+
+    `why` is one of `GIFTS`: the ledger and the audit log hold declared words only. Answers the micro-credits that were
+    moved. Raises Forbidden, InvalidInput, NotFound.
+    """
+    check_admin(runtime, by, confirmed=True)
+    micros = gift_micros(credits, why)
+    with runtime.database.write() as session:
+        account_of(runtime, session, account_id)  # no credit account is opened for who is not there
+        cause = f"admin:{why}:{runtime.ids.new()}"
+        if micros > 0:
+            postings.grant(runtime, session, account_id, micros=micros, cause=cause)
+        else:
+            micros = -postings.take_back(runtime, session, account_id, at_most=-micros, cause=cause)
+        record_act(
+            runtime, session, "credits.granted",
+            actor_id=by.account.id, subject_id=account_id, micros=micros, why=why,
+        )  # fmt: skip
+    return micros
 
 
 def _next_owners(runtime: Runtime, due: Select[str], after: str) -> list[str]:

@@ -125,6 +125,17 @@ def set_available(runtime: Runtime, session: Session, owner_id: str, *, micros: 
     post(runtime, connection, account, [set_to])
 
 
+def take_back(runtime: Runtime, session: Session, owner_id: str, *, at_most: int, cause: str) -> int:
+    """Take back given credits that were not used, not those of the month: at most `at_most`; answers how many."""
+    connection = session.connection()
+    account = lock(connection, owner_id)
+    unused = min(at_most, account.available_micros - account.monthly_micros)
+    if unused <= 0:
+        return 0
+    taken = Movement("grant", cause, {"granted": unused, "available": -unused})
+    return unused if post(runtime, connection, account, [taken]) else 0
+
+
 def _end_hold(
     runtime: Runtime,
     session: Session,

@@ -13,7 +13,7 @@ from core.accounts.domain import Account
 from core.accounts.plans import PLANS, check_runs, check_steps
 from core.accounts.postings import note_secrets_used
 from core.accounts.queries import own_key_hosts
-from core.accounts.standing import check_may_process
+from core.accounts.standing import check_may_start
 from core.credits.commands import grant_month
 from core.credits.domain import too_few_credits
 from core.credits.models import CreditAccount
@@ -330,7 +330,7 @@ def _create(
     with runtime.database.write() as session:
         # One run of a person at a time gets past here, so neither a key nor a limit is passed twice.
         lock_account(session, owner.id)
-        check_may_process(session, owner.id)
+        check_may_start(session, owner.id)
         answer_id = answer_once(runtime, session, owner.id, once, run_id)
         if answer_id != run_id:
             return answer_id

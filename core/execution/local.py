@@ -20,6 +20,8 @@ from core.platform.runtime import Runtime
 from core.shared.errors import Conflict
 
 SCAN_SECONDS = 5.0
+DUTY = "worker"
+BEAT_SECONDS = 2.0
 
 log = get_logger("dispatch")
 
@@ -88,6 +90,8 @@ class LocalDispatcher:
             return
         loop.call_soon_threadsafe(loop.stop)
         thread.join(timeout=10)
+        if self._runtime is not None:
+            self._runtime.pulse.end(DUTY)
         self._loop = self._thread = None
         if self._lock is not None:
             self._lock.release()
@@ -125,7 +129,12 @@ class LocalDispatcher:
         worker = f"serve:{os.getpid()}:{runtime.ids.new()[-12:]}"
         engine = self._engine = Engine(runtime, worker, self._when_parked)
         warming = loop.create_task(runtime.providers.warm())  # importing a vendor's SDK takes a second
-        duties = [warming, loop.create_task(engine.keep_house()), loop.create_task(self._scan(runtime, engine))]
+        duties = [
+            warming,
+            loop.create_task(engine.keep_house()),
+            loop.create_task(self._scan(runtime, engine)),
+            loop.create_task(_be_heard(runtime)),
+        ]
         loop.call_soon(ready.set_result, None)
         try:
             loop.run_forever()
@@ -149,3 +158,10 @@ class LocalDispatcher:
             except Exception as error:
                 log.error("dispatch.scan_failed", exc_info=error)
             await asyncio.sleep(SCAN_SECONDS)
+
+
+async def _be_heard(runtime: Runtime) -> None:
+    """Say that the loop turns: who blocks it is found out."""
+    while True:
+        runtime.pulse.beat(DUTY)
+        await asyncio.sleep(BEAT_SECONDS)

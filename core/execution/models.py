@@ -23,7 +23,7 @@ class RunRow(Base):
         Index(None, "owner_id", "created_at"),
         Index(None, "owner_id", "pipeline_id", "id"),
         Index(None, "owner_id", "status", "id"),
-        Index(None, "status", "lease_until"),
+        Index(None, "status", "id"),
         Index(None, "started_by", "created_at"),
         UniqueConstraint("owner_id", "idempotency_key"),
     )

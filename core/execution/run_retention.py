@@ -6,22 +6,23 @@ ledger and statements never referred to rows of runs. A notebook's output that c
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
     Connection,
-    Delete,
     Select,
+    String,
     Table,
-    Update,
     bindparam,
+    case,
     delete,
     exists,
     func,
+    null,
+    or_,
     select,
     tuple_,
     update,
@@ -32,18 +33,25 @@ from sqlalchemy.orm import Session
 from core.execution.domain import FINAL
 from core.execution.journal import RUNS
 from core.execution.journal_rows import STEPS
-from core.execution.models import DeletedUsageRow, DeliveryRow, ScheduleRow
+from core.execution.models import DeletedUsageRow, DeliveryRow, RunEventRow, ScheduleRow
 from core.platform.database import UtcDateTime
 from core.platform.dependents import Dependent, dependents
+from core.platform.hot import HotStatement
+from core.platform.many_ids import among, fetch_rows, in_one, not_among
 from core.platform.pace import Pace
 from core.platform.runtime import Runtime
 
 DELETED = cast(Table, DeletedUsageRow.__table__)
 DELIVERIES, SCHEDULES = cast(Table, DeliveryRow.__table__), cast(Table, ScheduleRow.__table__)
-CHOSEN = 500
+EVENTS = cast(Table, RunEventRow.__table__)
+CHOSEN = 1_000
 """Runs that are looked up at once; batches take from them."""
+FEW = 40
+"""Up to this number of its newest event, a run is taken to have them all: those of tokens are folded away."""
 ALONE = 4
 """A run with so many times the rows of a batch is taken apart in batches of its own before it goes."""
+START = (datetime(1, 1, 1, tzinfo=UTC), "")
+"""When the run was asked for that was looked up last, and its id."""
 Guard = Callable[[Session], bool]
 """Asked at the start of each transaction, inside it: whether this person's rows may still be deleted."""
 
@@ -69,24 +77,22 @@ def delete_runs(
     Ends early where `guard` says no.
     """
     pace, counts = pace or Pace(runtime.database), dict[str, int]()
+    after = START
     while True:
         with runtime.database.connect() as connection:  # outside of what others wait for
-            chosen = _choose(connection, owner_id, before, keep)
+            chosen, after = _choose(connection, owner_id, after, before, keep)
         if not chosen:
             return counts
-        gone = 0
         while chosen:
             batch = _first(chosen, pace.rows)
             large = len(batch) == 1 and batch[0].rows > ALONE * pace.rows
             if large and not _take_apart(runtime, owner_id, batch[0].id, guard, pace, counts):
                 return counts
-            with pace.batch(), runtime.database.write() as session:
+            with pace.write() as session:
                 if not guard(session):
                     return counts
-                gone += _delete(session.connection(), owner_id, batch, counts)
+                _delete(session.connection(), owner_id, batch, counts)
             chosen = chosen[len(batch) :]
-        if gone == 0:
-            return counts  # all that is left is in somebody's hands
 
 
 def count_before(session: Session, owner_id: str, before: datetime) -> int:
@@ -103,7 +109,7 @@ def runs_before(runtime: Runtime, owner_id: str, before: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Old:
-    """A run that goes: about how many rows it is, and which tables something hangs on it in."""
+    """A run that goes: about how many rows it is, and the tables that not every run has rows in, where it has some."""
 
     id: str
     rows: int
@@ -115,65 +121,77 @@ class _Statements:
     """What is sent for each batch, built once: a batch is short, and building its statements would be most of it."""
 
     oldest: Select[Any]
-    counts: tuple[tuple[str, Any], ...]
-    linked: Select[Any]
-    lock: Select[Any]
-    hanging: tuple[tuple[Dependent, Any], ...]
-    unlink: Update
-    runs: Delete
-    carry: Any
+    seldom: tuple[str, ...]
+    lock: HotStatement
+    carry: HotStatement
+    hanging: tuple[tuple[Dependent, HotStatement], ...]
+    unlink: HotStatement
+    runs: HotStatement
 
 
 @cache
 def _statements(is_sqlite: bool) -> _Statements:
-    ids: BindParameter[Any] = bindparam("b_ids", expanding=True)
-    owner: BindParameter[str] = bindparam("b_owner")
-    old = (RUNS.c.owner_id == owner, RUNS.c.created_at < bindparam("b_before", type_=UtcDateTime()), *done_with())
-    keep = RUNS.c.id.not_in(bindparam("b_keep", expanding=True))
-    counts: list[tuple[str, Any]] = []
-    hanging = []
-    for each in dependents("runs"):
-        found = each.through(lambda column: column.in_(ids))
-        if each.parent is None and each.table.name != "run_events":  # the number of the newest event is on the run
-            counted = select(each.column, func.count()).where(found).group_by(each.column)
-            counts.append((each.table.name, counted))
-        gone = delete(each.table).where(found)
-        hanging.append((each, gone.returning(STEPS.c.cost_micro_cents) if each.table is STEPS else gone))
-    linked = (SCHEDULES.c.owner_id == owner, SCHEDULES.c.last_run_id.in_(ids))
-    insert = sqlite.insert if is_sqlite else postgresql.insert
-    row = insert(DELETED).values(owner_id=owner, runs=bindparam("b_runs"), cost_micro_cents=bindparam("b_cost"))
-    more = {name: DELETED.c[name] + row.excluded[name] for name in ("runs", "cost_micro_cents")}
+    def these(column: ColumnElement[Any]) -> ColumnElement[bool]:
+        return among(column, "b_ids", is_sqlite=is_sqlite)
+
+    owner = bindparam("b_owner", type_=String())
+    after, after_id = bindparam("b_after", type_=UtcDateTime()), bindparam("b_after_id", type_=String())
+    on_from = (RUNS.c.created_at >= after, or_(RUNS.c.created_at > after, RUNS.c.id > after_id))
+    until = (RUNS.c.created_at < bindparam("b_before", type_=UtcDateTime()), *done_with())
+    free = not_among(RUNS.c.id, "b_keep", is_sqlite=is_sqlite)
+    # A step leaves an event at least, so twice the events stand for both.
+    events = select(func.count()).select_from(EVENTS).where(EVENTS.c.run_id == RUNS.c.id).scalar_subquery()
+    rows = 1 + 2 * case((RUNS.c.last_seq <= FEW, RUNS.c.last_seq), else_=events)
+    seldom = [each for each in dependents("runs") if each.parent is None and each.table not in (STEPS, EVENTS)]
+    there = [exists().where(each.column == RUNS.c.id) for each in seldom]
+    oldest = select(
+        RUNS.c.id, RUNS.c.created_at, rows.label("rows"), *(has.label(f"has_{n}") for n, has in enumerate(there))
+    )
+    number = select(func.count()).select_from(RUNS).where(these(RUNS.c.id)).scalar_subquery()
+    cost = select(func.coalesce(func.sum(STEPS.c.cost_micro_cents), 0)).where(these(STEPS.c.run_id))
     return _Statements(
-        select(RUNS.c.id, RUNS.c.last_seq).where(*old, keep).order_by(RUNS.c.created_at).limit(CHOSEN),
-        tuple(counts),
-        select(SCHEDULES.c.last_run_id).where(*linked),
-        select(RUNS.c.id).where(RUNS.c.id.in_(ids)).order_by(RUNS.c.id).with_for_update(skip_locked=True),
-        tuple(hanging),
-        update(SCHEDULES).where(*linked).values(last_run_id=None),
-        delete(RUNS).where(RUNS.c.id.in_(ids)),
-        row.on_conflict_do_update(index_elements=["owner_id"], set_=more),
+        oldest.where(RUNS.c.owner_id == owner, *on_from, *until, free)
+        .order_by(RUNS.c.created_at, RUNS.c.id)
+        .limit(CHOSEN),
+        tuple(each.table.name for each in seldom),
+        HotStatement(select(RUNS.c.id).where(these(RUNS.c.id)).order_by(RUNS.c.id).with_for_update(skip_locked=True)),
+        HotStatement(_carried(is_sqlite, owner, number, cost.scalar_subquery())),
+        tuple((each, HotStatement(delete(each.table).where(each.through(these)))) for each in dependents("runs")),
+        HotStatement(
+            update(SCHEDULES)
+            .where(SCHEDULES.c.owner_id == owner, these(SCHEDULES.c.last_run_id))
+            .values(last_run_id=null())
+        ),
+        HotStatement(delete(RUNS).where(these(RUNS.c.id))),
     )
 
 
-def _choose(connection: Connection, owner_id: str, before: datetime, keep: Collection[str]) -> list[_Old]:
-    """The oldest runs that may go. A run that has ended never goes on, and gets nothing more to hang on it."""
-    send = _statements(connection.dialect.name == "sqlite")
-    asked = {"b_owner": owner_id, "b_before": before, "b_keep": list(keep)}
-    found = connection.execute(send.oldest, asked).all()
+def _carried(is_sqlite: bool, owner_id: Any, runs: Any, cost: Any) -> Any:
+    """What adds to the sums that go on, before that is deleted which they are taken from."""
+    insert = sqlite.insert if is_sqlite else postgresql.insert
+    row = insert(DELETED).values(owner_id=owner_id, runs=runs, cost_micro_cents=cost)
+    more = {name: DELETED.c[name] + row.excluded[name] for name in ("runs", "cost_micro_cents")}
+    return row.on_conflict_do_update(index_elements=["owner_id"], set_=more)
+
+
+def _choose(
+    connection: Connection, owner_id: str, after: tuple[datetime, str], before: datetime, keep: Collection[str]
+) -> tuple[list[_Old], tuple[datetime, str]]:
+    """The oldest runs after one that may go, and the last of them. What has ended gets nothing more to hang on it."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    send, kept = _statements(is_sqlite), in_one(keep, is_sqlite=is_sqlite)
+    asked = {"b_owner": owner_id, "b_after": after[0], "b_after_id": after[1], "b_before": before, "b_keep": kept}
+    found = fetch_rows(connection, send.oldest, asked)
     if not found:
-        return []
-    asked = {"b_owner": owner_id, "b_ids": [run.id for run in found]}
-    counted: dict[str, dict[str, int]] = {
-        name: dict(connection.execute(count, asked).tuples().all()) for name, count in send.counts
-    }
-    linked = frozenset(connection.scalars(send.linked, asked))
-    chosen = []
-    for run in found:
-        mine = {name: rows[run.id] for name, rows in counted.items() if run.id in rows}
-        mine |= {"run_events": run.last_seq} if run.last_seq else {}
-        mine |= {"schedules": 1} if run.id in linked else {}
-        chosen.append(_Old(run.id, 1 + sum(mine.values()), frozenset(mine)))
-    return chosen
+        return [], after
+    chosen, none = list[_Old](), frozenset[str]()
+    for run_id, _, rows, *there in found:
+        seldom = frozenset(name for name, has in zip(send.seldom, there, strict=True) if has) if any(there) else none
+        chosen.append(_Old(run_id, rows, seldom))
+    last_at, last_id = max((row[1], row[0]) for row in found)
+    if is_sqlite:
+        last_at = datetime.fromisoformat(last_at).replace(tzinfo=UTC)
+    return chosen, (last_at, last_id)
 
 
 def _first(chosen: Sequence[_Old], rows: int) -> list[_Old]:
@@ -187,31 +205,27 @@ def _first(chosen: Sequence[_Old], rows: int) -> list[_Old]:
     return batch
 
 
-def _delete(connection: Connection, owner_id: str, batch: Sequence[_Old], counts: dict[str, int]) -> int:
-    """Delete runs with what hangs on them; how many. Those that another transaction holds stay."""
+def _delete(connection: Connection, owner_id: str, batch: Sequence[_Old], counts: dict[str, int]) -> None:
+    """Delete runs with what hangs on them. Those that another transaction holds stay."""
     is_sqlite = connection.dialect.name == "sqlite"
-    send, cost, ids = _statements(is_sqlite), 0, [run.id for run in batch]
+    send, ids = _statements(is_sqlite), [run.id for run in batch]
     if not is_sqlite:
-        ids = list(connection.scalars(send.lock, {"b_ids": ids}))
+        ids = [row[0] for row in send.lock.run(connection, {"b_ids": ids})]
         if not ids:
-            return 0
-    asked, there = {"b_owner": owner_id, "b_ids": ids}, frozenset().union(*(run.tables for run in batch))
+            return
+    asked = {"b_owner": owner_id, "b_ids": in_one(ids, is_sqlite=is_sqlite)}
+    send.carry.run(connection, asked)
+    there = frozenset[str]().union(*(run.tables for run in batch))
     for each, gone in send.hanging:
-        if each.root_table not in there:
-            continue
-        done = connection.execute(gone, asked)
-        number = done.rowcount
-        if each.table is STEPS:
-            costs = done.scalars().all()
-            number, cost = len(costs), sum(costs)
-        if number:
-            counts[each.table.name] = counts.get(each.table.name, 0) + number
-    if "schedules" in there:
-        connection.execute(send.unlink, asked)
-    number = connection.execute(send.runs, asked).rowcount
-    connection.execute(send.carry, {"b_owner": owner_id, "b_runs": number, "b_cost": cost})
-    counts["runs"] = counts.get("runs", 0) + number
-    return number
+        if each.root_table not in send.seldom or each.root_table in there:
+            _count(counts, each.table, gone.run(connection, asked).rowcount)
+    send.unlink.run(connection, asked)
+    _count(counts, RUNS, send.runs.run(connection, asked).rowcount)
+
+
+def _count(counts: dict[str, int], table: Table, number: int) -> None:
+    if number:
+        counts[table.name] = counts.get(table.name, 0) + number
 
 
 def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace: Pace, counts: dict[str, int]) -> bool:
@@ -219,9 +233,9 @@ def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace
     for each in dependents("runs"):
         keys = tuple(each.table.primary_key.columns)
         while True:
-            some = select(*keys).where(each.of([run_id])).limit(pace.rows)
+            some = select(*keys).where(each.of([run_id])).order_by(*keys).limit(pace.rows)
             where = tuple_(*keys).in_(some) if len(keys) > 1 else keys[0].in_(some)
-            with pace.batch(), runtime.database.write() as session:
+            with pace.write() as session:
                 allowed = guard(session)
                 number = _remove(session.connection(), owner_id, each, where, counts) if allowed else 0
             if not allowed:
@@ -234,14 +248,9 @@ def _take_apart(runtime: Runtime, owner_id: str, run_id: str, guard: Guard, pace
 def _remove(
     connection: Connection, owner_id: str, what: Dependent, where: ColumnElement[bool], counts: dict[str, int]
 ) -> int:
-    gone = delete(what.table).where(where)
-    if what.table is not STEPS:
-        number = connection.execute(gone).rowcount
-    else:
-        costs = connection.scalars(gone.returning(STEPS.c.cost_micro_cents)).all()
-        number = len(costs)
-        carried = {"b_owner": owner_id, "b_runs": 0, "b_cost": sum(costs)}
-        connection.execute(_statements(connection.dialect.name == "sqlite").carry, carried)
-    if number:
-        counts[what.table.name] = counts.get(what.table.name, 0) + number
+    if what.table is STEPS:
+        cost = select(func.coalesce(func.sum(STEPS.c.cost_micro_cents), 0)).where(where).scalar_subquery()
+        connection.execute(_carried(connection.dialect.name == "sqlite", owner_id, 0, cost))
+    number = connection.execute(delete(what.table).where(where)).rowcount
+    _count(counts, what.table, number)
     return number

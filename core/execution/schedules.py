@@ -18,7 +18,7 @@ from core.accounts.domain import Account
 from core.accounts.plans import check_automation
 from core.accounts.postings import lock_person
 from core.accounts.queries import address_of, get_account
-from core.accounts.standing import owner_processable
+from core.accounts.standing import owner_may_start
 from core.execution import errors
 from core.execution.caps import check_within, hand_over, lock_caller_cap, set_cap
 from core.execution.commands import start_run
@@ -235,7 +235,13 @@ def upcoming_runs(
     return tuple(sorted(found, key=lambda each: (each[0], each[1].id))[:limit])
 
 
-IN_THIS_MOMENT = ("AUTOMATION_PAUSED", "PIPELINE_NOT_FOUND", "ACCOUNT_RESTRICTED", "ACCOUNT_CLOSING")
+IN_THIS_MOMENT = (
+    "AUTOMATION_PAUSED",
+    "PIPELINE_NOT_FOUND",
+    "ACCOUNT_RESTRICTED",
+    "ACCOUNT_CLOSING",
+    "ACCOUNT_SUSPENDED",
+)
 
 
 def has_due_schedules(runtime: Runtime, now: datetime) -> bool:
@@ -262,7 +268,7 @@ def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
     # Those of people who paused, and of pipelines that are archived, wait where they are: resumed or restored they
     # find their times missed, and do as they say.
     awake = ScheduleRow.pipeline_id.not_in(archived_pipelines())
-    may = owner_processable(ScheduleRow.owner_id)
+    may = owner_may_start(ScheduleRow.owner_id)
     return ScheduleRow.next_at <= now, ScheduleRow.owner_id.not_in(paused_accounts()), awake, may
 
 

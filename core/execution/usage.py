@@ -9,7 +9,7 @@ from core.accounts.automation import automation_paused_at
 from core.accounts.domain import Account
 from core.credits.spending import WINDOW_DAYS, Forecast, forecast
 from core.credits.statements import find_stretch, first_spending, spent_in
-from core.execution.domain import FINAL, ScheduleView
+from core.execution.domain import ACTIVE, FINAL, ScheduleView
 from core.execution.models import DeletedUsageRow, RunRow, StepRunRow
 from core.execution.schedules import list_schedules
 from core.pipelines.cron import next_times
@@ -38,6 +38,15 @@ def run_usage(runtime: Runtime, owner_id: str) -> RunUsage:
     with runtime.database.read() as session:
         spent = int(session.scalar(cost) or 0) + (session.scalar(before) or 0)
         return RunUsage(session.scalar(today) or 0, spent)
+
+
+def runs_under_way(runtime: Runtime) -> dict[str, tuple[int, datetime | None]]:
+    """Of everybody together: by each status of a run that is not over, how many there are and when the oldest was asked
+    for."""
+    counted = select(RunRow.status, func.count(), func.min(RunRow.created_at)).where(RunRow.status.in_(ACTIVE))
+    with runtime.database.read() as session:
+        rows = session.execute(counted.group_by(RunRow.status)).tuples().all()
+    return dict.fromkeys(ACTIVE, (0, None)) | {status: (number, since) for status, number, since in rows}
 
 
 def forecast_month(runtime: Runtime, owner: Account) -> Forecast:

@@ -23,7 +23,9 @@ Erase = Literal[
     "provider-call",
     "expire",
 ]
-Retention = Literal["account", "plan_logs", "session", "law_10_years", "proof_5_years", "short_lived", "days_90"]
+Retention = Literal[
+    "account", "plan_logs", "session", "law_10_years", "proof_5_years", "short_lived", "legal_hold", "days_90"
+]
 
 
 @dataclass(frozen=True, slots=True)

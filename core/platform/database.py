@@ -91,7 +91,9 @@ class Database:
         self.engine = open_engine(url)
         self._turn = Lock()
         self.waits = 0
-        """How often somebody of this process had to wait for the one writer of SQLite: who works much makes room."""
+        """How often somebody of this process had to wait for the one writer of SQLite."""
+        self.writes = 0
+        """How many write transactions of this process were begun, or waited for: who works much sees that others do."""
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -108,6 +110,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A write transaction: committed when the block ends, rolled back when it raises."""
+        self.writes += 1
         with self._one_at_a_time(), Session(self.engine, expire_on_commit=False) as session:
             session.connection(execution_options={"stepiq_write": True})
             try:
@@ -132,6 +135,18 @@ class Database:
         finally:
             if mine:
                 self._turn.release()
+
+    def fold_log(self) -> None:
+        """Fold SQLite's write-ahead log back into its file as far as nobody reads it; nothing on PostgreSQL.
+
+        SQLite does so by itself at the end of whichever transaction makes the log long, while others wait for it.
+        """
+        if self.is_sqlite:
+            raw = self.engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+            finally:
+                raw.close()
 
     def dispose(self) -> None:
         """Close every pooled connection."""

@@ -29,6 +29,12 @@ class Dependent:
         found = select(self.column).where(key == row_id)
         return found if self.parent is None else self.parent._root_of_any(found)
 
+    def roots_of(self, ids: Select[str]) -> Select[str]:
+        """The same for rows whose ids a query finds."""
+        key = next(iter(self.table.primary_key.columns))
+        found = select(self.column).where(key.in_(ids))
+        return found if self.parent is None else self.parent._root_of_any(found)
+
     def _root_of_any(self, rows: Select[str]) -> Select[str]:
         key = next(iter(self.table.primary_key.columns))
         found = select(self.column).where(key.in_(rows))

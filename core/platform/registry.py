@@ -10,6 +10,7 @@ MODELS = (
     "core.accounts.models",
     "core.accounts.consent_models",
     "core.analytics.models",
+    "core.accounts.look_models",
     "core.analytics.console.models",
     "core.pipelines.models",
     "core.credits.models",

@@ -89,6 +89,18 @@ class Settings(PrivacySettings):
     api_reads_per_minute: int = Field(
         30_000, alias="STEPIQ_API_READS_PER_MINUTE", ge=1, description="API requests that read, per caller"
     )
+    metrics_token: str = Field(
+        "",
+        repr=False,
+        alias="METRICS_TOKEN",
+        description="what reads /api/metrics, as Authorization: Bearer …; empty: nobody does",
+    )
+    slow_query_ms: int = Field(
+        200, alias="STEPIQ_SLOW_QUERY_MS", ge=0, description="statements that take as long are logged; 0: none"
+    )
+    slow_page_ms: int = Field(
+        1000, alias="STEPIQ_SLOW_PAGE_MS", ge=0, description="pages that take as long are logged; 0: none"
+    )
     demo_pace_ms: int = Field(
         12, alias="STEPIQ_DEMO_PACE_MS", ge=0, description="pause between words of the demo model"
     )
@@ -218,7 +230,7 @@ class Settings(PrivacySettings):
             raise ValueError("must look like https://host")
         return value.rstrip("/")
 
-    @field_validator("stripe_secret_key", "stripe_webhook_secret")
+    @field_validator("stripe_secret_key", "stripe_webhook_secret", "metrics_token")
     @classmethod
     def _is_one_word(cls, value: str) -> str:
         if not value.isascii() or any(not c.isprintable() or c == " " for c in value):

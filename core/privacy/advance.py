@@ -14,10 +14,11 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session
 
+from core.accounts.standing import is_suspended
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
+from core.privacy.copy_links import tell_carried_out
 from core.privacy.domain import AT_WORK
-from core.privacy.letters import tell_fulfilled
 from core.privacy.models import PrivacyRequestRow, RequestStepRow
 from core.privacy.outcomes import outcome_of
 from core.privacy.postings import move
@@ -155,7 +156,7 @@ def _record_done(runtime: Runtime, request_id: str, fence: int, step: RightStep,
             session.flush()
             outcome = outcome_of(session, request_id)
             move(runtime, session, request, "closed", "system", outcome, outcome=outcome)
-            tell_fulfilled(runtime, session, request)
+            tell_carried_out(runtime, session, request, suspended=is_suspended(session, request.account_id))
 
 
 def _record_wait(runtime: Runtime, request_id: str, fence: int, step: RightStep, answer: Later) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.accounts.queries import get_account
 from core.platform.pdf_writing import A4, BOLD, INK, MUTED, RULE, TEXT, new_canvas, wrap
-from core.privacy.letters import ANSWERS, LAPSED, PARTLY, day
+from core.privacy.letters import ANSWERS, LAPSED, PARTLY, PARTLY_ERASED, day
 from core.privacy.rights import title_of
 from core.shared.errors import Conflict, NotFound
 
@@ -71,7 +71,7 @@ def answer_text(file: RequestFile, language: str) -> str:
             said = [words["decided"], file.decision.reason]
         said.append(ANSWERS[request.right][place])
         if request.outcome == "partial":
-            said.append(PARTLY[place])
+            said.append((PARTLY_ERASED if request.right == "erasure" else PARTLY)[place])
     return "\n\n".join([*said, words["free"]])
 
 

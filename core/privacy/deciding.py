@@ -3,6 +3,7 @@
 A refusal, and an answer that leaves words of others out, counts once it is signed twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Literal
@@ -18,10 +19,12 @@ from core.platform.runtime import Runtime
 from core.privacy.beginning import begin, check_may_leave
 from core.privacy.details import details_of, words_of
 from core.privacy.domain import PrivacyRequestView, check_extension, clean_reason, clean_text, end_of_extension
+from core.privacy.export.passages import clean_passages
+from core.privacy.export.redactions import passage_place, passages_of
 from core.privacy.letters import tell_decided, tell_extended, tell_message, tell_received, tell_refused, tell_revealed
 from core.privacy.lifting import announce
 from core.privacy.links import end_request_links
-from core.privacy.models import DecisionRow, PrivacyRequestRow, RedactionRow
+from core.privacy.models import DecisionRow, PassageRow, PrivacyRequestRow, RedactionRow
 from core.privacy.postings import lock_request, move, note, reason_place
 from core.privacy.queries import request_file, request_view
 from core.privacy.restrictions import restriction_of
@@ -34,11 +37,15 @@ REVIEWS, STEP_RUNS = "reviews", "step_runs"
 
 @dataclass(frozen=True, slots=True)
 class Revealed:
-    """Who asked, for the eyes of who gave a reason; `others`: words of others by the id of their review."""
+    """Who asked, for the eyes of who gave a reason; `others`: words of others by the id of their review.
+
+    `passages`: what is left out wherever it stands, as far as that was said.
+    """
 
     name: str = field(repr=False)
     email: str = field(repr=False)
     others: dict[str, str] = field(default_factory=dict, repr=False)
+    passages: tuple[str, ...] = field(default=(), repr=False)
 
 
 def decide(runtime: Runtime, by: SessionView, request_id: str, verdict: Verdict, reason: str) -> bool:
@@ -68,7 +75,7 @@ def decide(runtime: Runtime, by: SessionView, request_id: str, verdict: Verdict,
         )
         session.add(decision)
         session.flush()
-        counts = verdict == "accept" and not left_out(session, row.id)
+        counts = verdict == "accept" and not leaves_out(session, row.id)
         if counts:
             _carry(runtime, session, row, decision, by, said)
         else:
@@ -175,6 +182,7 @@ def reveal(runtime: Runtime, by: SessionView, request_id: str, reason: str) -> R
         row = _lock(runtime, session, by, request_id, confirmed=True)
         account = account_of(runtime, session, row.account_id)
         others: dict[str, str] = {}
+        passages = passages_of(runtime, session, row.account_id, [row.id])
         if row.right == "access" and row.status == "awaiting_decision":
             found = comments_by_link(runtime, session, row.account_id)
             others = {each.review_id: each.comment for each in found}
@@ -183,11 +191,22 @@ def reveal(runtime: Runtime, by: SessionView, request_id: str, reason: str) -> R
         record_act(
             runtime, session, "privacy.revealed", actor_id=by.account.id, subject_id=row.account_id, request=row.id
         )
-    return Revealed(account.name, account.email, others)
+    return Revealed(account.name, account.email, others, passages)
 
 
-def leave_out(runtime: Runtime, by: SessionView, request_id: str, review_ids: frozenset[str]) -> None:
-    """Say which words of others are left out of a copy, before it is decided: exactly these. Raises InvalidInput."""
+def leave_out(
+    runtime: Runtime,
+    by: SessionView,
+    request_id: str,
+    review_ids: frozenset[str],
+    passages: Sequence[str] | None = None,
+) -> None:
+    """Say what of others is left out of a copy, before it is decided: exactly these.
+
+    `review_ids`: answers of others, whole. `passages`: words about others, wherever they stand in the copy; None leaves
+    those that were named before. Raises InvalidInput, Conflict REQUEST_MOVED.
+    """
+    said = clean_passages(passages or ())
     with runtime.database.write() as session:
         row = _lock(runtime, session, by, request_id, confirmed=True)
         if row.status != "awaiting_decision" or proposal_of(session, row.id) is not None:
@@ -195,22 +214,38 @@ def leave_out(runtime: Runtime, by: SessionView, request_id: str, review_ids: fr
         known = {each.review_id: each.step_run_id for each in comments_by_link(runtime, session, row.account_id)}
         if not review_ids <= known.keys():
             raise InvalidInput("NOT_OF_OTHERS", "Only words of others can be left out.", field="review_ids")
-        session.execute(delete(RedactionRow).where(RedactionRow.request_id == row.id))
+        for marks in (RedactionRow, PassageRow) if passages is not None else (RedactionRow,):
+            session.execute(delete(marks).where(marks.request_id == row.id))
         now = runtime.clock.now()
         session.add_all(
             RedactionRow(request_id=row.id, place=place, row_id=row_id, marked_by=by.account.id, marked_at=now)
             for each in sorted(review_ids)
             for place, row_id in ((REVIEWS, each), (STEP_RUNS, known[each]))
         )
+        session.add_all(_passage(runtime, row, by, text) for text in said)
         note(runtime, session, row, "privacy_admin", "left_out", actor_id=by.account.id)
         record_act(
-            runtime, session, "privacy.left_out",
-            actor_id=by.account.id, subject_id=row.account_id, request=row.id, number=len(review_ids),
+            runtime, session, "privacy.left_out", actor_id=by.account.id, subject_id=row.account_id, request=row.id,
+            number=len(review_ids), passages=len(said),
         )  # fmt: skip
 
 
+def _passage(runtime: Runtime, row: PrivacyRequestRow, by: SessionView, text: str) -> PassageRow:
+    passage_id = runtime.ids.new()
+    sealed = runtime.vault.seal_text(row.account_id, passage_place(passage_id), text)
+    return PassageRow(
+        id=passage_id, request_id=row.id, text=sealed, marked_by=by.account.id, marked_at=runtime.clock.now()
+    )
+
+
+def leaves_out(session: Session, request_id: str) -> bool:
+    """Whether anything of others is left out of a copy: then a decision needs its second signature."""
+    passage = select(PassageRow.id).where(PassageRow.request_id == request_id).limit(1)
+    return bool(left_out(session, request_id)) or session.scalar(passage) is not None
+
+
 def left_out(session: Session, request_id: str) -> frozenset[tuple[str, str]]:
-    """The rows, as table and id, whose words of others are not handed over: an export asks here."""
+    """The rows, as table and id, whose words of others are not handed over."""
     rows = session.execute(select(RedactionRow.place, RedactionRow.row_id).where(RedactionRow.request_id == request_id))
     return frozenset((place, row_id) for place, row_id in rows.tuples())
 

@@ -1,10 +1,11 @@
 """What carrying a request out would do, counted before it is done. Nothing is changed."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -13,7 +14,8 @@ from core.platform.runtime import Runtime
 from core.privacy.domain import PrivacyRequestView
 from core.privacy.holdings import count_rows, persons_rows
 from core.privacy.inventory import TableEntry, find_table, tables
-from core.privacy.retention.holds import holds_of, list_holds
+from core.privacy.retention.holds import holds_that_count
+from core.privacy.retention.scope import held_parts
 from core.privacy.rights import STEPS
 from core.privacy.words import LAWS, table_title
 from core.shared.errors import NotFound
@@ -23,7 +25,7 @@ MOMENTS = ("created_at", "received_at", "at", "began_at", "signed_at")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Rows that a law has us keep: until the end of a day, under its short name."""
+    """Rows that a law or a legal hold has us keep: until the end of a day, under its short name."""
 
     title: str
     rows: int
@@ -51,10 +53,7 @@ class DryRun:
         if self.deletes:
             rows = sum(number for _, number in self.deletes)
             parts.append(f"delete {_count(rows, 'row')} in {_count(len(self.deletes), 'store')}")
-        parts += [
-            f"keep {each.rows:,} × {each.title.lower()} until {each.until:%Y-%m-%d} under {each.law}"
-            for each in self.keeps
-        ]
+        parts += _kept_words(self.keeps)
         if self.hands_over:
             rows = sum(number for _, number in self.hands_over)
             parts.append(f"hand over {_count(rows, 'row')} of {_count(len(self.hands_over), 'store')}")
@@ -88,9 +87,8 @@ def dry_run(runtime: Runtime, request: PrivacyRequestView) -> DryRun:
 def _erasure(
     runtime: Runtime, session: Session, account: Account, counts: Mapping[str, int], steps: tuple[str, ...]
 ) -> DryRun:
-    """What goes, what the law keeps, and what a legal hold keeps for a time."""
-    holds, now = holds_of(session, account.id, runtime.clock.now()), runtime.clock.now()
-    until = max((hold.until for hold in list_holds(runtime, account.id)), default=now).date()
+    """What goes, what the law keeps, and what legal holds keep, as an erasure does it: row by row."""
+    held, held_rows = _held(runtime, session, account)
     deletes: list[tuple[str, int]] = []
     keeps: list[Kept] = []
     for entry in tables():
@@ -100,13 +98,43 @@ def _erasure(
         kept = _kept_rows(runtime, session, account, entry, rows)
         if kept is not None:
             keeps.append(kept)
-            continue
-        held = rows if holds.covers(entry) else min(rows, len(holds.rows_of(entry.name)))
-        if held:
-            keeps.append(Kept(table_title(entry.name), held, until, "a legal hold"))
-        if rows > held:
-            deletes.append((table_title(entry.name), rows - held))
-    return DryRun(tuple(deletes), tuple(keeps), steps=steps)
+        elif rows > held_rows[entry.name]:
+            deletes.append((table_title(entry.name), rows - held_rows[entry.name]))
+    return DryRun(tuple(deletes), (*keeps, *held), steps=steps)
+
+
+def _held(runtime: Runtime, session: Session, account: Account) -> tuple[list[Kept], Counter[str]]:
+    """What each legal hold keeps; and how many rows of each table any of them does."""
+    index = runtime.vault.blind_index("email", account.email) if account.email else b""
+    keeps: list[Kept] = []
+    by_table: dict[str, list[ColumnElement[bool]]] = {}
+    for hold in holds_that_count(session, account.id, runtime.clock.now()):
+        for entry, condition in held_parts(hold, account.id, index):
+            rows = _rows(session, entry, condition)
+            if rows:
+                keeps.append(Kept(table_title(entry.name), rows, hold.until.date(), f"{hold.law} (legal hold)"))
+                by_table.setdefault(entry.name, []).append(condition)
+    known = {entry.name: entry for entry in tables()}
+    return keeps, Counter({name: _rows(session, known[name], or_(*any_)) for name, any_ in by_table.items()})
+
+
+def _rows(session: Session, entry: TableEntry, condition: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(find_table(entry.name)).where(condition)) or 0
+
+
+def _kept_words(keeps: Sequence[Kept]) -> list[str]:
+    """What is kept, by the day and the law; of one store by its name."""
+    groups: dict[tuple[date, str], list[Kept]] = {}
+    for each in keeps:
+        groups.setdefault((each.until, each.law), []).append(each)
+    said = []
+    for (until, law), group in groups.items():
+        rows = sum(each.rows for each in group)
+        what = f"{rows:,} × {group[0].title.lower()}"
+        if len(group) > 1:
+            what = f"{_count(rows, 'row')} in {_count(len(group), 'store')}"
+        said.append(f"keep {what} until {until:%Y-%m-%d} under {law}")
+    return said
 
 
 def _kept(entry: TableEntry) -> str | None:

@@ -30,6 +30,7 @@ NOBODY = {
     "billing_subjects": "opaque ids at Stripe with two counters",
     "discount_codes": "what is offered, to nobody by name",
     "erasure_certificates": "what was erased, in counts, under ids that are nobody's",
+    "hold_copies": "what a legal hold kept of an erased account, in counts",
     "job_looks": "times of jobs",
     "job_runs": "times and counts of jobs",
     "policy_drafts": "texts of the installation that are being written",

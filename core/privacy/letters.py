@@ -48,6 +48,14 @@ PARTLY = (
     "Une partie n’a pas pu être faite, ou des propos d’autres personnes ont été retirés (RGPD Art. 15(4)) : la demande "
     "sous Mes données dit quoi et pourquoi. Vous pouvez saisir la CNIL (cnil.fr) et un tribunal.",
 )
+PARTLY_ERASED = (
+    "A part is kept for a legal claim or duty, sealed with a key of its own (GDPR Art. 17(3)(b) and (e)), and deleted "
+    "when that ends: the certificate says what, until when and under which law. You may complain to the CNIL (cnil.fr) "
+    "and go to court.",
+    "Une partie est gardée pour un litige ou une obligation légale, chiffrée avec une clé à part (RGPD Art. 17(3)(b) "
+    "et (e)), et supprimée ensuite : le certificat dit quoi, jusqu’à quand et selon quelle loi. Vous pouvez saisir la "
+    "CNIL (cnil.fr) et un tribunal.",
+)
 LAPSED = (
     "Nobody followed the link that was to show that you asked, so nothing was done. You can ask again at any time.",
     "Personne n’a suivi le lien qui devait montrer que la demande venait de vous ; rien n’a donc été fait. Vous pouvez "

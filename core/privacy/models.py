@@ -173,3 +173,22 @@ class RedactionRow(Base):
     row_id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
     marked_by: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
     marked_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
+
+
+class PassageRow(Base):
+    """Words about somebody else that are left out of a copy wherever they stand (GDPR Art. 15(4))."""
+
+    __tablename__ = "privacy_passages"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True, info=not_personal("opaque id"))
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("privacy_requests.id"), index=True, info=not_personal("opaque id")
+    )
+    text: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        info=personal(
+            "user.content", PURPOSE, "What is left out of a copy", **{**SAID, "origin": "derived", "export": "never"}
+        ),
+    )
+    marked_by: Mapped[str] = mapped_column(String(36), info=not_personal("opaque account id"))
+    marked_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))

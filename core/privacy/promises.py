@@ -45,7 +45,8 @@ _ALL = (
         "P05",
         "Measurements go to PostHog in the European Union, and to nobody else.",
         "measuring-use",
-        "The start is refused with a PostHog address outside the EU; nothing is sent where no key is set.",
+        "The start is refused with a PostHog address outside the EU; nothing is sent where no key is set. Each event "
+        "has a random id of its own and only declared words; anything else is dropped before it goes.",
     ),
     Promise(
         "P06",

@@ -25,6 +25,7 @@ from core.privacy.domain import (
 )
 from core.privacy.models import (
     DecisionRow,
+    PassageRow,
     PrivacyRequestRow,
     RedactionRow,
     RequestEventRow,
@@ -96,6 +97,8 @@ class RequestFile:
     restriction: RestrictionView | None
     left_out: frozenset[str]
     """Ids of reviews whose comments of others are not handed over."""
+    passages: int = 0
+    """How many passages about others are left out wherever they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +243,7 @@ def _file(runtime: Runtime, session: Session, row: PrivacyRequestRow) -> Request
         decision=_decision(runtime, row.account_id, decision) if decision else None,
         restriction=_restriction(restriction) if restriction else None,
         left_out=frozenset(redacted),
+        passages=session.scalar(select(func.count()).where(PassageRow.request_id == row.id)) or 0,
     )
 
 

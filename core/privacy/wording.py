@@ -26,6 +26,7 @@ KEPT = {
     "short_lived": "until it has served, at most 30 days",
     "days_90": "90 days",
     "proof_5_years": "5 years, as proof (Code civil, Art. 2224)",
+    "legal_hold": "until the legal claim is settled, or the day that was set for it",
     "law_10_years": "10 years (Code de commerce, Art. L123-22)",
 }
 CATEGORIES = {

@@ -15,6 +15,7 @@ from core.privacy.queries import list_requests, restrictions_of
 from pages.account import my_data_actions as actions
 from pages.account.my_requests import draw_requests
 from pages.account.my_rights import draw_dialog, draw_rights
+from pages.ui.looks import draw_looks
 from pages.ui.memory import take_dialog
 from pages.ui.notices import draw_notices
 from pages.ui.session import current_session
@@ -44,6 +45,7 @@ def my_data_page() -> None:
     if waiting:
         draw_requests(runtime, session, "Your open requests", waiting)
     draw_rights(runtime, session, frozenset(view.right for view in waiting))
+    draw_looks(runtime, session.account)
     _draw_holdings(runtime, session)
     answered = tuple(view for view in found if not view.is_open)
     if answered:

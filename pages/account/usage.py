@@ -1,4 +1,5 @@
-"""Credits: what is left, what they went to, what the next days will cost, and every movement with its proof."""
+"""Credits: what is left, what they went to, what the next days will cost, and every movement with its proof; and runs:
+how many each day, how they ended, which steps take long."""
 
 from __future__ import annotations
 
@@ -16,16 +17,26 @@ from core.credits.queries import balance
 from core.credits.spending import WINDOW_DAYS, Forecast, Share, Spent, by_day, by_model, by_pipeline
 from core.credits.statements import Statement, list_lines, spent_in, statement
 from core.execution.usage import forecast_month
+from core.execution.usage_days import LOOKED_AT, runs_by_day, slowest_steps
 from core.pipelines.queries import pipeline_names
 from core.shared.money import format_credits
 from pages.ui.day_chart import day_chart_html
+from pages.ui.download import download_button
 from pages.ui.navigator import base_path
+from pages.ui.run_days import rate_words, run_days_csv, run_days_html, slow_steps_csv, slow_steps_html
 from pages.ui.session import current_session
 from pages.ui.statement_table import movement_table, pipeline_name, share_table
 from pages.ui.words import count
 
 PAGE_SIZE = 50
-PERIODS = {"this": "This month", "last": "Last month", "other": "Other days"}
+RANGES = {"7": 7, "28": 28, "90": 90}
+"""Days up to today, by the word in the address."""
+PERIODS = {
+    "this": "This month",
+    "last": "Last month",
+    **{word: f"{days} days" for word, days in RANGES.items()},
+    "other": "Other days",
+}
 
 
 def usage_page() -> None:
@@ -48,6 +59,7 @@ def usage_page() -> None:
         _draw_spending(account, found, first, min(last, today))
     else:
         _draw_nothing(ever=shown.opening_micros != 0 or pace.micros > 0)
+    _draw_runs(account, first, min(last, today))
     _draw_movements(account, shown)
 
 
@@ -57,6 +69,8 @@ def _period(today: date) -> tuple[date, date]:
     month = today.replace(day=1)
     if asked.get("period") == "last":
         return (month - timedelta(days=1)).replace(day=1), month - timedelta(days=1)
+    if asked.get("period") in RANGES:
+        return today - timedelta(days=RANGES[asked["period"]] - 1), today
     try:
         first = date.fromisoformat(asked["from"])
         last = date.fromisoformat(asked.get("to", ""))
@@ -129,6 +143,43 @@ def _draw_spending(account: Account, found: tuple[Spent, ...], first: date, last
     with models:
         shares = [(_model(share), share) for share in by_model(found)]
         st.html(f'<div class="sq-scroll">{share_table("Model", shares)}</div>')
+
+
+def _draw_runs(account: Account, first: date, last: date) -> None:
+    runtime = get_runtime()
+    days = runs_by_day(runtime, account.id, first, max(first, last))
+    ended = sum(day.ended for day in days)
+    if not ended:
+        st.html(
+            '<h2 class="sq-label">Runs</h2><div class="sq-blank"><b>No run ended in this time.</b> Once some '
+            "did, their days are here, with how many completed and which steps take longest. "
+            f'<a class="sq-link" href="{base_path()}pipelines" target="_self">Open a pipeline</a></div>'
+        )
+        return
+    paces = slowest_steps(runtime, account.id, first, max(first, last))
+    names = pipeline_names(runtime, account.id, {each.pipeline_id for each in paces if each.pipeline_id})
+    st.html(run_days_html(days))
+    with st.container(key="run-figures"):
+        runs, rate, failed = st.columns(3)
+    runs.metric("Runs ended", f"{ended:,}", border=True)
+    rate.metric("Success rate", rate_words(days), border=True, help="Of the runs that were not cancelled.")
+    failed.metric("Failed", f"{sum(day.failed for day in days):,}", border=True)
+    if paces:
+        newest = f", of the newest {LOOKED_AT} runs" if ended > LOOKED_AT else ""
+        said = f'<p class="sq-facts">By how long each usually takes{newest}; waits for people are left out.</p>'
+        table = slow_steps_html(paces, names)
+        st.html(f'<h2 class="sq-label">Slowest steps</h2>{said}<div class="sq-scroll">{table}</div>')
+    span = f"{first.isoformat()}-{max(first, last).isoformat()}"
+    with st.container(horizontal=True, key="run-downloads"):
+        download_button(
+            "Runs a day (CSV)", lambda: run_days_csv(days), file_name=f"stepiq-runs-{span}.csv", mime="text/csv",
+            key="runs-a-day",
+        )  # fmt: skip
+        if paces:
+            download_button(
+                "Slowest steps (CSV)", lambda: slow_steps_csv(paces, names), file_name=f"stepiq-steps-{span}.csv",
+                mime="text/csv", key="slow-steps",
+            )  # fmt: skip
 
 
 def _model(share: Share) -> str:

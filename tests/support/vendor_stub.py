@@ -5,7 +5,8 @@
 A scenario is chosen by the model's name, anywhere in it (`claude-sonnet-5-5` is normal, and so is any other
 name), or by the header or query parameter `x-scenario`:
 
-    normal        the prompt's first words repeated in upper case; JSON that satisfies a schema where one is sent
+    normal        the prompt's first words repeated in upper case, or what `says` holds; JSON that satisfies a schema
+                  where one is sent
     rate-limit    429 with `Retry-After` (the number after `rate-limit-`, else 7)
     error-NNN     that status with the vendor's error body
     slow          a token every 50 ms
@@ -83,10 +84,11 @@ class VendorStub:
         self.chunk_delay_seconds = chunk_delay_seconds
         self.requests: list[Seen] = []
         self.keep = keep
+        self.says: str | None = None
         self.running = 0
         self.most_running = 0
         routes = [Route("/_stub/stats", self._stats)]
-        for prefix in ("", "/v1", "/anthropic", "/anthropic/v1", "/openai/v1"):
+        for prefix in ("", "/v1", "/anthropic", "/anthropic/v1", "/openai/v1", "/gateways/{name}/v1"):
             routes += [
                 Route(f"{prefix}/messages", self._messages, methods=["POST"]),
                 Route(f"{prefix}/responses", self._responses, methods=["POST"]),
@@ -124,7 +126,7 @@ class VendorStub:
         match = re.search(_SCENARIOS, chosen)
         scenario = match.group() if match else "normal"
         voice = kind(body)
-        voice.scenario = scenario
+        voice.scenario, voice.says = scenario, self.says
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         streamed = False

@@ -29,6 +29,7 @@ class Voice:
     def __init__(self, body: dict[str, Any]) -> None:
         self.body = body
         self.scenario = "normal"
+        self.says: str | None = None
         self.model = str(body["model"])
 
     def text(self) -> str:
@@ -44,6 +45,8 @@ class Voice:
             return "I cannot help with that."
         if self.scenario.startswith("tools"):
             return " | ".join(["RESULTS", *self.results()])
+        if self.says is not None:
+            return self.says
         return " ".join(self.prompt().upper().split()[:40]) or "EMPTY"
 
     def counts(self) -> tuple[int, int]:

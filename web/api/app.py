@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 
+from core.operations.readiness import Readiness
 from core.platform.files.inspection import AT_ONCE
 from web.api import (
     accounts,
@@ -60,6 +61,7 @@ def build_api(runtime: Runtime) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api.state.runtime = runtime
+    api.state.readiness = Readiness(runtime)
     api.state.judging = CapacityLimiter(AT_ONCE)
     resources = (
         system,

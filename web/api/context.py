@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Header, Path, Query
 from starlette.requests import Request
 
-from core.accounts.api_keys import find_key_holder
+from core.accounts.api_keys import find_key_holder, key_lives
 from core.accounts.domain import Account, KeyHolder, SessionView
 from core.accounts.plans import check_automation
 from core.accounts.queries import find_session
@@ -93,14 +93,14 @@ def allowed(scope: str) -> Callable[..., Caller]:
             return Caller(account, lambda: find_session(runtime, token) is not None)
         holder = key_holder(runtime, key, scope)
         request.scope["state"][ACCOUNT] = holder.account.id
-        return Caller(holder.account, lambda: find_key_holder(runtime, key) is not None, starter_of(holder))
+        return Caller(holder.account, lambda: key_lives(runtime, key), starter_of(holder))
 
     current_caller.scope = scope  # type: ignore[attr-defined]  # the description of the API names it
     return current_caller
 
 
 def key_holder(runtime: Runtime, key: str, scope: str) -> KeyHolder:
-    """Whom a key with a scope speaks for. Raises Forbidden (401, or 403 SCOPE or PLAN_LIMIT)."""
+    """Whom a key with a scope speaks for. Raises Forbidden (401, or 403 SCOPE, PLAN_LIMIT or ACCOUNT_SUSPENDED)."""
     holder = find_key_holder(runtime, key)
     if holder is None:
         raise Forbidden("UNAUTHENTICATED", "This API key does not exist, or is over. Make one under API keys.")

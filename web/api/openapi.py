@@ -19,6 +19,7 @@ from web.api.rate_limit import UNLIMITED
 
 SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "The token of `auth/login`."},
+    "metrics": {"type": "http", "scheme": "bearer", "description": "`METRICS_TOKEN` of the installation."},
     "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key, with the scope named."},
     "key_in_address": {
         "type": "apiKey",

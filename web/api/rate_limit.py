@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = 20_000  # callers; the one seen longest ago is forgotten first, and begins with a full bucket
 WRONG_A_MINUTE = 120
-UNLIMITED = ("/health", "/ready")
+UNLIMITED = ("/health", "/ready", "/metrics")
 OPEN = ("/auth/", "/billing/stripe/", "/models", "/price-books/", "/schema/", "/openapi.json")
 
 

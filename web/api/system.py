@@ -6,21 +6,32 @@ from decimal import Decimal
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
-from starlette.responses import JSONResponse
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
-from core.accounts.queries import needs_setup
 from core.credits.domain import MARKUP
+from core.operations.readiness import Readiness, in_own_thread
+from core.operations.reading import may_read
 from core.pipelines.json_schema import json_schema
-from core.platform.logging import get_logger
 from core.providers.domain import ModelCard
 from web.api.context import MAX_PAGE, CursorQuery, RuntimeDep
+from web.api.errors import problem
 from web.api.payloads import Health, ModelAnswer
 from web.api.shapes import Listing, Problem, answers
 
 router = APIRouter(tags=["system"])
 ModelLimit = Annotated[int | None, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
-log = get_logger("web.api")
+METRICS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def readiness_of(request: Request) -> Readiness:
+    """The one that tries the parts of this process."""
+    found: Readiness = request.app.state.readiness
+    return found
+
+
+ReadinessDep = Annotated[Readiness, Depends(readiness_of)]
 
 
 def app_version() -> str:
@@ -38,15 +49,38 @@ async def health() -> dict[str, str]:
 
 
 @router.get("/ready", response_model=None, responses={200: {"model": Health}, 503: {"model": Problem}})
-def ready(runtime: RuntimeDep) -> JSONResponse:
-    """The process can serve: its database and keys answer."""
-    try:
-        needs_setup(runtime)
-        runtime.vault.derive("ready")
-    except Exception as error:  # whatever the driver raises: the answer is that it does not answer
-        log.error("api.not_ready", exc_info=error)
-        return JSONResponse({"error": "The database does not answer.", "code": "NOT_READY"}, 503)
-    return JSONResponse({"status": "ok", "version": app_version()})
+async def ready(readiness: ReadinessDep) -> JSONResponse:
+    """The process can work: database, schema, keys, disk, files, and what it does beside requests. Within two seconds.
+
+    Where it cannot, `details` says of each part whether it is well.
+    """
+    # In a thread of its own: those that requests share may all be waiting for what does not answer.
+    parts = await in_own_thread(readiness.look)
+    if all(part.ok for part in parts):
+        return JSONResponse({"status": "ok", "version": app_version()})
+    failing = ", ".join(part.check for part in parts if not part.ok)
+    details = [{"check": part.check, "ok": part.ok} for part in parts]
+    return problem(503, "NOT_READY", f"This process cannot work now: {failing}. Its log says why.", details)
+
+
+@router.get(
+    "/metrics",
+    response_model=None,
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "The text format."},
+        401: {"model": Problem},
+    },
+    openapi_extra={"security": [{"metrics": []}]},
+)
+def metrics(request: Request, runtime: RuntimeDep) -> Response:
+    """What is measured, for Prometheus, with `METRICS_TOKEN` as a bearer token; docs/operations.md lists it."""
+    if not may_read(runtime, request.headers.get("authorization", "")):
+        return problem(
+            401, "UNAUTHENTICATED", "Send METRICS_TOKEN as a bearer token.", headers={"WWW-Authenticate": "Bearer"}
+        )
+    from core.operations.metrics import render  # loads prometheus_client: only where it is read
+
+    return Response(render(runtime, app_version()), media_type=METRICS_TEXT, headers={"Cache-Control": "no-store"})
 
 
 @router.get("/models", response_model=None, responses=answers(200, Listing[ModelAnswer], 422))

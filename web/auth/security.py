@@ -3,6 +3,7 @@ password managers understand them and no password lies in the app's memory."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -34,10 +35,13 @@ THEN = {
     "my-data": "/app/my-data",
     "privacy-requests": "/app/privacy-requests",
     "people": "/app/people",
+    "person": "/app/person",
     "billing": "/app/billing",
     "admin-billing": "/app/admin-billing",
     "admin-policy": "/app/admin-policy",
+    "admin-mail": "/app/admin-mail",
 }
+ID = re.compile(r"[0-9a-f-]{36}")
 BACK = (PROFILE, "Back to your profile")
 
 
@@ -63,9 +67,10 @@ class SecurityPages(FormPages):
         session = await self.session_of(request)
         if session is None:
             return _sign_in(PROFILE)
+        person = request.query_params.get("person", "") if then == "person" else ""
         if session.is_confirmed(self.runtime.clock.now()):
-            return RedirectResponse(THEN[then], 303)
-        return self._confirm_page(request, session, then)
+            return RedirectResponse(_place(then, person), 303)
+        return self._confirm_page(request, session, then, person[:36])
 
     async def take_confirm(self, request: Request) -> Response:
         """Check it, and go on to what asked for it."""
@@ -85,7 +90,7 @@ class SecurityPages(FormPages):
             return self.draw_error(request, CONFIRM, error, session=session, **values)
         if then == "address" and typed:
             return self.draw(request, ADDRESS, session=session, present=session.account.email, email=typed)
-        return RedirectResponse(THEN[then], 303)
+        return RedirectResponse(_place(then, typed), 303)
 
     async def show_password(self, request: Request) -> Response:
         """The form for a new password."""
@@ -201,6 +206,13 @@ class SecurityPages(FormPages):
         """`typed`: what was entered before the password was asked for, kept for after it."""
         account = session.account
         return {"then": then, "typed": typed, "email": account.email, "factor": account.has_second_factor}
+
+
+def _place(then: str, typed: str) -> str:
+    """Where it leads: to a room, and for that of a person to theirs."""
+    if then == "person" and ID.fullmatch(typed):
+        return f"{THEN[then]}?person={typed}"
+    return THEN[then]
 
 
 def _then(wanted: str | None) -> str:

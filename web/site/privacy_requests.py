@@ -1,4 +1,4 @@
-"""`/privacy/request` and `/privacy/confirm`: using a right without signing in. Opening a link does nothing.
+"""`/privacy/request`, `/privacy/confirm` and `/privacy/copy`: rights without signing in. Opening a link does nothing.
 
 The page says the same whoever has an account or not.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import get_args
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from core.platform.mail.queries import mail_pages_open
 from core.privacy.by_form import ask_by_form, confirm_by_link, link_right
+from core.privacy.copy_links import check_copy_link, fetch_by_link
 from core.privacy.domain import Right
 from core.privacy.rights import WORDS
 from core.shared.errors import AppError
@@ -23,6 +24,7 @@ from web.sessions import client_host
 
 ASK = Form("privacy-request", "privacy_request.html", ("email", "right", "text"))
 CONFIRM = Form("privacy-confirm", "privacy_confirm.html")
+COPY = Form("privacy-copy", "privacy_copy.html")
 RIGHTS: tuple[tuple[Right, str], ...] = tuple((right, words.title["en"]) for right, words in WORDS.items())
 AGAIN = ("/privacy/request", "Ask again")
 MY_DATA = ("/app/my-data", "See your request")
@@ -38,6 +40,8 @@ class PrivacyRequestPages(FormPages):
             Route("/privacy/request", self.take, methods=["POST"]),
             Route("/privacy/confirm", self.show_confirm, methods=["GET"]),
             Route("/privacy/confirm", self.take_confirm, methods=["POST"]),
+            Route("/privacy/copy", self.show_copy, methods=["GET"]),
+            Route("/privacy/copy", self.take_copy, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -97,3 +101,29 @@ class PrivacyRequestPages(FormPages):
         elif not view.is_open:
             said = "Done. A mail says so, too."
         return message_page(200, "Thank you", said, link=MY_DATA)
+
+    async def show_copy(self, request: Request) -> Response:
+        """The copy of somebody whose account is suspended; opening the link fetches nothing."""
+        token = request.query_params.get("token", "")[:200]
+        try:
+            await self.call(check_copy_link, token)
+        except AppError as error:
+            return message_page(403, "This link does not work", error.message, link=AGAIN)
+        return self.draw(request, COPY, token=token)
+
+    async def take_copy(self, request: Request) -> Response:
+        """Send it, decrypted on the way out."""
+        fields, ours = await self.read(request, COPY)
+        token = fields.get("token", "")[:200]
+        if not ours:
+            return self.draw_stale(request, COPY, token=token)
+        try:
+            fetch = await self.call(fetch_by_link, token)
+        except AppError as error:
+            return message_page(status_of(error), "This link does not work", error.message, link=AGAIN)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{fetch.name}"',
+            "Content-Length": str(fetch.size),
+            "Cache-Control": "no-store",
+        }
+        return StreamingResponse(fetch.pieces, 200, headers, media_type="application/zip")

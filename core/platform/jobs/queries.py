@@ -1,9 +1,11 @@
 """Which times of jobs are due, and how the last ones went."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import cast
 
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import case, func, or_, select, tuple_
 
 from core.platform.jobs.domain import Due, Job, JobRun, JobState, JobView
 from core.platform.jobs.models import JobLookRow, JobRunRow
@@ -51,6 +53,28 @@ def list_jobs(runtime: Runtime, jobs: Sequence[Job], *, runs: int) -> tuple[JobV
             newest = session.scalars(mine.order_by(JobRunRow.scheduled_for.desc()).limit(runs)).all()
             views.append(JobView(job, tuple(map(run_view, newest)), job.slot(now) + job.every, looks.get(job.name)))
     return tuple(views)
+
+
+@dataclass(frozen=True, slots=True)
+class JobHealth:
+    """When a job last went well, or looked and found nothing to do, and how many of its listed runs failed."""
+
+    well_at: datetime | None
+    failures: int
+
+
+def job_health(runtime: Runtime) -> dict[str, JobHealth]:
+    """How the jobs are, by name."""
+    completed = func.max(case((JobRunRow.state == "completed", JobRunRow.finished_at)))
+    failures = func.sum(case((JobRunRow.state == "failed", 1), else_=0))
+    with runtime.database.read() as session:
+        rows = session.execute(select(JobRunRow.job, completed, failures).group_by(JobRunRow.job)).tuples().all()
+        looks = {row.job: row.at for row in session.scalars(select(JobLookRow))}
+    found = {job: JobHealth(at, int(failed)) for job, at, failed in rows}
+    for job, at in looks.items():
+        known = found.get(job, JobHealth(None, 0))
+        found[job] = JobHealth(max(at, known.well_at or at), known.failures)
+    return found
 
 
 def run_view(row: JobRunRow) -> JobRun:

@@ -54,7 +54,7 @@ KINDS: Mapping[str, Kind] = {
     "plan_changed": Kind(frozenset({"before", "plan", "day", "changes", "plan_url"}), timedelta(days=7)),
     "schedules_paused": Kind(frozenset({"plan", "schedules", "schedules_url"}), timedelta(days=3)),
     "privacy_request": Kind(frozenset({"right", "received", "due", "privacy_url"}), timedelta(days=7)),
-    "account_erased": Kind(frozenset({"number", "when"}), timedelta(days=7)),
+    "account_erased": Kind(frozenset({"number", "when", "held"}), timedelta(days=7)),
     "privacy_identity": Kind(frozenset({"right", "confirm_url", "days"}), timedelta(days=7)),
     "privacy_extended": Kind(frozenset({"right", "until", "reason", "privacy_url"}), timedelta(days=30)),
     "privacy_decided": Kind(frozenset({"right", "reason", "privacy_url"}), timedelta(days=30)),
@@ -64,6 +64,10 @@ KINDS: Mapping[str, Kind] = {
     "privacy_message": Kind(frozenset({"right", "said", "privacy_url"}), timedelta(days=30)),
     "privacy_revealed": Kind(frozenset({"right", "reason", "privacy_url"}), timedelta(days=30)),
     "privacy_due": Kind(frozenset({"right", "due", "left", "number", "requests_url"}), timedelta(days=1)),
+    "privacy_copy": Kind(frozenset({"right", "copy_url", "days"}), timedelta(days=7)),
+    "account_suspended": Kind(frozenset({"when", "reason", "privacy_url"}), timedelta(days=30)),
+    "suspension_ended": Kind(frozenset({"when", "login_url"}), timedelta(days=7)),
+    "content_looked_at": Kind(frozenset({"when", "until", "reason", "privacy_url"}), timedelta(days=30)),
     "policy_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
     "terms_change": Kind(frozenset({"effective", "summary", "policy_url"}), timedelta(days=30)),
     "policy_withdrawn": Kind(frozenset({"effective", "policy_url"}), timedelta(days=30)),
@@ -149,6 +153,12 @@ def clean_recipient(address: str) -> str:
     except EmailNotValidError:
         raise ValueError("not an e-mail address") from None
     return found.ascii_email or f"{found.local_part}@{found.ascii_domain}"
+
+
+def mask_address(address: str) -> str:
+    """An address by its first letters alone: `a…@e…`."""
+    name, _, host = address.rpartition("@")
+    return f"{name[:1]}…@{host[:1]}…"
 
 
 def parse_sender(value: str) -> Address:

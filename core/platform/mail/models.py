@@ -21,6 +21,7 @@ class MailRow(Base):
     __tablename__ = "mail_outbox"
     __table_args__ = (
         Index(None, "state", "next_attempt_at"),
+        Index(None, "state", "id"),
         Index(None, "account_id", "ended_at"),
         CheckConstraint("state IN ('queued', 'sent', 'failed', 'dropped')", name="state"),
         CheckConstraint("(state = 'queued') = (content IS NOT NULL)", name="content"),

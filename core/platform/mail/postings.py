@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -71,6 +71,24 @@ def enqueue_mail(
         return False
     event.listen(session, "after_commit", lambda _session: runtime.mail.enqueued(), once=True)
     return True
+
+
+def try_mail_now(runtime: Runtime, session: Session, mail_id: str) -> str | None:
+    """Have a queued mail tried at the next look, in the caller's transaction; answers its kind, None for another."""
+    queued = (MailRow.id == mail_id, MailRow.state == "queued")
+    soon = update(MailRow).where(*queued).values(next_attempt_at=runtime.clock.now()).returning(MailRow.kind)
+    event.listen(session, "after_commit", lambda _session: runtime.mail.enqueued(), once=True)
+    return session.scalar(soon)
+
+
+def drop_mail(runtime: Runtime, session: Session, mail_id: str) -> str | None:
+    """Let a queued mail never be sent and forget what it says; answers its kind, None for one that has ended.
+
+    A process that is sending it at this moment may still do so: its record finds nothing.
+    """
+    over = {"state": "dropped", "reason": "by_hand", "content": None, "ended_at": runtime.clock.now()}
+    queued = (MailRow.id == mail_id, MailRow.state == "queued")
+    return session.scalar(update(MailRow).where(*queued).values(over).returning(MailRow.kind))
 
 
 def _clean(value: str) -> str:

@@ -1,16 +1,18 @@
 """Reading the outbox: what operators and checks see, without content, and the files of development."""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import cast
+from datetime import datetime, timedelta
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 
-from core.platform.mail.domain import FiledMail, MailView, OutboxFigures, State, is_loopback
+from core.platform.mail.domain import FiledMail, MailView, OutboxFigures, State, is_loopback, mask_address
 from core.platform.mail.folder import FolderTransport, filed_mail, filed_mails
 from core.platform.mail.models import MailRow
 from core.platform.runtime import Runtime
+from core.platform.vault import INSTALLATION
+from core.shared.errors import AppError
 from core.shared.pages import Page
 
 OVERDUE = timedelta(hours=1)  # P11: a mail is sent within the hour
@@ -32,6 +34,14 @@ def outbox_figures(runtime: Runtime) -> OutboxFigures:
     )
 
 
+def outbox_waiting(runtime: Runtime) -> tuple[int, datetime | None]:
+    """How many mails wait, and since when the oldest does."""
+    queued = select(func.count(), func.min(MailRow.created_at)).where(MailRow.state == "queued")
+    with runtime.database.read() as session:
+        waiting, since = session.execute(queued).tuples().one()
+    return waiting, since
+
+
 def list_mails(
     runtime: Runtime, *, states: Sequence[State] = (), limit: int = 50, cursor: str | None = None
 ) -> Page[MailView]:
@@ -45,6 +55,22 @@ def list_mails(
         rows = session.scalars(query).all()
     items = tuple(_view(row) for row in rows[:limit])
     return Page(items, items[-1].id if len(rows) > limit else None)
+
+
+def recipient_hints(runtime: Runtime, mail_ids: Sequence[str]) -> dict[str, str]:
+    """To whom mails go that are not sent yet, as `a…@e…`. What has ended is to nobody any more."""
+    with runtime.database.read() as session:
+        rows = session.scalars(select(MailRow).where(MailRow.id.in_(mail_ids), MailRow.content.is_not(None))).all()
+    return {row.id: _hint(runtime, row) for row in rows}
+
+
+def _hint(runtime: Runtime, row: MailRow) -> str:
+    place = f"mail_outbox.content:{row.id}"
+    try:
+        content = runtime.vault.open_json(row.account_id or INSTALLATION, place, row.content or b"")
+    except AppError:
+        return ""  # its key is gone: it will be dropped
+    return mask_address(str(cast(dict[str, Any], content)["to"]))
 
 
 def mail_pages_open(runtime: Runtime) -> bool:

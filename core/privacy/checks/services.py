@@ -6,6 +6,8 @@ from statistics import median
 from sqlalchemy import func, select
 
 from core.accounts.queries import people_made_before
+from core.analytics.posthog_message import drops_canary
+from core.analytics.posthog_sink import WireRecord
 from core.credits.alerts import alerts_missing
 from core.credits.queries import verify_ledger
 from core.execution.recipients import check_recipients
@@ -37,15 +39,25 @@ YEAR = timedelta(days=365)
 
 
 def posthog(runtime: Runtime) -> Finding:
-    """P05: measurements can go only to the European region of PostHog."""
-    settings = runtime.settings
+    """P05: measurements can go only to PostHog's European region, and what this process sent held what is declared."""
+    settings, sink = runtime.settings, runtime.events.sink
     if not settings.posthog_api_key:
         return kept("No key for PostHog is set: nothing is sent there.", hosts=0)
-    if settings.posthog in POSTHOG_EU:
-        return kept("Measurements go to PostHog in the European Union.", hosts=1)
+    went = sink.record if sink is not None else WireRecord(settings.posthog)
+    figures = {
+        "hosts": 1,
+        "sent": went.sent,
+        "not_sent": went.failed + went.left_out,
+        "undeclared": len(went.undeclared),
+        "canary_dropped": int(drops_canary()),
+    }
     if settings.analytics_problems(development=settings.env == "development"):
-        return broken("Measurements are set to go to an address that is not PostHog's in the EU.", hosts=1)
-    return unknown("Measurements go to a stand-in on this machine.", hosts=1)
+        return broken("Measurements are set to go to an address that is not PostHog's in the EU.", **figures)
+    if went.undeclared or not figures["canary_dropped"]:
+        return broken("What is sent to PostHog can hold something that is not declared.", **figures)
+    if settings.posthog not in POSTHOG_EU:
+        return unknown("Measurements go to a stand-in on this machine.", **figures)
+    return kept("Measurements go to PostHog in the European Union, about nobody.", **figures)
 
 
 def card_numbers(runtime: Runtime) -> Finding:

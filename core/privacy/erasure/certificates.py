@@ -13,9 +13,11 @@ from datetime import date, datetime
 from typing import Any, cast
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.platform.runtime import Runtime
-from core.privacy.erasure.models import CertificateRow, ErasureRow
+from core.privacy.erasure.models import CertificateRow, ErasureRow, HoldCopyRow
+from core.privacy.retention.models import LegalHoldRow
 from core.privacy.scan.domain import ScanResult
 from core.shared.clock import iso_z
 from core.shared.errors import InvalidInput, NotFound
@@ -50,6 +52,17 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A legal hold that is over, and what had been kept for it, by table."""
+
+    hold_id: str
+    account_id: str
+    law: str
+    at: datetime
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ChainProof:
     """How many certificates were walked, and where the chain does not hold."""
 
@@ -61,6 +74,7 @@ def make_certificate(
     runtime: Runtime,
     *,
     number: str,
+    request_id: str,
     account_id: str,
     received_at: datetime,
     key_gone_at: datetime | None,
@@ -75,9 +89,8 @@ def make_certificate(
         known = session.get(CertificateRow, number)
         if known is not None:
             return _certificate(known)
-        newest = select(CertificateRow).order_by(CertificateRow.seq.desc()).limit(1).with_for_update()
-        last = session.scalar(newest)
         now = runtime.clock.now()
+        held = _held(session, request_id)
         body: dict[str, JsonValue] = {
             "number": number,
             "account": account_id,
@@ -88,15 +101,37 @@ def make_certificate(
             "found": dict(sorted(found.items())),
             "done": {name: dict(sorted(counts.items())) for name, counts in steps.items() if counts},
             "kept": [_kept(name, count, rule, now) for name, (count, rule) in sorted(kept.items())],
-            "scan": _scanned(scan, values),
+            "held": held,
+            "outcome": "partial" if held else "whole",
+            "scan": _scanned(scan, values, held=bool(held)),
         }
-        before = last.hash if last else START
-        row = CertificateRow(
-            number=number, seq=last.seq + 1 if last else 1, body=_canonical(body), before=before,
-            hash=_hash(before, body), made_at=now,
-        )  # fmt: skip
-        session.add(row)
+        row = _append(session, number, body, now)
     return _certificate(row)
+
+
+def add_followup(runtime: Runtime, session: Session, follows: str, ended: Ended) -> None:
+    """Write that what one certificate said was held is gone as well, in the caller's transaction; once."""
+    number = f"{follows}-{ended.hold_id[-12:].upper()}"
+    if session.get(CertificateRow, number) is not None:
+        return
+    now = runtime.clock.now()
+    body: dict[str, JsonValue] = {
+        "number": number,
+        "follows": follows,
+        "account": ended.account_id,
+        "hold": ended.hold_id,
+        "law": ended.law,
+        "hold_ended_at": iso_z(ended.at),
+        "key_destroyed_at": iso_z(now),
+        "completed_at": iso_z(now),
+        "gone": dict(sorted(ended.counts.items())),
+    }
+    _append(session, number, body, now)
+
+
+def held_in(row: CertificateRow) -> frozenset[str]:
+    """The legal holds that a certificate says something is kept for."""
+    return frozenset(each["hold"] for each in json.loads(row.body).get("held", ()))
 
 
 def get_certificate(runtime: Runtime, number: str) -> Certificate:
@@ -114,6 +149,34 @@ def certificate_of(runtime: Runtime, request_id: str) -> Certificate | None:
     with runtime.database.read() as session:
         row = session.scalar(select(CertificateRow).where(CertificateRow.number == mine))
     return _certificate(row) if row else None
+
+
+def held_words(certificate: Certificate, language: str) -> str:
+    """What legal holds keep, as the closing notice says it; empty where nothing is held."""
+    sums: dict[tuple[str, str], int] = {}
+    for each in certificate.body.get("held", ()):
+        key = (each["law"], each["until"])
+        sums[key] = sums.get(key, 0) + each["count"]
+    if not sums:
+        return ""
+    if language == "fr":
+        what = ", ".join(f"{n:,} ligne{'s' if n > 1 else ''} jusqu’au {day} ({law})" for (law, day), n in sums.items())
+        return (
+            f"Pour un litige ou une obligation légale nous gardons encore, chiffré avec une clé à part : {what} (RGPD "
+            "Art. 17(3)(b) et (e)). Cela est supprimé dès que cette raison prend fin, au plus tard ce jour-là."
+        )
+    what = ", ".join(f"{n:,} row{'' if n == 1 else 's'} until {day} ({law})" for (law, day), n in sums.items())
+    return (
+        f"For a legal claim or duty we still keep, sealed with a key of its own: {what} (GDPR Art. 17(3)(b) and (e)). "
+        "It is deleted as soon as that reason ends, on that day at the latest."
+    )
+
+
+def followups_of(runtime: Runtime, number: str) -> tuple[Certificate, ...]:
+    """The certificates that say what was erased later of what a first one had said was held."""
+    later = select(CertificateRow).where(CertificateRow.number.startswith(f"{number}-", autoescape=True))
+    with runtime.database.read() as session:
+        return tuple(_certificate(row) for row in session.scalars(later.order_by(CertificateRow.seq)))
 
 
 def verify_certificates(runtime: Runtime) -> ChainProof:
@@ -145,6 +208,8 @@ def verify_file(text: str) -> Certificate:
 def render_certificate(certificate: Certificate) -> str:
     """A certificate for people to read."""
     body = certificate.body
+    if "follows" in body:
+        return _rendered_followup(certificate)
     lines = [
         f"Certificate of erasure {certificate.number}",
         "",
@@ -161,6 +226,7 @@ def render_certificate(certificate: Certificate) -> str:
         "Kept because the law asks for it, under the id above:",
         *_indented(f"{each['what']}: {each['count']}, until {each['until']} ({each['law']})" for each in body["kept"]),
         "",
+        *_held_lines(body.get("held", ())),
     ]
     scan = body["scan"]
     if scan is None:
@@ -177,20 +243,78 @@ def render_certificate(certificate: Certificate) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _rendered_followup(certificate: Certificate) -> str:
+    body = certificate.body
+    lines = [
+        f"Certificate of erasure {certificate.number}",
+        "",
+        f"It follows certificate {body['follows']}: what that one said was kept for a legal hold is erased.",
+        f"The hold ended: {body['hold_ended_at']} ({body['law']})",
+        f"Its key destroyed: {body['key_destroyed_at']}",
+        f"Completed: {body['completed_at']}",
+        f"Account: {body['account']} (an id that is nobody's)",
+        "",
+        "Erased, in rows that had been kept:",
+        *_indented(f"{name}: {count}" for name, count in body["gone"].items()),
+        "",
+        f"Hash of the certificate before: {certificate.before.hex()}",
+        f"Hash: {certificate.hash.hex()}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _held(session: Session, request_id: str) -> list[JsonValue]:
+    """What legal holds keep of an erasure now, by hold and table; locked, so that its end is told after this."""
+    mine = select(HoldCopyRow, LegalHoldRow.law, LegalHoldRow.until)
+    mine = mine.join(LegalHoldRow, LegalHoldRow.id == HoldCopyRow.hold_id)
+    mine = mine.where(HoldCopyRow.request_id == request_id, HoldCopyRow.released_at.is_(None))
+    rows = session.execute(mine.order_by(HoldCopyRow.hold_id).with_for_update(of=HoldCopyRow)).tuples()
+    return [
+        {"what": name, "count": count, "law": law, "until": until.date().isoformat(), "hold": copy.hold_id}
+        for copy, law, until in rows
+        for name, count in sorted(json.loads(copy.counts).items())
+    ]
+
+
+def _held_lines(held: Any) -> Sequence[str]:
+    if not held:
+        return ()
+    return (
+        "Kept for a legal hold, sealed with a key of its own, and erased when it ends (GDPR Art. 17(3)(b) and (e)):",
+        *_indented(f"{each['what']}: {each['count']}, until {each['until']} ({each['law']})" for each in held),
+        "",
+    )
+
+
+def _append(session: Session, number: str, body: Mapping[str, Any], now: datetime) -> CertificateRow:
+    """Write a certificate behind those that there are."""
+    newest = select(CertificateRow).order_by(CertificateRow.seq.desc()).limit(1).with_for_update()
+    last = session.scalar(newest)
+    before = last.hash if last else START
+    row = CertificateRow(
+        number=number, seq=last.seq + 1 if last else 1, body=_canonical(body), before=before,
+        hash=_hash(before, body), made_at=now,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
 def _kept(name: str, count: int, rule: str, now: datetime) -> JsonValue:
     law, years = LAWS[rule]
     return {"what": name, "count": count, "law": law, "until": date(now.year + years, 12, 31).isoformat()}
 
 
-def _scanned(scan: ScanResult | None, values: int) -> JsonValue:
+def _scanned(scan: ScanResult | None, values: int, *, held: bool) -> JsonValue:
     if scan is None:
         return None
+    sealed = ["what legal holds keep, in what is sealed with their own keys: it is named above"] if held else []
     return {
         "values": values,
         "hits": len(scan.places),
         "bytes": scan.bytes_read,
         "covered": list(scan.covered),
-        "not_covered": list(scan.not_covered),
+        "not_covered": [*sealed, *scan.not_covered],
     }
 
 

@@ -15,6 +15,7 @@ from core.platform.runtime import Runtime
 from core.privacy.erasure.subject import subject_of
 from core.privacy.inventory import find_table, owned_by, tables
 from core.privacy.models import PrivacyRequestRow
+from core.privacy.retention.holds import forget_reasons
 from core.privacy.steps import Done, Later, Work
 
 READERS_WAIT = timedelta(seconds=5)
@@ -49,7 +50,7 @@ def clear_addresses(runtime: Runtime, work: Work) -> Done:
 def clear_books(runtime: Runtime, work: Work) -> Done:
     """Of what the law keeps, keep only what it asks for: what was paid and charged, under an id that is nobody's.
 
-    Credits that are left end. Checkouts that were never paid are no books.
+    Credits that are left end. Checkouts that were never paid are no books. The reasons of legal holds that are over go.
     """
     owner_id = work.account_id
     checkouts, redemptions = find_table("billing_checkouts"), find_table("discount_redemptions")
@@ -65,7 +66,12 @@ def clear_books(runtime: Runtime, work: Work) -> Done:
             ended = expire_credits(runtime, session, owner_id, cause=f"erasure:{work.request_id}")
     words = runtime.vault.keyed_hash(work.request_id, "steps")
     renamed = forget_words(runtime, owner_id, words, work.renew)
-    counts = {"credits_ended_micros": ended, "unpaid_checkouts": left, "causes_without_words": renamed}
+    counts = {
+        "credits_ended_micros": ended,
+        "unpaid_checkouts": left,
+        "causes_without_words": renamed,
+        "holds_without_reasons": forget_reasons(runtime, owner_id),
+    }
     return Done({name: count for name, count in counts.items() if count})
 
 
@@ -95,8 +101,8 @@ def kept_rows(runtime: Runtime, account_id: str) -> dict[str, tuple[int, str]]:
     """Tables with rows of the person's that stay: how many, and which time of keeping the law has for them."""
     kept: dict[str, tuple[int, str]] = {}
     for entry in tables():
-        if entry.owner is None or not entry.kept_by_law:
-            continue
+        if entry.owner is None or not entry.kept_by_law or entry.name == "held_rows":
+            continue  # what holds keep has its own lines, under the law of each
         rows = select(func.count()).select_from(find_table(entry.name)).where(owned_by(entry, account_id))
         with runtime.database.read() as session:
             count = session.scalar(rows) or 0

@@ -17,7 +17,7 @@ from core.platform.runtime import Runtime
 from core.platform.tombstones import entomb, entombed
 from core.privacy.advance import advance_request
 from core.privacy.domain import AT_WORK, OPEN, WITHDRAWABLE, due_at
-from core.privacy.erasure.certificates import Certificate, get_certificate
+from core.privacy.erasure.certificates import Certificate, get_certificate, held_words
 from core.privacy.erasure.ending import new_erasure
 from core.privacy.erasure.models import ErasureRow
 from core.privacy.erasure.proving import NOTICE
@@ -82,7 +82,8 @@ def carry_out(runtime: Runtime, request_id: str, *, tell: Callable[[str], None] 
 
 def notice_of(certificate: Certificate, *, language: str, site_url: str) -> Rendered:
     """The closing notice, as the person is sent it."""
-    values = {"number": certificate.number, "when": str(certificate.body["completed_at"])}
+    held = held_words(certificate, language)
+    values = {"number": certificate.number, "when": str(certificate.body["completed_at"]), "held": held}
     return render(NOTICE, language, values, cut=False, site_url=site_url)
 
 

@@ -11,23 +11,22 @@ from sqlalchemy import func, select, update
 
 from core.accounts.audit import record_act
 from core.accounts.closing import close_account, strip_account
+from core.accounts.postings import lock_person
 from core.execution.draining import cancel_all_runs, end_runs, rest_schedules, stop_deliveries
 from core.platform.keystore import HELD_SECONDS
 from core.platform.runtime import Runtime
 from core.platform.tombstones import entomb
 from core.privacy.domain import OPEN
+from core.privacy.erasure.keeping import all_is_kept, keep_before_closing
 from core.privacy.erasure.models import ErasureRow
 from core.privacy.erasure.subject import keep_subject
 from core.privacy.inventory import find_table, owned_by, tables
 from core.privacy.models import PrivacyRequestRow
-from core.privacy.retention.holds import Holds, holds_of
-from core.privacy.steps import Done, Later, Work
+from core.privacy.steps import Again, Done, Later, Work
 from core.shared.errors import Conflict
 
 PATIENCE = timedelta(seconds=15)
 """How long runs under way may take to hear that they were cancelled: a lease. Then they are ended for them."""
-HELD_BY_LAW = timedelta(hours=6)
-"""How often it is asked whether a legal hold is over: until then nothing of an erasure is carried out."""
 HELD = timedelta(seconds=HELD_SECONDS + 1)
 
 
@@ -35,10 +34,9 @@ def freeze(runtime: Runtime, work: Work) -> Done | Later:
     """Let nobody in and nothing begin any more, and keep what the rest of the erasure has to know."""
     account_id, now = work.account_id, runtime.clock.now()
     others = (PrivacyRequestRow.right == "erasure", PrivacyRequestRow.status.in_(OPEN))
-    readable = runtime.vault.knows(account_id)
+    if runtime.vault.knows(account_id):
+        keep_before_closing(runtime, work)
     with runtime.database.write() as session:
-        if readable and _is_held(holds_of(session, account_id, now)):
-            return Later("LEGAL_HOLD", HELD_BY_LAW)
         row = session.get(ErasureRow, work.request_id)
         if row is None:
             row = new_erasure(runtime, work.request_id, account_id)
@@ -56,15 +54,6 @@ def freeze(runtime: Runtime, work: Work) -> Done | Later:
             record_act(runtime, session, "account.erasure_began", actor_id=None, subject_id=account_id)
     keep_subject(runtime, work.request_id, account_id)
     return Done()
-
-
-def _is_held(holds: Holds) -> bool:
-    """Whether something is held that would be gone: its rows, or the key without which they say nothing.
-
-    What the law keeps anyway is kept, and holds of that hinder nothing (GDPR Art. 17(3)(b) and (e)).
-    """
-    gone = [entry for entry in tables() if entry.owner is not None and not entry.kept_by_law]
-    return any(holds.covers(entry) or holds.rows_of(entry.name) for entry in gone)
 
 
 def new_erasure(runtime: Runtime, request_id: str, account_id: str, *, closes: bool = False) -> ErasureRow:
@@ -89,12 +78,15 @@ def drain(runtime: Runtime, work: Work) -> Done | Later:
     return Done(_found(runtime, work.account_id))
 
 
-def destroy_key(runtime: Runtime, work: Work) -> Done | Later:
+def destroy_key(runtime: Runtime, work: Work) -> Done | Later | Again:
     """Destroy the person's key, and wait until no process can have it in memory.
 
-    The account is on the list of those that must not come back before anything is destroyed.
+    The account is on the list of those that must not come back before anything is destroyed. A legal hold that was
+    placed since others were kept is kept first; none is placed from here on.
     """
     account_id = work.account_id
+    if runtime.vault.knows(account_id) and not _leave_no_way_back(runtime, work):
+        return Again("HELD_MEANWHILE", "keep")
     entomb(runtime, [account_id])
     if runtime.vault.knows(account_id):
         strip_account(runtime, account_id)
@@ -107,6 +99,17 @@ def destroy_key(runtime: Runtime, work: Work) -> Done | Later:
     if gone_at is not None and runtime.clock.now() < gone_at + HELD:
         return Later("KEYS_IN_MEMORY", gone_at + HELD - runtime.clock.now())
     return Done({"keys": 1})
+
+
+def _leave_no_way_back(runtime: Runtime, work: Work) -> bool:
+    """Whether all that is held was kept; if so nothing more is held: who places a hold waits for the same lock."""
+    with runtime.database.write() as session:
+        lock_person(session, work.account_id)
+        if not all_is_kept(runtime, session, work.account_id):
+            return False
+        mine = (ErasureRow.request_id == work.request_id, ErasureRow.no_way_back_at.is_(None))
+        session.execute(update(ErasureRow).where(*mine).values(no_way_back_at=runtime.clock.now()))
+    return True
 
 
 def _found(runtime: Runtime, account_id: str) -> dict[str, int]:

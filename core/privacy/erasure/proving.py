@@ -9,17 +9,20 @@ from core.platform.mail.commands import erase_mails, send_due
 from core.platform.mail.folder import filed_mail
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
-from core.privacy.erasure.certificates import make_certificate
+from core.privacy.erasure.certificates import get_certificate, held_words, make_certificate
 from core.privacy.erasure.clearing import kept_rows
 from core.privacy.erasure.models import ErasureRow
 from core.privacy.erasure.rows import left_rows
 from core.privacy.erasure.subject import Subject, forget_subject, subject_of
 from core.privacy.inventory import find_table
+from core.privacy.outcomes import LEFT
 from core.privacy.scan.commands import coverage, scan
 from core.privacy.scan.domain import Hit, ScanResult
 from core.privacy.steps import Again, Done, Later, Work
 
 NOTICE = "account_erased"
+NOT_DONE = ("drain", "keep", "prove", "certify")
+"""Steps whose counts are of what was found or kept, and not of what was erased."""
 MAIL_WAITS = timedelta(minutes=1)
 
 log = get_logger("privacy")
@@ -48,12 +51,13 @@ def certify(runtime: Runtime, work: Work) -> Done:
     subject = subject_of(runtime, work.request_id)
     with runtime.database.read() as session:
         row = session.get_one(ErasureRow, work.request_id)
-    counted = {name: dict(counts) for name, counts in work.done.items() if name not in ("drain", "prove", "certify")}
+    counted = {name: dict(counts) for name, counts in work.done.items() if name not in NOT_DONE}
     covered, not_covered = coverage(runtime)
     proven = ScanResult((), covered, not_covered, work.done.get("prove", {}).get("bytes_scanned", 0))
     made = make_certificate(
         runtime,
         number=row.number,
+        request_id=work.request_id,
         account_id=work.account_id,
         received_at=work.received_at,
         key_gone_at=row.key_gone_at,
@@ -63,7 +67,9 @@ def certify(runtime: Runtime, work: Work) -> Done:
         scan=proven if subject.values else None,
         values=len(subject.values),
     )
-    return Done({"certificates": 1 if made.number else 0})
+    counts = {"certificates": 1 if made.number else 0}
+    held = sum(each["count"] for each in made.body.get("held", ()))
+    return Done({**counts, LEFT: held} if held else counts)
 
 
 def notify(runtime: Runtime, work: Work) -> Done | Later:
@@ -76,7 +82,8 @@ def notify(runtime: Runtime, work: Work) -> Done | Later:
     subject = subject_of(runtime, work.request_id)
     sent = 0
     if subject.address and runtime.settings.smtp_url:
-        values = {"number": row.number, "when": f"{runtime.clock.now():%Y-%m-%d %H:%M} UTC"}
+        held = held_words(get_certificate(runtime, row.number), subject.language)
+        values = {"number": row.number, "when": f"{runtime.clock.now():%Y-%m-%d %H:%M} UTC", "held": held}
         with runtime.database.write() as session:
             enqueue_mail(
                 runtime, session, kind=NOTICE, to=subject.address, values=values, cause=f"erased:{work.request_id}",

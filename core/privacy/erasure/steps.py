@@ -2,6 +2,7 @@
 
 from core.privacy.erasure.clearing import clear_addresses, clear_books, clear_files, clear_mails, cut_logs
 from core.privacy.erasure.ending import destroy_key, drain, freeze
+from core.privacy.erasure.keeping import keep_held
 from core.privacy.erasure.proving import certify, notify, prove
 from core.privacy.erasure.recipients import end_analytics, end_payments
 from core.privacy.erasure.rows import erase_rows
@@ -10,6 +11,7 @@ from core.privacy.steps import RightStep
 ERASURE = (
     RightStep("freeze", "Every way into the account is closed, and nothing new begins.", "executing", freeze),
     RightStep("drain", "Runs under way end; what they used is charged, the rest is not.", "executing", drain),
+    RightStep("keep", "What a legal hold is on is sealed with a key of its own.", "executing", keep_held),
     RightStep("key", "The key is destroyed: nothing of yours can be read any more.", "executing", destroy_key),
     RightStep("mails", "Mails to you are deleted.", "executing", clear_mails),
     RightStep("rows", "Everything in your account is deleted, the account last.", "executing", erase_rows),

@@ -7,6 +7,7 @@ a copy fetchable is written last, while the request is still in this process's h
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import cast
 
 from sqlalchemy import delete, select
@@ -15,18 +16,22 @@ from core.accounts.audit import ACTS, list_acts
 from core.accounts.domain import Account
 from core.accounts.queries import get_account
 from core.credits.statements import export_lines
-from core.platform.files.queries import list_files, stored_content
+from core.pipelines.commands import validate_source
+from core.platform.files.queries import list_files
 from core.platform.files.sealing import SealedWriter
 from core.platform.runtime import Runtime
 from core.privacy.export.archive import Archive
+from core.privacy.export.contents import Changed, clean_file, clean_pipeline
 from core.privacy.export.models import DataExportRow
-from core.privacy.export.recipients import used_recipients
+from core.privacy.export.passages import Passages
+from core.privacy.export.recipients import UsedRecipient, used_recipients
 from core.privacy.export.redactions import Redactions, redactions_of
 from core.privacy.export.rows import Record, open_value, records
 from core.privacy.export.selection import Copy, ShownTable, shown_tables
 from core.privacy.export.storage import LIFE, copies_of, sealed_under
 from core.privacy.export.summary import summary_html
 from core.privacy.inventory import find_table
+from core.privacy.outcomes import LEFT
 from core.privacy.steps import Done, RightStep, Work
 from core.privacy.wording import BASES, KEPT, category_words
 from core.shared.clock import iso_z
@@ -53,7 +58,7 @@ def make_copy(runtime: Runtime, work: Work, copy: Copy) -> Done:
     """Make the copy that a request asks for, once; its counts by table. Raises LeaseLost."""
     with runtime.database.read() as session:
         known = session.scalar(select(DataExportRow).where(DataExportRow.request_id == work.request_id))
-        redactions = redactions_of(session, work.request_id)
+        redactions = redactions_of(runtime, session, work.request_id)
     if known is not None:
         return Done(cast(dict[str, int], json.loads(known.counts)))
     account, export_id = get_account(runtime, work.account_id), runtime.ids.new()
@@ -99,20 +104,42 @@ def _fill(
     for table in shown:
         counts[table.name] = _add_table(runtime, archive, account.id, table, redactions)
         work.renew()
-    counts["pipeline texts"] = _add_pipelines(runtime, archive, account.id, redactions)
-    counts["file contents"] = _add_files(runtime, archive, account.id, redactions)
-    recipients = used_recipients(runtime, account.id)
+    passages, changed = redactions.passages, Changed()
+    counts["pipeline texts"] = _add_pipelines(runtime, archive, account, redactions, changed)
+    counts["file contents"] = _add_files(runtime, archive, account.id, redactions, changed)
+    recipients = [_without(each, passages) for each in used_recipients(runtime, account.id)]
     work.renew()
     if copy == "access":
         archive.add_json("recipients.json", [each.as_json() for each in recipients])
-        acts = list(_acts(runtime, account.id))
+        acts = [cast(Record, passages.clean(act)) for act in _acts(runtime, account.id)]
         counts["acts"] = archive.add_records("audit/acts.json", acts)
         archive.add_csv("audit/acts.csv", ACT_COLUMNS, acts)
-        archive.add_pieces("billing/statement.json", (text.encode() for text in export_lines(runtime, account.id)))
+        archive.add_pieces("billing/statement.json", _statement(runtime, account.id, passages, changed))
     found = {name: number for name, number in counts.items() if number}
-    page = summary_html(runtime, account, copy, shown, found, recipients, received_at=work.received_at)
+    shown_account = replace(account, name=passages.clean_text(account.name), email=passages.clean_text(account.email))
+    page = summary_html(
+        runtime, shown_account, copy, shown, found, recipients, received_at=work.received_at, changed=changed
+    )
     archive.add_text("summary.html", page)
+    if passages.count or redactions.fields:
+        found[LEFT] = 1
     return found
+
+
+def _without(recipient: UsedRecipient, passages: Passages) -> UsedRecipient:
+    return replace(
+        recipient, name=passages.clean_text(recipient.name), received=passages.clean_text(recipient.received)
+    )
+
+
+def _statement(runtime: Runtime, account_id: str, passages: Passages, changed: Changed) -> Iterator[bytes]:
+    """The statement of credits. It says no words, but names steps; numbers in it are sums, and stay."""
+    words = Passages(text for text in passages.texts if any(char.isalpha() for char in text))
+    for line in export_lines(runtime, account_id):
+        cleaned = words.clean_text(line)
+        changed.statement |= cleaned != line
+        yield cleaned.encode()
+    passages.count += words.count
 
 
 def _add_table(runtime: Runtime, archive: Archive, account_id: str, shown: ShownTable, redactions: Redactions) -> int:
@@ -153,9 +180,15 @@ def schema_of(shown: ShownTable) -> JsonValue:
     }
 
 
-def _add_pipelines(runtime: Runtime, archive: Archive, account_id: str, redactions: Redactions) -> int:
+def _add_pipelines(
+    runtime: Runtime, archive: Archive, account: Account, redactions: Redactions, changed: Changed
+) -> int:
     """Every version of every pipeline as it was written, archived ones too, and what was not saved as one yet."""
-    count = 0
+    account_id, count = account.id, 0
+
+    def imports(text: str) -> bool:
+        return validate_source(runtime, account, text).definition is not None
+
     for table, name in (("pipeline_versions", "v{number}"), ("pipeline_drafts", "draft")):
         rows, after = find_table(table), ("", 0)
         while True:
@@ -176,14 +209,15 @@ def _add_pipelines(runtime: Runtime, archive: Archive, account_id: str, redactio
                 text = opened.get("text") if isinstance(opened, dict) and numbered else opened
                 shown = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
                 file = name.format(number=row.number) if numbered else name
-                archive.add_text(f"pipelines/{row.pipeline_id}/{file}.yaml", shown)
+                path = f"pipelines/{row.pipeline_id}/{file}.yaml"
+                archive.add_text(path, clean_pipeline(redactions.passages, path, shown, imports, changed))
                 count += 1
             if not found:
                 break
     return count
 
 
-def _add_files(runtime: Runtime, archive: Archive, account_id: str, redactions: Redactions) -> int:
+def _add_files(runtime: Runtime, archive: Archive, account_id: str, redactions: Redactions, changed: Changed) -> int:
     """The person's files with what is in them, a piece in memory at a time. One that went meanwhile is passed over."""
     count, cursor = 0, None
     while True:
@@ -191,11 +225,14 @@ def _add_files(runtime: Runtime, archive: Archive, account_id: str, redactions: 
         for file in page.items:
             if redactions.leave_out("files", file.id, "content"):
                 continue
+            path = f"files/{file.id}/{redactions.passages.clean_name(file.name)}"
             try:
-                pieces = stored_content(runtime, account_id, file.id)
+                pieces = clean_file(runtime, account_id, file, redactions.passages, path, changed)
             except AppError:
                 continue
-            archive.add_pieces(f"files/{file.id}/{file.name}", pieces, packed=file.kind in TEXTUAL)
+            if pieces is None:
+                continue
+            archive.add_pieces(path, pieces, packed=file.kind in TEXTUAL)
             count += 1
         cursor = page.next_cursor
         if cursor is None:

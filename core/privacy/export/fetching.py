@@ -4,7 +4,7 @@ The first time that all of it went out uses it up. What broke off on the way did
 where it ended, until it was whole once or its seven days are over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -54,7 +54,15 @@ def fetch_copy(runtime: Runtime, by: SessionView, request_id: str, *, start: int
     Raises NotFound, also for somebody else's, for one that was fetched and one that is over; Forbidden
     CONFIRM_PASSWORD; InvalidInput for a start beyond its end.
     """
-    account_id = by.account.id
+    return _fetch(runtime, by.account.id, request_id, start, lambda: check_confirmed(runtime, by))
+
+
+def fetch_for(runtime: Runtime, account_id: str, request_id: str) -> Fetch:
+    """The same for somebody who was shown to be its owner otherwise. Raises NotFound."""
+    return _fetch(runtime, account_id, request_id, 0, lambda: None)
+
+
+def _fetch(runtime: Runtime, account_id: str, request_id: str, start: int, check: Callable[[], None]) -> Fetch:
     mine = (DataExportRow.request_id == request_id, DataExportRow.account_id == account_id)
     with runtime.database.read() as session:
         row = session.scalar(select(DataExportRow).where(*mine))
@@ -64,7 +72,7 @@ def fetch_copy(runtime: Runtime, by: SessionView, request_id: str, *, start: int
         raise NotFound("COPY_FETCHED", "This copy was fetched already, and is deleted. Ask for a new one: it is free.")
     if row.expires_at <= runtime.clock.now():
         raise NotFound("COPY_OVER", "This copy was kept for seven days, and is deleted. Ask for a new one: it is free.")
-    check_confirmed(runtime, by)
+    check()
     if not 0 <= start < row.size:
         raise InvalidInput("RANGE_BEYOND", f"The copy has {row.size:,} bytes.")
     try:

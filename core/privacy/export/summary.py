@@ -11,6 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from core.accounts.domain import Account
 from core.platform.runtime import Runtime
 from core.privacy.declared import what_we_hold
+from core.privacy.export.contents import Changed
+from core.privacy.export.passages import AS_A_WORD, LEFT_OUT
 from core.privacy.export.recipients import UsedRecipient
 from core.privacy.export.selection import Copy, ShownTable
 from core.privacy.inventory import declared
@@ -37,6 +39,7 @@ def summary_html(
     recipients: Sequence[UsedRecipient],
     *,
     received_at: datetime,
+    changed: Changed,
 ) -> str:
     """The first page of a copy, in the person's language; it loads nothing from anywhere."""
     settings = runtime.settings
@@ -55,6 +58,9 @@ def summary_html(
         files=counts.get("file contents", 0),
         pipelines=counts.get("pipeline texts", 0),
         recipients=recipients,
+        changed=changed,
+        left_out=LEFT_OUT,
+        as_a_word=AS_A_WORD,
         controller=", ".join(
             filter(None, (settings.controller, settings.controller_company, settings.controller_place))
         ),

@@ -6,7 +6,7 @@ of their newest row. Until then they lie under an id that is nobody's.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Table, delete, exists, func, select, tuple_
@@ -16,10 +16,10 @@ from core.platform.dependents import dependents
 from core.platform.pace import Pace
 from core.platform.runtime import Runtime
 from core.privacy.inventory import TableEntry, find_table, tables
-from core.privacy.retention.holds import holds_of
+from core.privacy.retention.holds import BOOK, holds_of, lock_books
 from core.privacy.retention.rules import LAW_YEARS
 
-BOOK, OWNERS = "credit_accounts", 500
+OWNERS = 500
 
 
 def closed_before(now: datetime) -> datetime:
@@ -35,9 +35,8 @@ def delete_old_books(runtime: Runtime, now: datetime, *, pace: Pace) -> Mapping[
         for owner_id in owners:
             with runtime.database.read() as session:
                 old = _newest(session, owner_id) < closed_before(now)
-                held = any(holds_of(session, owner_id, now).covers(entry) for entry in _books())
-            if old and not held:
-                _delete_books(runtime, owner_id, counts, pace)
+            if old:
+                _delete_books(owner_id, now, counts, pace)
         after = owners[-1]
     return counts
 
@@ -65,27 +64,44 @@ def _newest(session: Session, owner_id: str) -> datetime:
     return max(found)
 
 
-def _delete_books(runtime: Runtime, owner_id: str, counts: Counter[str], pace: Pace) -> None:
+def _held(session: Session, owner_id: str, now: datetime) -> bool:
+    """Whether a hold is on anything of somebody's books, which go whole: one is placed before this batch, or after."""
+    lock_books(session, owner_id)
+    holds = holds_of(session, owner_id, now)
+    return any(holds.covers(entry) or holds.rows_of(entry.name) for entry in _books())
+
+
+def _delete_books(owner_id: str, now: datetime, counts: Counter[str], pace: Pace) -> None:
     """Row by row in batches, children first, and the account's own row last: so a killed sweep finds it again."""
+
+    def held(session: Session) -> bool:
+        return _held(session, owner_id, now)
+
     order = sorted(_books(), key=lambda entry: entry.name == BOOK)
     for entry in order:
         table = find_table(entry.name)
         for each in dependents(entry.name):
             _delete_where(
-                runtime,
                 each.table,
                 each.column.in_(select(_key(table)).where(_mine(table, entry, owner_id))),
+                held,
                 counts,
                 pace,
             )
-        _delete_where(runtime, table, _mine(table, entry, owner_id), counts, pace)
+        _delete_where(table, _mine(table, entry, owner_id), held, counts, pace)
 
 
-def _delete_where(runtime: Runtime, table: Table, where: ColumnElement[bool], counts: Counter[str], pace: Pace) -> None:
+def _delete_where(
+    table: Table, where: ColumnElement[bool], held: Callable[[Session], bool], counts: Counter[str], pace: Pace
+) -> None:
     keys = tuple(table.primary_key.columns)
     while True:
-        with pace.batch(), runtime.database.write() as session:
-            some = [tuple(row) for row in session.execute(select(*keys).where(where).limit(pace.rows))]
+        with pace.write() as session:
+            some = (
+                []
+                if held(session)
+                else [tuple(row) for row in session.execute(select(*keys).where(where).limit(pace.rows))]
+            )
             if some:
                 session.execute(delete(table).where(tuple_(*keys).in_(some)))
         if not some:

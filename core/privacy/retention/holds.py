@@ -1,29 +1,34 @@
 """Legal holds: what of a person may not be deleted for a time, because a law or a claim needs it.
 
 A hold counts from the moment it is placed, and lapses where nobody signed it a second time within two days: one admin
-alone keeps nobody's data. Erasure and retention ask `holds_of`; both delete what is not held.
+alone keeps nobody's data. Erasure and retention ask here, and both delete what is not held. Who places a hold locks its
+person, as each batch of a sweep does, and an erasure before it destroys the key: a hold is there before them, or after.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, String, cast, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.accounts.audit import record_act
 from core.accounts.domain import SessionView
 from core.platform.runtime import Runtime
 from core.platform.vault import INSTALLATION
-from core.privacy.inventory import TableEntry, fields, tables
+from core.privacy.erasure.models import ErasureRow
+from core.privacy.holdings import persons_rows
+from core.privacy.inventory import ACCOUNTS, TableEntry, fields, find_table, tables
 from core.privacy.retention.models import LegalHoldRow
+from core.privacy.retention.scope import HoldScope, row_named, rows_can_be_named, scopes_of, within
 from core.privacy.signatures import FirstSignature, check_privacy_admin, check_second_signature
-from core.shared.errors import Conflict, InvalidInput, NotFound
+from core.shared.errors import AppError, Conflict, InvalidInput, NotFound
 
 UNSIGNED = timedelta(hours=48)
 """How long a hold counts without a second signature. The same admin may sign after 24 hours where there is no other."""
 LONGEST_REASON, LONGEST_LAW = 2_000, 120
 LONGEST = timedelta(days=10 * 366)
+BOOK = "credit_accounts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Holds:
     def covers(self, entry: TableEntry) -> bool:
         """Whether no row of a table may be deleted: all is held, or a category that one of its columns is of."""
         return self.everything or any(
-            _within(field.rules.category, held) for field in entry.fields for held in self.categories
+            within(field.rules.category, held) for field in entry.fields for held in self.categories
         )
 
     def rows_of(self, table: str) -> frozenset[str]:
@@ -67,8 +72,12 @@ class Holds:
 
 def holds_of(session: Session, account_id: str, now: datetime) -> Holds:
     """What of a person is held at a moment, in the caller's transaction."""
-    mine = select(LegalHoldRow).where(LegalHoldRow.account_id == account_id, *_counts(now))
-    return _together(session.scalars(mine))
+    return _together(holds_that_count(session, account_id, now))
+
+
+def holds_that_count(session: Session, account_id: str, now: datetime) -> tuple[HoldScope, ...]:
+    """A person's holds at a moment one by one, the oldest first, in the caller's transaction."""
+    return scopes_of(session, account_id, _counts(now))
 
 
 def held_accounts(now: datetime) -> Select[str]:
@@ -76,10 +85,23 @@ def held_accounts(now: datetime) -> Select[str]:
     return select(LegalHoldRow.account_id).where(*_counts(now))
 
 
-def newest_hold(account_id: ColumnElement[str], now: ColumnElement[datetime]) -> ScalarSelect[datetime]:
-    """When the newest hold on a person was placed, as an expression: it tells whether one was added since."""
-    mine = (LegalHoldRow.account_id == account_id, LegalHoldRow.placed_at <= now, LegalHoldRow.ended_at.is_(None))
-    return select(func.max(LegalHoldRow.placed_at)).where(*mine).scalar_subquery()
+def counting(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The conditions for holds that count at a moment, for another query."""
+    return _counts(now)
+
+
+def mark_of_holds(account_id: ColumnElement[str]) -> ScalarSelect[str]:
+    """What changes as soon as a hold on a person is placed or ended, as an expression: whoever saw it before may ask
+    again whether it is still the same."""
+    mine = (LegalHoldRow.account_id == account_id, LegalHoldRow.ended_at.is_(None))
+    mark = cast(func.count(), String) + func.coalesce(func.max(LegalHoldRow.id), "")
+    return select(mark).select_from(LegalHoldRow).where(*mine).scalar_subquery()
+
+
+def lock_books(session: Session, owner_id: str) -> None:
+    """Make others wait who place a hold on the books of somebody who left, or delete them."""
+    book = find_table(BOOK)
+    session.execute(select(book.c.owner_id).where(book.c.owner_id == owner_id).with_for_update())
 
 
 def list_holds(runtime: Runtime, account_id: str | None = None) -> tuple[LegalHold, ...]:
@@ -105,7 +127,8 @@ def place_hold(
     """Hold all data of a person, a category of it, or one row as `(table, id)`, until a moment.
 
     It counts at once, and lapses after two days without a second signature.
-    Raises Forbidden for who is no privacy admin, did not enter the password lately, or means themself; InvalidInput.
+    Raises Forbidden for who is no privacy admin, did not enter the password lately, or means themself; InvalidInput,
+    also for a row that is not this person's; Conflict HOLD_TOO_LATE where nothing is left that could be held.
     """
     check_privacy_admin(runtime, by, account_id, confirmed=True)
     now = runtime.clock.now()
@@ -117,10 +140,11 @@ def place_hold(
     if category is not None and row is not None:
         raise InvalidInput("HOLD_SCOPE", "A hold is on everything, on a category, or on one row.")
     known = {entry.name: entry for entry in tables()}
-    if category is not None and not any(_within(field.rules.category, category) for field in fields()):
+    if category is not None and not any(within(field.rules.category, category) for field in fields()):
         raise InvalidInput("HOLD_CATEGORY", "No data of this category is kept here.", field="category")
-    if row is not None and (row[0] not in known or known[row[0]].owner is None):
-        raise InvalidInput("HOLD_ROW", "There is no such table of people's data.", field="row")
+    row = (row[0], row[1].strip()) if row is not None else None
+    if row is not None and (row[0] not in known or not rows_can_be_named(known[row[0]])):
+        raise InvalidInput("HOLD_ROW", "Rows of this kind cannot be held.", field="row")
     hold_id = runtime.ids.new()
     made = LegalHoldRow(
         id=hold_id,
@@ -129,12 +153,23 @@ def place_hold(
         table_name=row[0] if row else None,
         row_id=row[1] if row else None,
         law=law,
-        reason=runtime.vault.seal_text(INSTALLATION, f"legal_holds.reason:{hold_id}", reason),
+        reason=_sealed(runtime, hold_id, reason),
         until=until,
         placed_by=by.account.id,
         placed_at=now,
     )
     with runtime.database.write() as session:
+        entries = _still_there(session, account_id)
+        if row is not None and not _is_theirs(session, account_id, *row):
+            raise InvalidInput(
+                "HOLD_ROW", "This person has no such row. Copy its id from where it is shown.", field="row"
+            )
+        table, row_id = row or (None, None)
+        scope = HoldScope(hold_id, category, table, row_id, law, until)
+        if not any(_together([scope]).covers(entry) or entry.name == scope.table for entry in entries):
+            raise Conflict(
+                "HOLD_TOO_LATE", "This account is deleted, and its key destroyed: nothing can be held any more."
+            )
         session.add(made)
         session.flush()
         record_act(runtime, session, "hold.placed", actor_id=by.account.id, subject_id=account_id, hold=hold_id)
@@ -142,13 +177,17 @@ def place_hold(
 
 
 def lift_hold(runtime: Runtime, by: SessionView, hold_id: str) -> None:
-    """End a hold: what it kept goes with the next sweep, if its time is over. Raises Forbidden, NotFound, Conflict."""
+    """End a hold: what it kept goes, at once what an erasure left for it, the rest when its time is over.
+
+    Raises Forbidden, NotFound, Conflict.
+    """
     now = runtime.clock.now()
     with runtime.database.write() as session:
         row = _going_on(runtime, by, session.get(LegalHoldRow, hold_id, with_for_update=True))
         row.ended_by, row.ended_at = by.account.id, now
         session.flush()
         record_act(runtime, session, "hold.lifted", actor_id=by.account.id, subject_id=row.account_id, hold=hold_id)
+    _forget_of_the_erased(runtime, [row])
 
 
 def cosign_hold(runtime: Runtime, by: SessionView, hold_id: str) -> None:
@@ -184,7 +223,21 @@ def end_lapsed_holds(runtime: Runtime) -> int:
         session.flush()
         for row in lapsed:
             record_act(runtime, session, "hold.lapsed", actor_id=None, subject_id=row.account_id, hold=row.id)
+    _forget_of_the_erased(runtime, lapsed)
     return len(lapsed)
+
+
+def forget_reasons(runtime: Runtime, account_id: str) -> int:
+    """Make the reasons of a person's holds that count no more unreadable; returns how many there were.
+
+    Reasons are an admin's words about somebody. That there was a hold, by which law and who signed it, stays as proof.
+    """
+    now = runtime.clock.now()
+    with runtime.database.read() as session:
+        mine = session.scalars(select(LegalHoldRow).where(LegalHoldRow.account_id == account_id)).all()
+    over = [row.id for row in mine if not counts(row, now) and row.reason]
+    _forget(runtime, over)
+    return len(over)
 
 
 def counts(row: LegalHoldRow, now: datetime) -> bool:
@@ -198,15 +251,42 @@ def _counts(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return LegalHoldRow.ended_at.is_(None), LegalHoldRow.until > now, signed
 
 
-def _together(rows: Iterable[LegalHoldRow]) -> Holds:
-    found = list(rows)
+def _together(found: Iterable[HoldScope]) -> Holds:
+    found = list(found)
     return Holds(
-        any(row.category is None and row.table_name is None for row in found),
-        frozenset(row.category for row in found if row.category is not None),
-        frozenset(
-            (row.table_name, row.row_id) for row in found if row.table_name is not None and row.row_id is not None
-        ),
+        any(each.category is None and each.table is None for each in found),
+        frozenset(each.category for each in found if each.category is not None),
+        frozenset((each.table, each.row_id) for each in found if each.table is not None and each.row_id is not None),
     )
+
+
+def _still_there(session: Session, account_id: str) -> tuple[TableEntry, ...]:
+    """The tables of which something can be held: all of them; of somebody who left those that the law keeps.
+
+    Locks the person, so that a batch of a sweep, or the end of a key, comes before or after.
+    """
+    accounts = find_table(ACCOUNTS)
+    there = session.scalar(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+    begun = or_(ErasureRow.no_way_back_at.is_not(None), ErasureRow.key_gone_at.is_not(None))
+    erased = session.scalar(select(ErasureRow.request_id).where(ErasureRow.account_id == account_id, begun).limit(1))
+    if there is not None and erased is None:
+        return tables()
+    lock_books(session, account_id)
+    kept = [entry for entry in tables() if entry.kept_by_law and entry.name not in ("legal_holds", "held_rows")]
+    return tuple(entry for entry in kept if _has_rows(session, account_id, entry))
+
+
+def _has_rows(session: Session, account_id: str, entry: TableEntry, *more: ColumnElement[bool]) -> bool:
+    theirs = persons_rows(entry, account_id, b"")
+    if theirs is None:
+        return False
+    key = next(iter(find_table(entry.name).primary_key.columns))
+    return session.scalar(select(key).where(theirs, *more).limit(1)) is not None
+
+
+def _is_theirs(session: Session, account_id: str, table: str, row_id: str) -> bool:
+    entry = next(each for each in tables() if each.name == table)
+    return bool(row_id) and _has_rows(session, account_id, entry, row_named(find_table(table), row_id))
 
 
 def _going_on(runtime: Runtime, by: SessionView, row: LegalHoldRow | None) -> LegalHoldRow:
@@ -218,13 +298,37 @@ def _going_on(runtime: Runtime, by: SessionView, row: LegalHoldRow | None) -> Le
     return row
 
 
-def _within(category: str, held: str) -> bool:
-    return category == held or category.startswith(f"{held}.")
+def _sealed(runtime: Runtime, hold_id: str, reason: str) -> bytes:
+    """A reason under a key of the hold's own: it outlives the person's key, and old pages cannot be read after it."""
+    runtime.vault.adopt(hold_id)
+    return runtime.vault.seal_text(hold_id, f"legal_holds.reason:{hold_id}", reason)
+
+
+def _forget_of_the_erased(runtime: Runtime, ended: Iterable[LegalHoldRow]) -> None:
+    """Of holds that just ended, forget the reasons where the person is gone already."""
+    _forget(runtime, [row.id for row in ended if not runtime.vault.knows(row.account_id)])
+
+
+def _forget(runtime: Runtime, hold_ids: Sequence[str]) -> None:
+    if not hold_ids:
+        return
+    runtime.vault.forget_all(hold_ids)
+    with runtime.database.write() as session:
+        session.execute(update(LegalHoldRow).where(LegalHoldRow.id.in_(hold_ids)).values(reason=b""))
 
 
 def _view(runtime: Runtime, row: LegalHoldRow) -> LegalHold:
-    reason = runtime.vault.open_text(INSTALLATION, f"legal_holds.reason:{row.id}", row.reason)
     return LegalHold(
-        row.id, row.account_id, row.category, row.table_name, row.row_id, row.law, reason, row.until, row.placed_by,
-        row.placed_at, row.cosigned_by,
+        row.id, row.account_id, row.category, row.table_name, row.row_id, row.law, _reason(runtime, row), row.until,
+        row.placed_by, row.placed_at, row.cosigned_by,
     )  # fmt: skip
+
+
+def _reason(runtime: Runtime, row: LegalHoldRow) -> str:
+    """The reason; nothing where its key is gone, as after a backup was restored that still has the hold."""
+    # Holds from before they had keys of their own are sealed with the installation's.
+    key = row.id if runtime.vault.knows(row.id) else INSTALLATION
+    try:
+        return runtime.vault.open_text(key, f"legal_holds.reason:{row.id}", row.reason)
+    except AppError:
+        return ""

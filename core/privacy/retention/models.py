@@ -39,7 +39,7 @@ class LegalHoldRow(Base):
     law: Mapped[str] = mapped_column(
         String(120), info=personal("user.account.settings", PURPOSE, "Law that data is kept under", **CLAIM)
     )
-    # Sealed with the installation's key: it has to be readable when the account's key is gone.
+    # Sealed with a key of its own: it has to be readable when the account's key is gone, and no longer than it counts.
     reason: Mapped[bytes] = mapped_column(
         LargeBinary,
         info=personal("user.account.settings", PURPOSE, "Why data is kept", **{**CLAIM, "export": "never"}),

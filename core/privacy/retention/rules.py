@@ -22,6 +22,7 @@ DAYS = 90
 ELSEWHERE = {
     "account_links": "session_cleanup",
     "data_exports": "file_cleanup",
+    "held_rows": "legal_holds",
     "invitations": "session_cleanup",
     "mail_outbox": "mail_outbox",  # the content goes when the mail is sent; its row is swept here
     "sessions": "session_cleanup",

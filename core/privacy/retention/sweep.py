@@ -18,7 +18,6 @@ from sqlalchemy.orm import Session
 
 from core.execution.run_retention import delete_runs
 from core.platform.annotations import Retention
-from core.platform.database import UtcDateTime
 from core.platform.dependents import dependents
 from core.platform.files.commands import delete_unused
 from core.platform.logging import get_logger
@@ -29,9 +28,10 @@ from core.privacy.domain import months_after
 from core.privacy.inventory import find_table
 from core.privacy.retention.books import delete_old_books
 from core.privacy.retention.cutoffs import Kept, kept_since, lowered, people, shortest
-from core.privacy.retention.holds import Holds, end_lapsed_holds, held_accounts, holds_of, newest_hold
+from core.privacy.retention.holds import Holds, counting, end_lapsed_holds, holds_of, mark_of_holds
 from core.privacy.retention.reports import begin_report, finish_report
 from core.privacy.retention.rules import DAYS, PROOF_MONTHS, AgedStore, aged_stores
+from core.privacy.retention.scope import rows_free
 
 Counts = dict[tuple[str, str], int]
 """Rows by table and plan; the plan is empty for what no plan decides."""
@@ -83,7 +83,7 @@ def delete_rows(
     """Delete rows of a store with what hangs on them, in batches; returns how many of each table."""
     pace, counts = pace or Pace(runtime.database), Counter[str]()
     while True:
-        with pace.batch(), runtime.database.write() as session:
+        with pace.write() as session:
             some = select(store.key).where(*where, *store.may_go()).limit(max(1, pace.rows // 2))
             ids = list(session.scalars(some.with_for_update(skip_locked=True))) if guard(session) else []
             if ids:
@@ -98,12 +98,12 @@ def _sweep_person(runtime: Runtime, store: AgedStore, kept: Kept, now: datetime)
     with runtime.database.read() as session:
         holds = holds_of(session, kept.account_id, now)
         keep = held_rows(session, store, holds)
-        hold = session.scalar(select(newest_hold(literal(kept.account_id), literal(now, UtcDateTime()))))
+        mark = session.scalar(select(mark_of_holds(literal(kept.account_id)))) or ""
     if held_whole(store, holds):
         return {}
 
     def may_delete(session: Session) -> bool:
-        return _stands_as(session, kept, now, hold)
+        return _stands_as(session, kept, now, mark)
 
     owner = kept.account_id
     if store.name == "runs":
@@ -126,7 +126,8 @@ def held_rows(session: Session, store: AgedStore, holds: Holds) -> frozenset[str
     found = set(holds.rows_of(store.name))
     for each in dependents(store.name):
         for row_id in holds.rows_of(each.table.name):
-            found.update(session.scalars(each.root_of(row_id)))
+            first = row_id.split("/")[0] if len(each.table.primary_key.columns) > 1 else row_id
+            found.update(session.scalars(each.root_of(first)))
     return frozenset(found)
 
 
@@ -144,18 +145,18 @@ def _with_old(runtime: Runtime, store: AgedStore, some: tuple[Kept, ...]) -> tup
 @cache
 def _standing() -> Select[Any]:
     accounts = find_table("accounts")
-    newest = newest_hold(bindparam("b_account"), bindparam("b_now", type_=UtcDateTime()))
-    columns = (accounts.c.plan, accounts.c.restricted_at, accounts.c.closing_at, newest.label("hold"))
+    mark = mark_of_holds(bindparam("b_account"))
+    columns = (accounts.c.plan, accounts.c.restricted_at, accounts.c.closing_at, mark.label("mark"))
     return select(*columns).where(accounts.c.id == bindparam("b_account")).with_for_update(read=True, of=accounts)
 
 
-def _stands_as(session: Session, kept: Kept, now: datetime, hold: datetime | None) -> bool:
+def _stands_as(session: Session, kept: Kept, now: datetime, mark: str) -> bool:
     """Whether a person is still as they were: kept as long, neither restricted nor leaving, nothing more held.
 
-    The row stays locked until the transaction ends: who restricts or raises it meanwhile comes after this batch.
+    The row stays locked until the transaction ends: who restricts, raises or holds it meanwhile comes after this batch.
     """
-    row = session.connection().execute(_standing(), {"b_account": kept.account_id, "b_now": now}).one_or_none()
-    if row is None or row.restricted_at is not None or row.closing_at is not None or row.hold != hold:
+    row = session.connection().execute(_standing(), {"b_account": kept.account_id}).one_or_none()
+    if row is None or row.restricted_at is not None or row.closing_at is not None or row.mark != mark:
         return False
     if row.plan == kept.plan:
         return True
@@ -163,11 +164,11 @@ def _stands_as(session: Session, kept: Kept, now: datetime, hold: datetime | Non
 
 
 def nobody_holds(store: AgedStore, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """The conditions for rows of people of whom nothing is held, and who did not restrict the use of their data."""
+    """The conditions for rows that no hold is on, of people who did not restrict the use of their data."""
     accounts = find_table("accounts")
     at_rest = accounts.c.restricted_at.is_not(None) | accounts.c.closing_at.is_not(None)
     restricted = select(accounts.c.id).where(at_rest)
-    return store.owner.not_in(restricted), store.owner.not_in(held_accounts(now))
+    return store.owner.not_in(restricted), *rows_free(store, counting(now))
 
 
 def _add(found: Counter[tuple[str, str]], counts: Mapping[str, int]) -> None:

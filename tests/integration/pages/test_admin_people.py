@@ -34,10 +34,11 @@ def test_a_wrong_address_keeps_what_was_typed(admin: Person) -> None:
 
 def test_roles_are_given_and_the_last_admin_stays(admin: Person) -> None:
     grace = create_account(admin.runtime, email="grace@example.org", password=PASSWORD)
-    app = page_test("admin.people", "people_page")
+    app = page_test("admin.person", "person_page", person=grace.id)
     app.button_group(key=f"roles-of-{grace.id}").set_value(["privacy_admin"])
     app.button(key=f"roles-save-{grace.id}").click().run()
     assert get_account(admin.runtime, grace.id).roles == {"privacy_admin"}
+    app = page_test("admin.person", "person_page", person=admin.account.id)
     app.button_group(key=f"roles-of-{admin.account.id}").set_value([])
     app.button(key=f"roles-save-{admin.account.id}").click().run()
     assert "last admin" in app.error[0].value and get_account(admin.runtime, admin.account.id).is_admin
@@ -46,8 +47,9 @@ def test_roles_are_given_and_the_last_admin_stays(admin: Person) -> None:
 def test_without_a_fresh_password_no_role_is_shown_to_change(admin: Person) -> None:
     with admin.runtime.database.write() as session:
         session.execute(text("UPDATE sessions SET confirmed_at = NULL"))
-    app = page_test("admin.people", "people_page")
-    assert "/auth/confirm?then=people" in text_of(app)
+    assert "/auth/confirm?then=people" in text_of(page_test("admin.people", "people_page"))
+    app = page_test("admin.person", "person_page", person=admin.account.id)
+    assert f"/auth/confirm?then=person&amp;person={admin.account.id}" in text_of(app)
     assert not [button for button in app.button if str(button.key).startswith("roles-save")]
 
 

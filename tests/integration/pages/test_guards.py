@@ -15,7 +15,7 @@ from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
 from core.accounts.domain import ROLES, SessionView
 from core.accounts.invitations import invite
-from core.accounts.queries import find_session
+from core.accounts.queries import find_account, find_session
 from core.accounts.sessions import sign_out
 from core.bootstrap import set_runtime
 from core.execution.commands import start_run
@@ -45,6 +45,11 @@ PLACES = {
     "admin": "admin.overview.overview_page",
     "admin-jobs": "admin.jobs.jobs_page",
     "people": "admin.people.people_page",
+    "person": "admin.person.person_page",
+    "admin-runs": "admin.runs.runs_page",
+    "admin-mail": "admin.mails.mails_page",
+    "admin-providers": "admin.providers.providers_page",
+    "admin-settings": "admin.settings.settings_page",
     "audit": "admin.audit.audit_page",
     "admin-promises": "admin.promises.promises_page",
     "admin-policy": "admin.policy.policy_page",
@@ -53,6 +58,7 @@ PLACES = {
     "admin-billing": "admin.billing.billing_page",
     "admin-egress": "admin.egress.egress_page",
     "admin-console": "admin.console.console_page",
+    "admin-analytics": "admin.analytics.analytics_page",
 }
 WITHOUT_WIDGETS = {"data-flow", "usage", "plan", "admin", "billing"}  # they tell, and do nothing
 ADMIN = [path for path, place in PLACES.items() if place.startswith("admin.")]
@@ -79,6 +85,10 @@ def query_of(person: Person, path: str) -> dict[str, str]:
         run = start_run(person.runtime, person.account, example, {}, trigger="manual")
         wait_for_end(person, run.id)
         return {"run": run.id}
+    if path == "person":
+        other = find_account(person.runtime, "grace@example.org")
+        other = other or create_account(person.runtime, email="grace@example.org", password=PASSWORD)
+        return {"person": other.id}
     if path == "reviews":
         asks = {"name": "Asks", "steps": [{"id": "ask", "type": "human_review", "message": "Well?"}]}
         run = start_run(

@@ -56,7 +56,7 @@ def test_the_plan_says_what_is_used_and_what_comes(pro: Person) -> None:
 
 def test_an_admin_sets_a_plan(admin: Person) -> None:
     grace = create_account(admin.runtime, email="grace@example.org", password=PASSWORD, plan="free")
-    app = page_test("admin.people", "people_page")
+    app = page_test("admin.person", "person_page", person=grace.id)
     assert "plans are set on this page" in text_of(app)
     assert app.button(key=f"plan-save-{grace.id}").disabled, "nothing is chosen yet"
     app.radio(key=f"plan-of-{grace.id}").set_value("pro").run()
@@ -72,7 +72,7 @@ def test_where_plans_are_bought_no_admin_sets_them(
     runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin = sign_in_person(runtime_with(stripe_secret_key="sk_test_x"), monkeypatch, roles=("admin",))
-    app = page_test("admin.people", "people_page")
+    app = page_test("admin.person", "person_page", person=admin.account.id)
     assert "Plans are bought" in text_of(app)
     assert not [radio for radio in app.radio if str(radio.key).startswith("plan-of")]
     assert "Billing" in text_of(page_test("pages.account.plan", "plan_page"))

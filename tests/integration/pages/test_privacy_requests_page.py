@@ -19,6 +19,7 @@ from tests.conftest import PASSWORD
 from tests.integration.accounts.conftest import session_of
 from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
 from tests.support.letters import last_letter
+from tests.support.old_history import add_runs
 
 REASON = "The figures were checked against the invoices."
 EVE = "eve@example.org"
@@ -166,10 +167,27 @@ def test_an_admin_without_the_role_sees_the_queue_and_nothing_said(
     set_runtime(None)
 
 
+def test_one_row_is_held_back_by_its_id(grace: Person, eve: SessionView) -> None:
+    (run,) = add_runs(grace.runtime, eve.account.id, 1, at=grace.runtime.clock.now())
+    app = open_page(request=contested(grace, eve))
+    app.radio(key="hold-what").set_value("row").run()
+    app.text_input(key="hold-law").set_value("Code civil Art. 2224")
+    app.text_area(key="hold-reason").set_value("A claim about this run.")
+    app.text_input(key="hold-row").set_value("no such id")
+    app.button(key="hold-place").click().run()
+    assert "This person has no such row" in " ".join(str(each.value) for each in app.error)
+    assert app.text_area(key="hold-reason").value == "A claim about this run.", "what was typed stays"
+    app.text_input(key="hold-row").set_value(run)
+    app.button(key="hold-place").click().run()
+    (held,) = list_holds(grace.runtime, eve.account.id)
+    assert (held.table, held.row_id) == ("runs", run) and f"…{run[-8:]}" in text_of(app)
+
+
 def test_data_is_held_back_signed_and_let_go(grace: Person, eve: SessionView) -> None:
     request = contested(grace, eve)
     app = open_page(request=request)
     assert "Nothing is held back" in text_of(app)
+    assert "goes on meanwhile" in text_of(app)
     app.text_input(key="hold-law").set_value("Code civil Art. 2224")
     app.text_area(key="hold-reason").set_value("A claim about the invoice of May.")
     app.button(key="hold-place").click().run()

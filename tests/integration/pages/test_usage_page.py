@@ -7,6 +7,7 @@ import pytest
 
 from core.credits import postings
 from core.credits.domain import Metered, Quote
+from core.execution.commands import start_run
 from core.execution.domain import RunView, StepRunView
 from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
@@ -15,6 +16,7 @@ from pages.ui.day_chart import day_chart_html, months_of
 from pages.ui.quote_bars import quote_bars_html, quote_bars_of
 from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
 from tests.support.clock import FixedClock
+from tests.support.planted import wait_for
 
 NAME = "<b>東京</b> digest"
 
@@ -91,6 +93,31 @@ def test_other_days_are_in_the_address_and_long_lists_in_pages(spender: Person) 
     for nonsense in ({"from": "x", "to": "y"}, {"from": "2027-02-01", "to": "2027-01-01"}, {"from": "0001-01-01"}):
         app = page_test("pages.account.usage", "usage_page", **nonsense, before="-5")
         assert not app.exception and "10 cr in 31 days" in text_of(app)
+
+
+def test_runs_of_a_range_with_their_rate_and_slowest_steps(spender: Person) -> None:
+    definition = {
+        "name": NAME, "version": 1, "input": {"schema": {"ok": {"type": "boolean"}}},
+        "steps": [{"id": "looks", "type": "code", "language": "python", "source": "output = 1 // int(input['ok'])"}],
+    }  # fmt: skip
+    runtime, owner = spender.runtime, spender.account
+    pipeline = create_pipeline(runtime, owner, definition)
+    for ok in (True, True, False):
+        run = start_run(runtime, owner, pipeline.id, {"ok": ok})
+        wait_for(runtime, owner.id, run.id, "completed", "failed")
+    for period, days in (("7", 7), ("28", 28), ("90", 90)):
+        app = page_test("pages.account.usage", "usage_page", period=period)
+        said = text_of(app)
+        assert not app.exception and f"3 runs in {days} days, 1 failed" in said
+        figures = {metric.label: metric.value for metric in app.metric}
+        assert (figures["Runs ended"], figures["Success rate"], figures["Failed"]) == ("3", "66.7 %", "1")
+        assert "Slowest steps" in said and ">looks<" in said and "&lt;b&gt;東京" in said and "<b>東京" not in said
+    assert f"run?run={run.id}" not in said, "a step that failed took no time that says anything"
+
+
+def test_a_time_without_runs_says_what_will_be_there(spender: Person) -> None:
+    said = text_of(page_test("pages.account.usage", "usage_page", period="28"))
+    assert "No run ended in this time." in said and "Runs by day" not in said and spender.account
 
 
 def test_many_days_are_drawn_by_month(clock: FixedClock) -> None:

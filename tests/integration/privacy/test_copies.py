@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Any
 
@@ -24,6 +24,7 @@ from core.pipelines.commands import archive_pipeline, create_pipeline, save_draf
 from core.platform.files.commands import store_file
 from core.platform.runtime import Runtime
 from core.privacy.advance import LEASE, advance_request
+from core.privacy.copy_links import fetch_by_link
 from core.privacy.export import building
 from core.privacy.export.fetching import fetch_copy, find_copy
 from core.privacy.export.models import DataExportRow
@@ -37,6 +38,7 @@ from core.shared.errors import AppError, Forbidden, NotFound
 from tests.conftest import PASSWORD
 from tests.integration.accounts.conftest import session_of
 from tests.support.clock import FixedClock
+from tests.support.letters import last_letter, letters_to, token_in
 from tests.support.old_history import add_runs
 
 ADA, BOB = "ada@example.org", "bob@example.org"
@@ -381,3 +383,26 @@ def test_both_copies_have_tables() -> None:
     access, portable = ({shown.name for shown in shown_tables(copy)} for copy in COPIES)
     assert portable < access and {"runs", "files", "pipelines", "accounts", "sessions"} <= portable
     assert "ledger_transactions" not in portable and "ledger_transactions" in access
+
+
+def test_who_cannot_sign_in_fetches_it_by_a_mailed_link(runtime: Runtime, ada: Person, bob: Person) -> None:
+    def suspend(since: datetime | None) -> None:
+        with runtime.database.write() as session:
+            session.get_one(AccountRow, ada.account.id).suspended_at = since
+
+    made(runtime, ada)
+    assert "/privacy/copy" not in last_letter(runtime, ada.account.email).text, "they sign in"
+    suspend(runtime.clock.now())
+    made(runtime, ada)
+    letter = next(each for each in letters_to(runtime, ada.account.email) if "/privacy/copy" in each.text)
+    token = token_in(letter, "/privacy/copy")
+    suspend(None)
+    with pytest.raises(Forbidden):
+        fetch_by_link(runtime, token)
+    suspend(runtime.clock.now())
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(fetch_by_link(runtime, token).pieces)))
+    assert archive.testzip() is None and MINE.encode() in whole(archive) and THEIRS.encode() not in whole(archive)
+    with pytest.raises(NotFound):
+        fetch_by_link(runtime, token)
+    with pytest.raises(Forbidden):
+        fetch_by_link(runtime, "no such token")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from core.accounts.audit import verify_audit
 from core.accounts.commands import create_account
@@ -18,67 +22,120 @@ from core.credits.queries import verify_ledger
 from core.execution.commands import start_run
 from core.execution.queries import get_run
 from core.pipelines.commands import create_pipeline
+from core.platform.logging import configure_logging
 from core.platform.old_pages import cut_log
 from core.platform.runtime import Runtime
 from core.privacy.erasure.commands import begin_erasure, carry_out
 from core.privacy.erasure.rows import left_rows
 from core.privacy.scan.commands import scan
-from core.privacy.scan.domain import ScanResult
+from core.privacy.stores import STORES
 from tests.conftest import PASSWORD
-from tests.support.planted import ADDRESS, Planted, plant, wait_for
+from tests.support.planting.finding import (
+    columns_without,
+    opened_places,
+    readable_columns,
+    still_opened,
+    tables_without,
+)
+from tests.support.planting.plant import Planted, plant
+from tests.support.planting.stage import Outside, Signed, Stage, outside, stage_of
+from tests.support.planting.stores import ELSEWHERE, HOLD, is_entombed
+from tests.support.planting.words import Words
 
 pytestmark = pytest.mark.usefixtures("postgres_keys")
 
-NAMED_ON_PAGES = {"step id"}
-"""Kept in the clear: on PostgreSQL it stays in dead rows and in the log until those are reused."""
+NAMED = {
+    "egress.recipient", "egress.step_id", "ledger_transactions.cause", "ledger_transactions.idempotency_key",
+    "reviews.step_id", "run_events.step_id", "step_runs.frame", "step_runs.step_id",
+}  # fmt: skip
+"""Kept in the clear (docs/decisions/0032): ids of steps, and hosts. On PostgreSQL they stay in dead rows and in the log
+until those are reused; no row has them after an erasure."""
+WITH_THE_ERASURE = {
+    "erasures": "a row is written when an erasure begins",
+    "held_rows": "written by an erasure under a legal hold: that has tests of its own",
+}
+"""Tables of people's data with no row of the person before it, and why."""
+COLUMNS_WITH_THE_ERASURE = {"erasures.address_index", "erasures.subject", "held_rows.content"}
+NOT_OURS = {"models"}
+"""Who was sent something, and keeps it by their own terms."""
+
+
+@pytest.fixture(scope="module")
+def around() -> Iterator[Outside]:
+    with outside() as made:
+        yield made
 
 
 @pytest.fixture
-def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str]) -> Runtime:
-    made = runtime_with(**database_settings, signup="open")
-    made.dispatcher.start()
-    return made
+def stage(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], around: Outside) -> Iterator[Stage]:
+    runtime = runtime_with(**database_settings, **around.settings)
+    with stage_of(runtime, around) as made:
+        yield made
 
 
-def names(planted: Planted, result: ScanResult) -> dict[str, list[str]]:
-    """Which values were found, and where."""
-    found: dict[str, list[str]] = {}
-    for hit in result.hits:
-        found.setdefault(list(planted.values)[hit.value], []).append(f"{hit.store}: {hit.place} ({hit.form})")
+def places(runtime: Runtime, *words: str, people: tuple[str, ...] = ()) -> dict[str, set[str]]:
+    """Where each word is found by the scan: `store: place`."""
+    cut_log(runtime.database.engine)  # on PostgreSQL: what was written is in the files
+    found: dict[str, set[str]] = {word: set() for word in words}
+    for hit in scan(runtime, words, people=people).hits:
+        found[words[hit.value]].add(f"{hit.store}: {hit.place}")
     return found
 
 
-def look(runtime: Runtime, planted: Planted, *people: str) -> dict[str, list[str]]:
-    cut_log(runtime.database.engine)  # on PostgreSQL: what was written is in the files
-    return names(planted, scan(runtime, list(planted.values.values()), people=people))
+@pytest.fixture
+def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
+    """What the process writes, logging as one that serves does."""
+    before = logging.getLogRecordFactory(), threading.excepthook, sys.unraisablehook, structlog.get_config()
+    configure_logging(json=True)
+    written = []
+
+    def read() -> str:
+        written.extend(capfd.readouterr())
+        return "".join(written).lower()
+
+    yield read
+    logging.setLogRecordFactory(before[0])
+    threading.excepthook, sys.unraisablehook = before[1], before[2]
+    structlog.configure(**before[3])
 
 
-def test_everything_planted_is_found_and_then_gone(runtime: Runtime, tmp_path: Path) -> None:
-    admin = create_account(runtime, email="root@example.org", password=PASSWORD, roles=ROLES)
+@pytest.fixture
+def admins(stage: Stage) -> tuple[Signed, Signed]:
+    """Two, so that one may sign second."""
+    addresses = "root@example.org", "second@example.org"
+    for address in addresses:
+        create_account(stage.runtime, email=address, password=PASSWORD, roles=ROLES)
+    first, second = (stage.sign_in(address) for address in addresses)
+    return first, second
+
+
+def test_everything_planted_is_found_and_then_gone(
+    stage: Stage, admins: tuple[Signed, Signed], log: Callable[[], str], tmp_path: Path
+) -> None:
+    runtime, around, words = stage.runtime, stage.outside, Words()
     eve = create_account(runtime, email="eve@example.org", password=PASSWORD)
     pipeline = create_pipeline(
         runtime, eve,
-        {"name": "Eve", "version": 1, "steps": [{"id": "say", "prompt": f"Write to {ADDRESS}", "model": "demo"}]},
+        {"name": "Eve", "version": 1,
+         "steps": [{"id": "say", "prompt": f"Write to {words.address}", "model": "demo"}]},
     )  # fmt: skip
     run = start_run(runtime, eve, pipeline.id, {})
-    wait_for(runtime, eve.id, run.id, "completed")
-    planted = plant(runtime, admin)
-    before = look(runtime, planted, planted.account.id)
-    assert set(before) == set(planted.values), set(planted.values) - set(before)
-    readable = {place for name, places in look(runtime, planted).items() if name != "step id" for place in places}
-    assert all("data folder: mail/" in place for place in readable), "the rest is sealed; ids of steps are not"
+    stage.wait_for(eve.id, run.id, "completed")
+    planted = plant(stage, admins, words)
+    check_planted(stage, planted)
+    check_found(runtime, planted)
     backup = tmp_path / "before.backup"
     back_up_data(runtime, backup)
 
-    certificate = carry_out(runtime, begin_erasure(runtime, ADDRESS))
-    assert certificate.body["scan"]["hits"] == 0 and certificate.body["found"]["runs"] == 2
-    assert left_rows(runtime, planted.account.id) == {}
-    after = look(runtime, planted)
-    allowed = set() if runtime.database.is_sqlite else NAMED_ON_PAGES
-    assert set(after) <= allowed, after
-    assert all("files of PostgreSQL" in place for places in after.values() for place in places), after
-    assert verify_ledger(runtime).problems == () and verify_audit(runtime).problems == ()
-    assert ADDRESS in str(get_run(runtime, eve.id, run.id).steps[0].prompt_sent), "what another wrote is theirs"
+    runs = len(planted.runs)
+    certificate = carry_out(runtime, begin_erasure(runtime, words.address))
+    assert certificate.body["scan"]["hits"] == 0 and certificate.body["found"]["runs"] == runs
+    assert is_entombed(runtime, planted)
+    assert {name for name, probe in HOLD.items() if probe(runtime, around, planted)} <= NOT_OURS | (
+        {"queue"} if runtime.database.is_sqlite else set()
+    )
+    check_gone(runtime, planted, eve.id)
+    assert words.address in str(get_run(runtime, eve.id, run.id).steps[0].prompt_sent), "what another wrote is theirs"
 
     settings = runtime.settings
     runtime.dispatcher.stop()
@@ -88,14 +145,58 @@ def test_everything_planted_is_found_and_then_gone(runtime: Runtime, tmp_path: P
     again = build_runtime(settings)
     try:
         prepare(again)
-        assert find_account(again, ADDRESS) is None
-        assert {account.id for account in list_accounts(again)} == {admin.id, eve.id}
-        restored = look(again, planted)
-        assert set(restored) <= allowed, restored
-        assert left_rows(again, planted.account.id) == {}
-        assert ADDRESS in str(get_run(again, eve.id, run.id).steps[0].prompt_sent)
-        assert verify_ledger(again).problems == () and verify_audit(again).problems == ()
-        fresh = create_account(again, email=ADDRESS, password=PASSWORD)
+        assert find_account(again, words.address) is None
+        assert {account.id for account in list_accounts(again)} == {eve.id, *(each.view.account.id for each in admins)}
+        check_gone(again, planted, eve.id)
+        assert words.address in str(get_run(again, eve.id, run.id).steps[0].prompt_sent)
+        fresh = create_account(again, email=words.address, password=PASSWORD)
         assert fresh.id != planted.account.id and fresh.name == ""
     finally:
         again.database.dispose()
+    told = log()
+    assert "mail.sent" in told, "it was listened"
+    assert not [word for word in (words.tag, words.shown) if word in told]
+
+
+def check_planted(stage: Stage, planted: Planted) -> None:
+    """Every value, every table, every column of bytes and every store has its share: nothing is looked for in vain."""
+    runtime, words = stage.runtime, planted.words
+    stores = {store.name for store in STORES}
+    assert stores == HOLD.keys() | ELSEWHERE.keys(), "a store is looked at, or says why not"
+    assert [name for name, probe in HOLD.items() if not probe(runtime, stage.outside, planted)] == []
+    assert tables_without(runtime, planted.account) == set(WITH_THE_ERASURE)
+    assert columns_without(runtime, planted.account) == COLUMNS_WITH_THE_ERASURE
+    opened = {place: data.lower() for place, data in opened_places(runtime, planted.account.id).items()}
+    everything = b"\n".join(opened.values())
+    missing = [what for what, value in planted.values.items() if value.encode().lower() not in everything]
+    assert missing == []
+    kept = [what for what, value in words.unkept.items() if value.encode().lower() in everything]
+    assert kept == [], "of these a hash is kept, or nothing"
+
+
+def check_found(runtime: Runtime, planted: Planted) -> None:
+    """The scan finds what is there, in each place where it stands; and readable it stands nowhere but where named."""
+    words = planted.words
+    opened = opened_places(runtime, planted.account.id)
+    found = places(runtime, words.tag, words.shown, people=(planted.account.id,))
+    for word in (words.tag, words.shown):
+        there = {f"opened rows: {place}" for place, data in opened.items() if word.encode() in data.lower()}
+        assert there and there <= found[word], there - found[word]
+    beside = {place for place in found[words.tag] if not place.startswith("opened rows: ")}
+    assert beside and all(place.startswith("data folder: mail/") for place in beside), "the rest is sealed"
+    assert readable_columns(runtime, words.tag) == set()
+    assert readable_columns(runtime, words.shown) == NAMED
+
+
+def check_gone(runtime: Runtime, planted: Planted, eve_id: str) -> None:
+    """Nowhere, in no form, and under no key that there is; but for what another person wrote, which is theirs."""
+    words = planted.words
+    assert left_rows(runtime, planted.account.id) == {}
+    found = places(runtime, words.tag, words.shown)
+    assert found[words.tag] == set()
+    dead = set() if runtime.database.is_sqlite else found[words.shown]
+    assert found[words.shown] == dead and all("files of PostgreSQL" in place for place in dead), found
+    assert readable_columns(runtime, words.tag) == readable_columns(runtime, words.shown) == set()
+    assert still_opened(runtime, words.shown) == set()
+    assert {owner for _, owner in still_opened(runtime, words.tag)} == {eve_id}
+    assert verify_ledger(runtime).problems == () and verify_audit(runtime).problems == ()

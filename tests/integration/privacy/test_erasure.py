@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from core.accounts.audit import verify_audit
 from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
-from core.accounts.domain import Account
+from core.accounts.domain import Account, SessionView
 from core.accounts.queries import find_account, find_session, list_accounts
 from core.credits.commands import grant_month
 from core.credits.queries import verify_ledger
@@ -24,10 +24,10 @@ from core.platform.files.commands import store_file
 from core.platform.runtime import Runtime
 from core.privacy import rights
 from core.privacy.advance import LEASE, advance_request
-from core.privacy.erasure.certificates import get_certificate, verify_certificates, verify_file
+from core.privacy.erasure.certificates import certificate_of, get_certificate, verify_certificates, verify_file
 from core.privacy.erasure.commands import begin_erasure
 from core.privacy.erasure.ending import freeze
-from core.privacy.erasure.models import ErasureRow
+from core.privacy.erasure.models import ErasureRow, HeldRow
 from core.privacy.erasure.rows import left_rows
 from core.privacy.erasure.steps import ERASURE
 from core.privacy.inventory import find_table, tables
@@ -37,10 +37,12 @@ from core.privacy.steps import Again, Done, Later, RightStep, Work
 from core.shared.errors import AppError, Conflict, Forbidden, InvalidInput, NotFound
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
+from tests.support.old_history import add_runs
 
 pytestmark = pytest.mark.usefixtures("postgres_keys")
 
 SAY = {"name": "Say", "version": 1, "steps": [{"id": "say", "prompt": "Say it", "model": "demo"}]}
+LAW = "Code civil Art. 2224"
 ADA, EVE = "ada.canary@planted.example", "eve@example.org"
 
 
@@ -88,13 +90,18 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("when", "is_held"), [("before", False), ("after", False), ("after", True)])
 def test_killed_at_every_step_it_comes_to_the_same_end(
-    sqlite_runtime_at: Runtime, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, when: str
+    sqlite_runtime_at: Runtime, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, when: str, is_held: bool
 ) -> None:
     runtime = sqlite_runtime_at
     person = create_account(runtime, email=ADA, password=PASSWORD, name="Ada Canary Lovelace", plan="free")
     grant_month(runtime, person)
+    if is_held:
+        kept, _ = add_runs(runtime, person.id, 2, at=clock.now(), whole=True)
+        admin = privacy_admin(runtime, clock)
+        until = clock.now() + timedelta(days=9)
+        place_hold(runtime, admin, person.id, law=LAW, reason="A claim.", until=until, row=("runs", kept))
     killed: list[str] = []
 
     def cut(step: RightStep) -> RightStep:
@@ -124,6 +131,13 @@ def test_killed_at_every_step_it_comes_to_the_same_end(
     assert verify_ledger(runtime).problems == () and verify_audit(runtime).problems == ()
     assert not runtime.vault.knows(person.id) and not runtime.vault.knows(request_id)
     assert not advance_request(runtime, request_id), "once more there is nothing to do"
+    certificate = certificate_of(runtime, request_id)
+    assert certificate is not None
+    kept_rows = {each["what"]: each["count"] for each in certificate.body["held"]}
+    whole = {"runs": 1, "step_runs": 2, "run_events": 3, "reviews": 1, "deliveries": 1, "delivery_attempts": 1}
+    assert kept_rows == (whole if is_held else {})
+    with runtime.database.read() as session:
+        assert (session.scalar(select(func.count()).select_from(HeldRow)) or 0) == sum(kept_rows.values())
     with pytest.raises(NotFound):
         begin_erasure(runtime, ADA)
 
@@ -215,15 +229,20 @@ def test_a_certificate_is_proven_offline_and_an_altered_one_is_not(
     assert verify_certificates(runtime).problems
 
 
-def test_nothing_is_erased_while_it_is_held_for_a_claim(runtime: Runtime, clock: FixedClock, ada: Account) -> None:
-    admin = create_account(runtime, email=EVE, password=PASSWORD, roles=("privacy_admin",))
-    session = find_session(runtime, sign_in(runtime, email=admin.email, password=PASSWORD).token)
+def privacy_admin(runtime: Runtime, clock: FixedClock) -> SessionView:
+    create_account(runtime, email=EVE, password=PASSWORD, roles=("privacy_admin",))
+    session = find_session(runtime, sign_in(runtime, email=EVE, password=PASSWORD).token)
     assert session is not None
+    return session
+
+
+def test_an_erasure_goes_on_while_all_is_held_for_a_claim(runtime: Runtime, clock: FixedClock, ada: Account) -> None:
+    add_runs(runtime, ada.id, 1, at=clock.now())
     until = clock.now() + timedelta(days=1)
-    place_hold(runtime, session, ada.id, law="Code civil Art. 2224", reason="A claim.", until=until)
+    place_hold(runtime, privacy_admin(runtime, clock), ada.id, law=LAW, reason="A claim.", until=until)
     request_id = begin_erasure(runtime, ADA)
-    advance_request(runtime, request_id)
-    assert find_account(runtime, ADA) is not None and runtime.vault.knows(ada.id), "nothing of it was carried out"
-    clock.advance(days=2)
     finish(runtime, clock, request_id)
-    assert left_rows(runtime, ada.id) == {}
+    assert find_account(runtime, ADA) is None and not runtime.vault.knows(ada.id) and left_rows(runtime, ada.id) == {}
+    with runtime.database.read() as session:
+        assert {"accounts", "runs", "step_runs"} <= set(session.scalars(select(HeldRow.table_name)))
+    assert verify_ledger(runtime).problems == () and verify_audit(runtime).problems == ()

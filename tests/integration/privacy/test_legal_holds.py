@@ -1,19 +1,36 @@
 """A legal hold keeps what it names, from the moment it is placed until it ends, and nobody else's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, func, select
 
 from core.accounts.audit import list_acts
 from core.accounts.commands import create_account
 from core.accounts.domain import Account, SessionView
+from core.credits.commands import grant_month, set_credits
+from core.credits.models import LedgerTransaction
+from core.execution import run_retention
+from core.platform.pace import Pace
 from core.platform.runtime import Runtime
+from core.privacy.erasure.commands import begin_erasure, carry_out
 from core.privacy.inventory import find_table
+from core.privacy.models import PrivacyRequestRow, RequestEventRow
+from core.privacy.retention import books
 from core.privacy.retention.dry_run import due_rows
-from core.privacy.retention.holds import LegalHold, cosign_hold, holds_of, lift_hold, list_holds, place_hold
+from core.privacy.retention.holds import (
+    LegalHold,
+    cosign_hold,
+    end_lapsed_holds,
+    holds_of,
+    lift_hold,
+    list_holds,
+    place_hold,
+)
 from core.privacy.retention.models import LegalHoldRow
 from core.privacy.retention.sweep import sweep
 from core.shared.errors import Conflict, Forbidden, InvalidInput
@@ -181,3 +198,149 @@ def test_the_reason_is_sealed(runtime: Runtime, free: Account, officer: SessionV
     assert held.reason == "A claim about an invoice."
     with runtime.database.read() as session:
         assert b"invoice" not in session.get_one(LegalHoldRow, held.id).reason
+
+
+@pytest.mark.usefixtures("no_other_process")
+def test_reasons_go_with_the_person_once_a_hold_is_over(
+    runtime: Runtime, free: Account, officer: SessionView, clock: FixedClock
+) -> None:
+    grant_month(runtime, free)
+    over = hold(runtime, officer, free)
+    lift_hold(runtime, officer, over.id)
+    goes_on = hold(runtime, officer, free, row=("credit_accounts", free.id))  # of what the law keeps anyway
+    carry_out(runtime, begin_erasure(runtime, free.email))
+    assert [held.reason for held in list_holds(runtime)] == [goes_on.reason], "it is needed as long as it counts"
+    assert not runtime.vault.knows(over.id) and runtime.vault.knows(goes_on.id)
+    clock.advance(days=366)
+    assert end_lapsed_holds(runtime) == 1 and not runtime.vault.knows(goes_on.id)
+    with runtime.database.read() as session:
+        rows = session.scalars(select(LegalHoldRow)).all()
+    assert [(row.law, row.reason) for row in rows] == [(LAW, b""), (LAW, b"")], "that there was one stays as proof"
+
+
+def before_batch(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> None:
+    """Do something between two batches of a sweep, as another process may."""
+    real, begun = Pace.batch, list[int]()
+
+    @contextmanager
+    def batch(pace: Pace) -> Iterator[None]:
+        pace.rows = 20
+        begun.append(1)
+        if len(begun) == number:
+            act()
+        with real(pace):
+            yield
+
+    monkeypatch.setattr(Pace, "batch", batch)
+
+
+@pytest.mark.parametrize("what", ["row", "category"])
+def test_a_hold_placed_in_the_middle_of_a_sweep_keeps_the_rest(
+    runtime: Runtime, free: Account, officer: SessionView, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The moment of a sweep is that of its beginning; a hold that is placed after it counts all the same."""
+    runs, began = add_runs(runtime, free.id, 60, at=old(runtime), steps=5), clock.now()
+    scope: dict[str, Any] = {"row": ("runs", runs[-1])} if what == "row" else {"category": "user.content"}
+
+    def place() -> None:
+        clock.advance(seconds=1)
+        hold(runtime, officer, free, **scope)
+
+    with monkeypatch.context() as patch:
+        before_batch(patch, 3, place)
+        sweep(runtime, began)
+    left = runs_left(runtime)
+    assert runs[-1] in left and 20 < len(left) < 60, "the batches after it delete nothing"
+    sweep(runtime, clock.now())
+    assert runs_left(runtime) == ({runs[-1]} if what == "row" else left)
+
+
+def test_a_hold_comes_before_a_batch_or_after_it(
+    runtime: Runtime, free: Account, officer: SessionView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who places one while a batch deletes waits for it, and is told that the row is gone."""
+    (run,) = add_runs(runtime, free.id, 1, at=old(runtime))
+    answers: list[str] = []
+
+    def place() -> None:
+        try:
+            hold(runtime, officer, free, row=("runs", run))
+            answers.append("held")
+        except InvalidInput as refusal:
+            answers.append(refusal.code)
+
+    placing, real = Thread(target=place), run_retention._delete
+
+    def delete_while(*args: Any) -> int:
+        placing.start()
+        placing.join(timeout=0.5)
+        assert answers == [], "it waits for this transaction"
+        return real(*args)
+
+    monkeypatch.setattr(run_retention, "_delete", delete_while)
+    sweep(runtime, runtime.clock.now())
+    placing.join(timeout=30)
+    assert answers == ["HOLD_ROW"] and runs_left(runtime) == set() and list_holds(runtime) == ()
+
+
+def test_proofs_of_who_is_held_go_but_for_the_rows_that_are(
+    runtime: Runtime, free: Account, officer: SessionView, clock: FixedClock
+) -> None:
+    """A hold on one row, or on a category that is not in them, keeps nothing else of its person."""
+    closed = clock.now() - timedelta(days=365 * 6)
+    ids = [runtime.ids.new() for _ in range(3)]
+    rows = (
+        PrivacyRequestRow(
+            id=each, account_id=free.id, right="access", status="closed", received_at=closed, due_at=closed,
+            closed_at=closed, fence=0,
+        )
+        for each in ids
+    )  # fmt: skip
+    step = RequestEventRow(
+        id=runtime.ids.new(), request_id=ids[1], at=closed, actor="system", before="received", after="closed", code="x"
+    )
+    with runtime.database.write() as session:
+        session.add_all([*rows])
+        session.flush()
+        session.add(step)
+    hold(runtime, officer, free, category="user.device")
+    hold(runtime, officer, free, row=("privacy_requests", ids[0]))
+    hold(runtime, officer, free, row=("privacy_request_events", step.id))
+    assert {each.table: each.rows for each in due_rows(runtime)} == {"privacy_requests": 1}
+    sweep(runtime, clock.now())
+    with runtime.database.read() as session:
+        assert set(session.scalars(select(PrivacyRequestRow.id))) == {ids[0], ids[1]}
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_books_of_who_left_stay_while_a_row_of_them_is_held(
+    runtime: Runtime, officer: SessionView, clock: FixedClock, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    gone = create_account(runtime, email="gone@example.org", password=PASSWORD, plan="pro")
+    set_credits(runtime, gone, micros=5_000_000)
+    with runtime.database.write() as session:
+        session.execute(delete(find_table("accounts")).where(find_table("accounts").c.id == gone.id))
+        movement = session.scalars(select(LedgerTransaction.id).where(LedgerTransaction.owner_id == gone.id)).first()
+    assert movement is not None
+    clock.advance(days=366 * 11)
+
+    def place() -> None:
+        hold(runtime, session_of(runtime, "dpo@example.org"), gone, row=("ledger_transactions", movement))
+
+    def count() -> int:
+        with runtime.database.read() as session:
+            found = select(func.count()).select_from(LedgerTransaction).where(LedgerTransaction.owner_id == gone.id)
+            return session.scalar(found) or 0
+
+    before = count()
+    with monkeypatch.context() as patch:
+        if when == "before":
+            place()
+        else:
+            real = books._newest
+            patch.setattr(books, "_newest", lambda *args: (real(*args), place())[0])
+        sweep(runtime, clock.now())
+    assert count() == before > 0
+    clock.advance(days=3)
+    sweep(runtime, clock.now())
+    assert count() == 0, "nobody signed it"

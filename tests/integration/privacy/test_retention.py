@@ -1,6 +1,7 @@
 """What is older than its owner's plan keeps it goes, and nothing else does."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,9 +16,9 @@ from core.credits.plan_changes import set_plan
 from core.credits.queries import verify_ledger
 from core.execution.commands import start_run
 from core.execution.engine import Engine, run_to_end
-from core.execution.models import ScheduleRow
+from core.execution.models import DeletedUsageRow, ScheduleRow
 from core.execution.notebook import notebook
-from core.execution.run_retention import delete_runs
+from core.execution.run_retention import CHOSEN, delete_runs
 from core.execution.usage import run_usage
 from core.pipelines.commands import create_pipeline
 from core.pipelines.queries import get_pipeline
@@ -129,6 +130,53 @@ def test_a_run_of_many_rows_is_taken_apart(runtime: Runtime, free: Account) -> N
     assert (counts["runs"], counts["step_runs"], counts["run_events"], counts["reviews"]) == (2, 1800, 1400, 2)
     assert len(took) > 8, "in several transactions"
     assert [left(runtime, name) for name in LOGS] == [1, 2, 3, 0, 0, 0]
+
+
+def test_a_run_whose_tokens_are_folded_away_is_as_small_as_it_is(runtime: Runtime, free: Account) -> None:
+    add_runs(runtime, free.id, 60, at=ago(runtime, days=100), steps=1, events=1)
+    runs = find_table("runs")
+    with runtime.database.write() as session:
+        session.execute(update(runs).values(last_seq=5_000))
+    batches: list[float] = []
+    pace = Pace(runtime.database, sleep=batches.append)
+    counts = delete_runs(runtime, free.id, before=runtime.clock.now(), guard=lambda _session: True, pace=pace)
+    assert counts == {"runs": 60, "step_runs": 60, "run_events": 60}
+    assert len(batches) < 10, "none was taken apart"
+
+
+def test_more_runs_than_are_looked_up_at_once_go_whatever_their_moments(runtime: Runtime, free: Account) -> None:
+    at, number = ago(runtime, days=100), CHOSEN + 200
+    made = add_runs(runtime, free.id, number, at=at, steps=1, events=0)
+    made += add_runs(runtime, free.id, 3, at=at + timedelta(seconds=1), steps=1, events=0)
+    kept = {made[0], made[number // 2], made[-1]}
+    counts = delete_runs(
+        runtime, free.id, before=runtime.clock.now(), guard=lambda _session: True, keep=kept,
+        pace=Pace(runtime.database, sleep=lambda _seconds: None),
+    )  # fmt: skip
+    assert counts == {"runs": number, "step_runs": number}
+    with runtime.database.read() as session:
+        assert set(session.scalars(select(find_table("runs").c.id))) == kept
+    assert run_usage(runtime, free.id).cost_micro_cents == len(made) * COST
+
+
+def test_two_sweeps_at_once_delete_and_count_each_run_once(runtime: Runtime, free: Account) -> None:
+    add_runs(runtime, free.id, 400, at=ago(runtime, days=100), whole=True)
+    before = run_usage(runtime, free.id).cost_micro_cents
+
+    def delete_all(_number: int) -> dict[str, int]:
+        pace = Pace(runtime.database, target_seconds=1e-9, sleep=lambda _seconds: None)
+        return delete_runs(runtime, free.id, before=runtime.clock.now(), guard=lambda _session: True, pace=pace)
+
+    with ThreadPoolExecutor(2) as both:
+        first, second = both.map(delete_all, range(2))
+    assert [left(runtime, name) for name in LOGS] == [0] * len(LOGS)
+    assert {name: first.get(name, 0) + second.get(name, 0) for name in LOGS} == {
+        "runs": 400, "step_runs": 800, "run_events": 1200, "reviews": 400, "deliveries": 400, "delivery_attempts": 400,
+    }  # fmt: skip
+    with runtime.database.read() as session:
+        carried = session.execute(select(DeletedUsageRow.runs, DeletedUsageRow.cost_micro_cents)).one()
+    assert tuple(carried) == (400, 800 * COST)
+    assert run_usage(runtime, free.id).cost_micro_cents == before
 
 
 def test_costs_are_carried_on_and_links_to_what_is_gone_end(runtime: Runtime, free: Account) -> None:

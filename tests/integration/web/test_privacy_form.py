@@ -5,7 +5,9 @@ from starlette.testclient import TestClient
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
+from core.accounts.models import AccountRow
 from core.platform.runtime import Runtime
+from core.privacy.advance import advance_request
 from core.privacy.queries import open_requests
 from tests.conftest import PASSWORD
 from tests.integration.web.conftest import browser
@@ -83,3 +85,25 @@ def test_a_deletion_of_the_last_admin_says_what_to_do(site: Runtime, guest: Test
     page = guest.get(f"{CONFIRM}?token={token_in(last_letter(site, 'root@example.org'), CONFIRM)}")
     done = send(guest, CONFIRM, page.text)
     assert done.status_code == 409 and "last admin" in done.text
+
+
+def test_a_copy_is_fetched_by_its_link_alone(site: Runtime, ada: Account, guest: TestClient) -> None:
+    with site.database.write() as session:
+        session.get_one(AccountRow, ada.id).suspended_at = site.clock.now()
+    send(guest, PATH, guest.get(PATH).text, email=ada.email, right="portability", text="")
+    token = token_in(last_letter(site, ada.email), CONFIRM)
+    send(guest, CONFIRM, guest.get(f"{CONFIRM}?token={token}").text)
+    (request,) = open_requests(site)
+    while advance_request(site, request.id):
+        pass
+    copies = [mail for mail in letters_to(site, ada.email) if "/privacy/copy" in mail.text]
+    address = f"/privacy/copy?token={token_in(copies[0], '/privacy/copy')}"
+    page = guest.get(address)
+    assert page.status_code == 200 and guest.get(address).status_code == 200, "opening it fetches nothing"
+    assert guest.post("/privacy/copy", data={"token": address.partition("=")[2]}).status_code == 403
+    fetched = send(guest, "/privacy/copy", page.text)
+    assert (
+        fetched.status_code == 200 and fetched.content[:2] == b"PK" and fetched.headers["cache-control"] == "no-store"
+    )
+    assert send(guest, "/privacy/copy", page.text).status_code == 404
+    assert guest.get("/privacy/copy?token=nothing").status_code == 403

@@ -33,11 +33,13 @@ from web.routes import build_routes
 PUBLIC = "public"
 SESSION = "session"  # a person's own token; no key may do it
 ROLE = "role"  # the token of an admin, or of who does the accounts
+METRICS = "metrics"  # METRICS_TOKEN, which is nobody's
 READ, WRITE, EXECUTE, TRIGGER = SCOPES
 
 API: dict[tuple[str, str], str] = {
     ("GET", "/health"): PUBLIC,
     ("GET", "/ready"): PUBLIC,
+    ("GET", "/metrics"): METRICS,
     ("GET", "/models"): PUBLIC,
     ("GET", "/price-books/{version}"): PUBLIC,
     ("GET", "/schema/pipeline.json"): PUBLIC,
@@ -136,7 +138,7 @@ SITE: dict[tuple[str, str], str] = {
                 "/privacy/choices", "/privacy/policy", "/privacy/policy/versions", "/privacy/policy/{version}",
                 "/privacy/policy/{version}/changes", "/terms", "/terms/versions", "/terms/{version}",
                 "/terms/{version}/changes",
-                "/privacy/request", "/privacy/confirm",
+                "/privacy/request", "/privacy/confirm", "/privacy/copy",
             )
         ],
         PUBLIC,
@@ -148,7 +150,7 @@ SITE: dict[tuple[str, str], str] = {
                 "/setup", "/auth/login", "/auth/login/code", "/auth/register", "/auth/register/finish", "/auth/forgot",
                 "/auth/reset", "/auth/address/confirm", "/auth/address/undo", "/review/{token}", "/auth/logout",
                 "/privacy/choices",
-                "/privacy/request", "/privacy/confirm",
+                "/privacy/request", "/privacy/confirm", "/privacy/copy",
             )
         ],
         PUBLIC,
@@ -289,7 +291,7 @@ def test_every_operation_is_documented_with_its_answers(web_runtime: Runtime, cl
         operation = paths[path][method.lower()]
         assert operation.get("summary") and operation.get("description"), (method, path)
         assert who == PUBLIC or "401" in operation["responses"], (method, path)
-        assert who in (PUBLIC, SESSION) or "403" in operation["responses"], (method, path)
+        assert who in (PUBLIC, SESSION, METRICS) or "403" in operation["responses"], (method, path)
         assert "{" not in path or path.startswith("/schema") or "404" in operation["responses"], (method, path)
 
 
@@ -345,7 +347,7 @@ def test_no_list_holds_what_is_somebody_elses(people: People, who: str) -> None:
 
 
 def test_the_owner_may(people: People) -> None:
-    for method, path in (op for op, who in API.items() if who not in (PUBLIC, TRIGGER, ROLE)):
+    for method, path in (op for op, who in API.items() if who not in (PUBLIC, TRIGGER, ROLE, METRICS)):
         if path.endswith("/stream"):
             people.as_person("ada", "POST", "/runs/{run_id}/cancel")  # a run that waits streams for ever
         answer = people.as_person("ada", method, path)
@@ -372,7 +374,7 @@ def test_a_key_may_what_its_scope_says_and_nothing_else(people: People, scope: s
         if path.endswith("/stream"):
             people.as_person("ada", "POST", "/runs/{run_id}/cancel")
         answer = people.ask(method, path, **{"X-API-Key": people.keys[scope]})
-        if needed in (SESSION, ROLE):
+        if needed in (SESSION, ROLE, METRICS):
             assert answer.status_code == 401, (method, path, answer.text)
         elif scope == needed:
             assert answer.status_code not in (401, 403, 404, 500), (method, path, answer.text)

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0070_analytics"
-down_revision = "0052_personal_data_choice"
+down_revision = "0066_runs_by_status"
 
 
 def upgrade() -> None:

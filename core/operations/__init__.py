@@ -1,0 +1,1 @@
+"""What who operates an installation watches: whether it is ready, and what it measures."""

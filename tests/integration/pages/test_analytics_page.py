@@ -1,0 +1,74 @@
+"""Dashboards as admins see them: empty and full, by days and filters, with words beside every colour."""
+
+from datetime import timedelta
+
+import pytest
+
+from benchmarks.events import make_events, make_facts
+from core.analytics.charts import DASHBOARDS, Figure
+from core.analytics.queries import forget_results
+from pages.ui.chart_words import compared, spoken
+from tests.integration.pages.conftest import Person, page_test, text_of
+
+
+def open_board(**query: str) -> str:
+    app = page_test("admin.analytics", "analytics_page", **query)
+    assert not app.exception
+    return text_of(app)
+
+
+@pytest.mark.parametrize("board", DASHBOARDS)
+def test_an_empty_lake_teaches(admin: Person, board: str) -> None:
+    said = open_board(tab=board)
+    assert said.count("Numbers appear once five people") == len(DASHBOARDS[board].charts)
+    assert ">None<" not in said
+
+
+def test_every_board_of_a_full_lake_is_drawn(admin: Person) -> None:
+    make_events(admin.runtime, 6_000, days=60)
+    make_facts(admin.runtime, 900, days=60, people=40)
+    for board in DASHBOARDS.values():
+        app = page_test("admin.analytics", "analytics_page", tab=board.name, days="28")
+        said = text_of(app)
+        assert not app.exception and "Numbers appear" not in said, board.name
+        assert len(app.get("vega_lite_chart")) + len(app.get("arrow_vega_lite_chart")) >= len(board.charts)
+        assert ">None<" not in said
+    assert "28 days before" in open_board(tab="models")
+    said = open_board(tab="models", days="7", provider="openai")
+    assert "Anthropic" not in said and "7 days before" in said
+    today = admin.runtime.clock.now().date()
+    month = {"from": (today - timedelta(days=40)).isoformat(), "to": (today - timedelta(days=30)).isoformat()}
+    assert "11 days before" in open_board(tab="runs", **month)
+    assert "is not known here" in open_board(tab="activity", page="runs")
+    forget_results(admin.runtime)
+
+
+def test_choices_go_into_the_address(admin: Person) -> None:
+    app = page_test("admin.analytics", "analytics_page", tab="runs", plan="pro", **{"from": "x", "to": "2026-01-01"})
+    assert app.selectbox(key="analytics-plan-pro").value == "pro"
+    app.selectbox(key="analytics-plan-pro").set_value("free").run()
+    assert app.query_params["plan"] == "free" and app.query_params["tab"] == "runs"
+    app.selectbox(key="analytics-plan-free").set_value("").run()
+    assert "plan" not in app.query_params
+
+
+def test_refresh_makes_the_figures_anew(admin: Person) -> None:
+    app = page_test("admin.analytics", "analytics_page", tab="credits")
+    assert "None were made yet" in text_of(app)
+    app.button(key="analytics-refresh").click().run()
+    assert not app.exception and "as of" in text_of(app)
+
+
+def test_what_became_of_a_number_is_told_in_words_and_with_a_sign() -> None:
+    good, bad = Figure("Runs", "runs", better="more"), Figure("Failed", "failed", "share", "less", over="runs")
+    assert compared(good, 112, 100, 28) == ("▲ 12 % more than the 28 days before", "green")
+    assert compared(good, 50, 100, 1) == ("▼ 50 % less than the 1 day before", "red")
+    assert compared(bad, 0.05, 0.02, 7) == ("▲ 3.0 points more than the 7 days before", "red")
+    assert compared(good, 100, 100, 7) == ("= as in the 7 days before", "gray")
+    assert compared(good, 3, None, 7)[0] == "nothing to compare in the 7 days before"
+
+
+def test_numbers_have_their_unit() -> None:
+    assert [spoken(2_500_000, unit) for unit in ("credits", "money", "number")] == ["2.50 cr", "$0.03", "2,500,000"]
+    assert spoken(1_500, "ms") == "1.5 s" and spoken(0.125, "share") == "12.5 %"
+    assert spoken(None, "word") == "Others, folded" and spoken(None, "ms") == "–"
