@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.analytics.console.commands import delete_copies
 from core.bootstrap import get_runtime
 from core.platform.logging import configure_logging
 from jobs.scheduler import start_scheduler
@@ -29,6 +30,7 @@ async def lifespan(_app: Any) -> AsyncIterator[None]:
             scheduler.shutdown(wait=False)
         runtime.dispatcher.stop()
         runtime.events.close()
+        delete_copies(runtime)
 
 
 app = st.App("pages/shell.py", routes=build_routes(runtime), middleware=build_middleware(runtime), lifespan=lifespan)

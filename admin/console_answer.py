@@ -36,7 +36,7 @@ def draw_answer(answer: Answer) -> None:
         return
     st.html(
         f'<div class="sq-facts" role="status"><b>{count(len(found.rows), "row")}</b> · '
-        f"{duration(max(answer.milliseconds, 1))} · {' · '.join(map(_part_words, answer.parts))}</div>"
+        f"{duration(max(answer.milliseconds, 1))} · {' · '.join(map(_part_words, _asked_of(answer)))}</div>"
     )
     if found.cut:
         st.html(f'<div class="sq-facts"><b>{CUTS[found.cut]}</b> Add a filter, a group or a LIMIT.</div>')
@@ -71,6 +71,12 @@ def _draw_problem(answer: Answer) -> None:
     head = HEADS.get(answer.found.outcome, "No answer") + (f", {place}" if place else "")
     words = "<br>".join(escape(line) for line in problem.message.strip().splitlines()[:8])
     st.html(f'<div class="sq-error" role="alert"><b>{head}.</b> {words}{at}</div>')
+
+
+def _asked_of(answer: Answer) -> list[Part]:
+    """The relations that the query names; the first one where it names none."""
+    query = answer.query.casefold()
+    return [part for part in answer.parts if part.name in query] or list(answer.parts[:1])
 
 
 def _part_words(part: Part) -> str:

@@ -64,6 +64,11 @@ def ask(runtime: Runtime, by: SessionView, query: str, *, days: int = DEFAULT_DA
         return Answer(query_id, query, found, parts, took)
 
 
+def delete_copies(runtime: Runtime) -> None:
+    """Delete the copies of this process, which ends."""
+    copies_of(runtime).delete_all()
+
+
 def clean_up(runtime: Runtime) -> int:
     """Put right what processes left that died: their copies, and queries without an end; answers how many."""
     return delete_left_copies(runtime) + end_lost(runtime)

@@ -85,7 +85,8 @@ def test_a_query_is_answered_kept_for_its_admin_and_in_the_audit_log(
     answer = ask(runtime, root, query, limits=PATIENT)
     assert rows_of(answer) == [("runs", 6)]
     assert [(each.name, each.type) for each in answer.found.columns] == [("page", "VARCHAR"), ("views", "BIGINT")]
-    assert [(part.name, part.cut) for part in answer.parts] == [("events", "")]
+    assert [part.name for part in answer.parts] == [each.name for each in RELATIONS]
+    assert (answer.parts[0].name, answer.parts[0].cut) == ("events", "")
     (mine,) = my_queries(runtime, root)
     assert (mine.query, mine.outcome, mine.rows, mine.days) == (query, "answered", 1, 90)
     (act,) = list_acts(runtime, 10, act="analytics.queried").items
@@ -284,7 +285,7 @@ def test_too_many_rows_are_cut_by_whole_days_and_told(
 def test_the_register_says_what_each_column_is(quiet: Runtime, admin_of: Admins) -> None:
     told = rows_of(ask(quiet, admin_of(quiet), COLUMNS, limits=PATIENT))
     listed = [(each.name, column.name, column.type, column.says) for each in RELATIONS for column in each.columns]
-    assert [tuple(row) for row in told if row[3]] == listed and all(row[3] for row in listed)
+    assert sorted(tuple(row) for row in told if row[3]) == sorted(listed) and all(row[3] for row in listed)
     assert "visitor" not in {column.name for each in RELATIONS for column in each.columns}
 
 
