@@ -14,7 +14,7 @@ from core.accounts.automation import cap_micros, set_key_cap
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.credits.commands import set_credits
-from core.execution.advance import ActiveRun
+from core.execution.attempts import Attempts
 from core.execution.caps import month_of, next_month, taken_this_month
 from core.execution.changes import Attempt, StepKey
 from core.execution.claims import claim
@@ -23,8 +23,8 @@ from core.execution.domain import RunView, Starter
 from core.execution.engine import Engine, run_to_end
 from core.execution.models import RunRow
 from core.execution.queries import get_run
+from core.execution.run_masks import RunMasker
 from core.execution.schedules import create_schedule, get_schedule, start_due_schedules, update_schedule
-from core.execution.secrets import RunSecrets
 from core.pipelines.commands import create_pipeline
 from core.platform.mail.models import MailRow
 from core.platform.runtime import Runtime
@@ -288,5 +288,4 @@ async def test_calls_of_a_process_that_died_still_count(runtime: Runtime, person
     taken = claim(runtime, run.id, "serve:dead")
     assert taken is not None
     taken.attempts[StepKey("", "say", 1)] = Attempt("row", 1, "running", quoted, None)
-    again = ActiveRun(runtime, taken, {}, lambda *_: None, RunSecrets({}))  # type: ignore[arg-type,return-value]
-    assert again._held == quoted
+    assert Attempts(taken, RunMasker({})).held == quoted
