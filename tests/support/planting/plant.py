@@ -9,11 +9,14 @@ import pyotp
 from core.accounts import second_factor
 from core.accounts.domain import Account
 from core.accounts.invitations import invite
+from core.accounts.looks import open_look
 from core.accounts.passwords import forget_password
 from core.accounts.provider_notices import note_terms_seen
 from core.accounts.queries import find_account, get_account
 from core.accounts.registration import request_code
+from core.accounts.suspension import suspend
 from core.analytics.commands import flush
+from core.execution.content_looks import look_at_pipelines
 from core.execution.queries import list_runs
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
@@ -52,11 +55,13 @@ def plant(stage: Stage, admins: tuple[Signed, Signed], words: Words) -> Planted:
     runtime.events.write_now()
     assert flush(runtime), "use was counted"
     _choices(stage, owner, token)
+    _looked_at(stage, owner, admins[0], words)
     mine = Signed(token, stage.confirmed(token))
     plant_requests(stage, owner, mine, admins, words)
     _known_to_others(runtime, owner, admins[0])
     letters_to(runtime, owner.email)
     _second_factor(runtime, owner)  # the mail about it waits in the outbox
+    suspend(runtime, admins[0].view, owner.id, words.keep("reason of a suspension"))
     runs = tuple(run.id for run in list_runs(runtime, owner.id, limit=100).items)
     return Planted(get_account(runtime, owner.id), words, runs)
 
@@ -77,6 +82,12 @@ def _register(stage: Stage, words: Words) -> str:
 def _choices(stage: Stage, owner: Account, token: str) -> None:
     stage.ask("PUT", "/privacy/consent", token=token, json={"product_news": True})
     note_terms_seen(stage.runtime, owner.id, [("anthropic", "2026-01-01")])
+
+
+def _looked_at(stage: Stage, owner: Account, by: Signed, words: Words) -> None:
+    """An admin opens what is theirs, and says why."""
+    open_look(stage.runtime, by.view, owner.id, words.keep("reason to look at content"))
+    look_at_pipelines(stage.runtime, by.view, owner.id)
 
 
 def _known_to_others(runtime: Runtime, owner: Account, by: Signed) -> None:
