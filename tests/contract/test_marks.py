@@ -49,7 +49,7 @@ FAILS |= {"variables": {"n": 7}, "input": {"schema": {}}}
 INPUT = {"input_data": {"who": "Ada"}}
 
 
-NO_JSON = ("/runs/export", "/user/egress/export")
+NO_JSON = ("/runs/export", "/user/egress/export", "/metrics")
 FOR_A_ROLE = ("/billing/discount-codes",)  # tried in tests/integration/payments/test_billing_api.py
 
 
