@@ -82,8 +82,8 @@ def test_the_page_is_closed_to_others(person: Person) -> None:
 
 
 def test_who_comes_from_a_chart_finds_its_query_and_every_one_can_be_asked(admin: Person) -> None:
-    app = page_test("admin.console", "console_page", query="stages")
-    assert not app.exception and app.session_state["console-text"] == plain_sql("stages")
+    app = page_test("admin.console", "console_page", query="funnel")
+    assert not app.exception and app.session_state["console-text"] == plain_sql("funnel")
     assert "query" not in app.query_params
     session = find_session(admin.runtime, admin.token)
     assert session is not None

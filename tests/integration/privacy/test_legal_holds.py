@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
 
 from core.accounts.audit import list_acts
 from core.accounts.commands import create_account
@@ -220,18 +221,19 @@ def test_reasons_go_with_the_person_once_a_hold_is_over(
 
 def before_batch(monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], object]) -> None:
     """Do something between two batches of a sweep, as another process may."""
-    real, begun = Pace.batch, list[int]()
+    real, begun = Pace.write, list[int]()
 
     @contextmanager
-    def batch(pace: Pace) -> Iterator[None]:
-        pace.rows = 20
+    def write(pace: Pace) -> Iterator[Session]:
         begun.append(1)
+        pace.rows = 20
         if len(begun) == number:
             act()
-        with real(pace):
-            yield
+        with real(pace) as session:
+            yield session
+        pace.rows = 20  # whatever it learnt: there are to be several
 
-    monkeypatch.setattr(Pace, "batch", batch)
+    monkeypatch.setattr(Pace, "write", write)
 
 
 @pytest.mark.parametrize("what", ["row", "category"])
