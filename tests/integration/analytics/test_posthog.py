@@ -27,7 +27,7 @@ from tests.conftest import PASSWORD
 from tests.support.capture_server import CaptureServer, capture_server
 from tests.support.clock import FixedClock
 from tests.support.encodings import traces_of
-from tests.support.planted import plant
+from tests.support.planting.everything import planted_person
 
 KEY = "phc_test"
 SECONDS = 10.0
@@ -119,16 +119,17 @@ def test_every_event_is_of_somebody_else(runtime: Runtime, ada: Account, posthog
     assert visitors and not any(visitor in wire for visitor in visitors)
 
 
-def test_a_person_is_nowhere_on_the_wire(runtime: Runtime, posthog: CaptureServer) -> None:
-    admin = create_account(runtime, email="root@example.org", password=PASSWORD, roles=("admin",))
-    runtime.dispatcher.start()
-    planted = plant(runtime, admin)
-    send(runtime)
-    assert len(posthog.events) > 10
-    wire = b"\n".join(body + json.dumps(headers).encode() for _, _, headers, body in posthog.requests)
-    values = {**planted.values, "account": planted.account.id}
-    assert traces_of(values, wire) == []
-    assert traces_of({"proof": "canary-prompt-1102"}, wire + b"canary-prompt-1102")  # it would be found
+def test_a_person_is_nowhere_on_the_wire(
+    runtime_with: Make, database_settings: dict[str, str], posthog: CaptureServer
+) -> None:
+    settings = {"posthog_api_key": KEY, "posthog_host": posthog.host, **database_settings}
+    with planted_person(runtime_with, **settings) as (stage, planted):
+        send(stage.runtime)
+        assert len(posthog.events) > 10
+        wire = b"\n".join(body + json.dumps(headers).encode() for _, _, headers, body in posthog.requests)
+        values = {**planted.values, "account": planted.account.id}
+        assert traces_of(values, wire) == []
+        assert traces_of({"proof": planted.words.tag}, wire + planted.words.tag.encode())  # it would be found
 
 
 @pytest.mark.parametrize("state", ["objected_at", "restricted_at", "closing_at"])

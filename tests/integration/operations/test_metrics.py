@@ -13,12 +13,14 @@ from starlette.testclient import TestClient
 from core.accounts.authentication import sign_in
 from core.accounts.commands import create_account
 from core.execution.commands import start_run
+from core.execution.queries import run_status
 from core.operations import metrics
 from core.platform.jobs.commands import run_job
 from core.platform.runtime import Runtime
 from jobs.catalogue import JOBS
 from tests.conftest import PASSWORD
-from tests.support.planted import plant, wait_for
+from tests.support.planting.everything import planted_person
+from tests.support.server import poll_until
 from web.middleware import build_middleware
 from web.routes import build_routes
 
@@ -81,7 +83,7 @@ def test_runs_steps_calls_and_requests_are_counted(runtime: Runtime, client: Tes
     headers = {"Authorization": f"Bearer {sign_in(runtime, email=ada.email, password=PASSWORD).token}"}
     made = client.post("/api/pipelines", headers=headers, json={"name": "Say", "version": 1, "steps": steps})
     run = start_run(runtime, ada, made.json()["id"], {})
-    wait_for(runtime, ada.id, run.id, "completed")
+    poll_until(lambda: run_status(runtime, ada.id, run.id) == "completed", 60, "the run did not end")
     client.get(f"/api/runs/{run.id}", headers=headers)
     client.get("/api/nothing-of-that-name")
     client.get("/nothing-of-that-name")
@@ -124,19 +126,17 @@ def test_what_is_now_is_read_when_asked(runtime: Runtime, client: TestClient) ->
     assert any(key[0] == "stepiq_build_info" for key in found) and ("process_start_time_seconds",) in found
 
 
-def test_a_person_is_in_no_label(runtime: Runtime, client: TestClient) -> None:
-    admin = create_account(runtime, email="root@example.org", password=PASSWORD, roles=("admin",))
-    runtime.dispatcher.start()
-    planted = plant(runtime, admin)
-    for path in (
-        f"/api/runs/{planted.account.id}",
-        "/api/pipelines/ada@example.org",
-        f"/review/{'x' * 43}",
-        "/ada@x.org",
-    ):
-        client.get(path)
-    client.request("ADA", "/api/models")
-    told = client.get("/api/metrics", headers=WITH).text
+def test_a_person_is_in_no_label(runtime_with: Callable[..., Runtime], database_settings: dict[str, str]) -> None:
+    with planted_person(runtime_with, metrics_token=TOKEN, **database_settings) as (stage, planted):
+        for path in (
+            f"/api/runs/{planted.account.id}",
+            "/api/pipelines/ada@example.org",
+            f"/review/{'x' * 43}",
+            "/ada@x.org",
+        ):
+            stage.client.get(path)
+        stage.client.request("ADA", "/api/models")
+        told = stage.client.get("/api/metrics", headers=WITH).text
     for name, value in {**planted.values, "account": planted.account.id, "made up": "ada@"}.items():
         assert value not in told and json.dumps(value)[1:-1] not in told, name
     samples = [each for family in text_string_to_metric_families(told) for each in family.samples]

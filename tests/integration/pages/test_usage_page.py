@@ -14,9 +14,8 @@ from core.platform.runtime import Runtime
 from core.shared.money import MICROS
 from pages.ui.day_chart import day_chart_html, months_of
 from pages.ui.quote_bars import quote_bars_html, quote_bars_of
-from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
+from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of, wait_for_end
 from tests.support.clock import FixedClock
-from tests.support.planted import wait_for
 
 NAME = "<b>東京</b> digest"
 
@@ -104,7 +103,7 @@ def test_runs_of_a_range_with_their_rate_and_slowest_steps(spender: Person) -> N
     pipeline = create_pipeline(runtime, owner, definition)
     for ok in (True, True, False):
         run = start_run(runtime, owner, pipeline.id, {"ok": ok})
-        wait_for(runtime, owner.id, run.id, "completed", "failed")
+        wait_for_end(spender, run.id)
     for period, days in (("7", 7), ("28", 28), ("90", 90)):
         app = page_test("pages.account.usage", "usage_page", period=period)
         said = text_of(app)

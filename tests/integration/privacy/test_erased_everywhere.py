@@ -13,7 +13,6 @@ import structlog
 
 from core.accounts.audit import verify_audit
 from core.accounts.commands import create_account
-from core.accounts.domain import ROLES
 from core.accounts.queries import find_account, list_accounts
 from core.backup.restoring import restore
 from core.backup.saving import back_up_data
@@ -30,6 +29,7 @@ from core.privacy.erasure.rows import left_rows
 from core.privacy.scan.commands import scan
 from core.privacy.stores import STORES
 from tests.conftest import PASSWORD
+from tests.support.planting.everything import sign_in_admins
 from tests.support.planting.finding import (
     columns_without,
     opened_places,
@@ -109,11 +109,7 @@ def log(capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 @pytest.fixture
 def admins(stage: Stage) -> tuple[Signed, Signed]:
     """Two, so that one may sign second."""
-    addresses = "root@example.org", "second@example.org"
-    for address in addresses:
-        create_account(stage.runtime, email=address, password=PASSWORD, roles=ROLES)
-    first, second = (stage.sign_in(address) for address in addresses)
-    return first, second
+    return sign_in_admins(stage)
 
 
 def test_everything_planted_is_found_and_then_gone(
