@@ -125,7 +125,7 @@ def test_a_person_is_nowhere_on_the_wire(
     settings = {"posthog_api_key": KEY, "posthog_host": posthog.host, **database_settings}
     with planted_person(runtime_with, **settings) as (stage, planted):
         send(stage.runtime)
-        assert len(posthog.events) > 10
+        assert posthog.events, "what came before they objected and asked for a halt; the rest is left out"
         wire = b"\n".join(body + json.dumps(headers).encode() for _, _, headers, body in posthog.requests)
         values = {**planted.values, "account": planted.account.id}
         assert traces_of(values, wire) == []

@@ -100,7 +100,7 @@ def test_runs_steps_calls_and_requests_are_counted(runtime: Runtime, client: Tes
         == 2
     )
     # What follows from events, such as a first run, is written with them.
-    assert found["stepiq_events_waiting",] > found["stepiq_events_written_total",] > 3
+    assert found["stepiq_events_waiting",] == found["stepiq_events_written_total",] > 3
     assert found["stepiq_credits_spent_total",] == 0
     assert found["stepiq_runs_under_way", "status=running"] == 0 and found["stepiq_queue_depth",] == 0
     assert found["stepiq_scrape_failures",] == 0
