@@ -118,6 +118,11 @@ def owner_may_start(owner: ColumnElement[str] | InstrumentedAttribute[str]) -> C
     return select(AccountRow.id).where(AccountRow.id == owner, processable(), awake).exists()
 
 
+def analysable() -> ColumnElement[bool]:
+    """The condition, on `accounts`, for people whose use may be counted (`Standing.may_analyse`)."""
+    return processable() & AccountRow.objected_at.is_(None)
+
+
 def processable() -> ColumnElement[bool]:
     """The condition, on `accounts`, for people whose data may be processed: for queries of jobs."""
     return AccountRow.restricted_at.is_(None) & AccountRow.closing_at.is_(None)

@@ -13,10 +13,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from core.analytics.catalogue import Value
+from core.analytics.pending import Pending
 from core.analytics.posthog_message import PERSONLESS, clean_message, undeclared_keys
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
@@ -33,16 +33,6 @@ END_SECONDS = 2.0
 """How long the end of a process waits for the last events to go."""
 
 log = get_logger("analytics")
-
-
-class Told(NamedTuple):
-    """An event that was written. The account is forgotten when it goes."""
-
-    event: str
-    hour: str
-    account_id: str | None
-    plan: str | None
-    fields: dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class PostHogSink:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._held: list[Told] = []
+        self._held: list[Pending] = []
         self._lock = threading.RLock()
         self._sending = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -85,7 +75,7 @@ class PostHogSink:
         """Events that are held for the next full ten minutes."""
         return len(self._held)
 
-    def take(self, events: Sequence[Told]) -> None:
+    def take(self, events: Sequence[Pending]) -> None:
         """Hold events that were written, until it is time. Never waits, never raises."""
         with self._lock:
             room = 0 if self._closed else HELD - len(self._held)
@@ -142,7 +132,7 @@ class PostHogSink:
         if self._client is not None:
             self._client.shutdown()
 
-    def _hand_over(self, held: list[Told], wait_seconds: float) -> int:
+    def _hand_over(self, held: list[Pending], wait_seconds: float) -> int:
         from core.analytics.recording import may_be_counted
 
         allowed = may_be_counted(self._runtime, {each.account_id for each in held if each.account_id is not None})
@@ -200,7 +190,7 @@ class PostHogSink:
             self._record = replace(self._record, left_out=self._record.left_out + left_out)
 
 
-def _as_sent(each: Told) -> dict[str, Any]:
+def _as_sent(each: Pending) -> dict[str, Any]:
     plan = {} if each.plan is None else {"plan": each.plan}
     return {
         "distinct_id": str(uuid4()),

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
@@ -13,14 +13,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from core.accounts.models import AccountRow
+from core.accounts.standing import analysable
 from core.analytics.catalogue import STAGES, Value, check_event
 from core.analytics.models import EventRow, ProgressRow
-from core.analytics.posthog_sink import Told
+from core.analytics.pending import Pending
 from core.analytics.salts import day_of, visitor_ids
-from core.analytics.writer import Pending
 from core.platform.runtime import Runtime
 
-_accounts = cast(Table, AccountRow.__table__)
 _progress = cast(Table, ProgressRow.__table__)
 _events = cast(Table, EventRow.__table__)
 RUNS = 10
@@ -43,24 +42,33 @@ def record(runtime: Runtime, batch: Sequence[Pending]) -> int:
     kept without a visitor.
     """
     visitors = {day: visitor_ids(runtime.vault, day) for day in {day_of(each.hour) for each in batch}}
-    shuffle = random.SystemRandom().shuffle
     with runtime.database.write() as session:
-        ids = {each.account_id for each in batch if each.account_id is not None}
-        people, nobody = _people(session, ids)
-        followed = _follow(session, [each for each in batch if each.account_id in people], people)
+        people, nobody = _people(session, {each.account_id for each in batch if each.account_id is not None})
+        known = {None, *nobody, *people}
+        told = [each for each in batch if each.account_id in known]
+        told += _follow(session, [each for each in told if each.account_id in people], people)
         counted = [
-            each
-            for each in (*batch, *followed)
-            if each.account_id is None or each.account_id in people or each.account_id in nobody
+            each._replace(plan=people[each.account_id].plan) if each.account_id in people else each for each in told
         ]
-        rows = [_row(each, people, visitors[day_of(each.hour)]) for each in counted]
-        shuffle(rows)
+        random.SystemRandom().shuffle(counted)
         name = uuid4().hex
-        if rows:
-            session.execute(insert(_events), [{**row, "batch": name, "place": at} for at, row in enumerate(rows)])
+        if counted:
+            rows = [
+                {
+                    "batch": name,
+                    "place": place,
+                    "event": each.event,
+                    "hour": each.hour,
+                    "visitor": visitors[day_of(each.hour)](each.account_id) if each.account_id in people else None,
+                    "plan": each.plan,
+                    "fields": json.dumps(each.fields, separators=(",", ":")),
+                }
+                for place, each in enumerate(counted)
+            ]
+            session.execute(insert(_events), rows)
     if runtime.events.sink is not None:  # only what was written goes on
-        runtime.events.sink.take([_as_told(each, people) for each in counted])
-    return len(rows)
+        runtime.events.sink.take(counted)
+    return len(counted)
 
 
 def may_be_counted(runtime: Runtime, account_ids: set[str]) -> set[str]:
@@ -75,61 +83,40 @@ def forget_progress(session: Session, account_id: str) -> None:
     session.execute(delete(_progress).where(_progress.c.account_id == account_id))
 
 
-def _row(each: Pending, people: dict[str, _Person], visitor: Callable[[str], str]) -> dict[str, object]:
-    person = people.get(each.account_id) if each.account_id is not None else None
-    return {
-        "event": each.event,
-        "hour": each.hour,
-        "visitor": visitor(each.account_id) if person is not None and each.account_id is not None else None,
-        "plan": person.plan if person is not None else None,
-        "fields": json.dumps(each.fields, separators=(",", ":")),
-    }
-
-
-def _as_told(each: Pending, people: dict[str, _Person]) -> Told:
-    person = people.get(each.account_id) if each.account_id is not None else None
-    return Told(each.event, each.hour, each.account_id, person.plan if person is not None else None, each.fields)
-
-
 def _people(session: Session, ids: set[str]) -> tuple[dict[str, _Person], set[str]]:
     """Those whose use may be counted, and the accounts that are nobody's."""
     if not ids:
         return {}, set()
-    columns = _accounts.c
-    rows = session.execute(
-        select(
-            columns.id, columns.plan, columns.created_at, columns.is_operator,
-            columns.restricted_at, columns.objected_at, columns.closing_at,
-        ).where(columns.id.in_(ids))
-    ).all()  # fmt: skip
-    people = {
-        row.id: _Person(row.plan, row.created_at)
-        for row in rows
-        if not row.is_operator and row.restricted_at is None and row.objected_at is None and row.closing_at is None
-    }
-    return people, {row.id for row in rows if row.is_operator}
+    row = AccountRow
+    asked = select(row.id, row.plan, row.created_at, row.is_operator).where(row.id.in_(ids), analysable())
+    found = session.execute(asked).tuples().all()
+    people = {account_id: _Person(plan, made_at) for account_id, plan, made_at, operator in found if not operator}
+    return people, {account_id for account_id, *_, operator in found if operator}
 
 
 def _follow(session: Session, batch: Sequence[Pending], people: dict[str, _Person]) -> list[Pending]:
     """The events that are told once a person or once a week, and the note that they were told."""
     if not batch:
         return []
-    known = _begin(session, {str(each.account_id) for each in batch})
+    theirs: dict[str, list[Pending]] = {}
+    for each in batch:
+        theirs.setdefault(str(each.account_id), []).append(each)
+    known = _begin(session, set(theirs))
     found: list[Pending] = []
-    for account_id in sorted({str(each.account_id) for each in batch}):
-        mine = [each for each in batch if each.account_id == account_id]
+    for account_id, mine in sorted(theirs.items()):
         week, stages, runs = known[account_id]
         at = max(each.hour for each in mine)
         now_in = _monday(date.fromisoformat(day_of(at)))
         made = people[account_id].made_at.date()
-        reached = [True, stages & 2 or any(each.fields.get("feature") == MADE for each in mine)]
         ended = [each for each in mine if each.event == ENDED]
         runs_now = min(RUNS, runs + len(ended))
-        reached += [
+        reached = (
+            True,
+            any(each.fields.get("feature") == MADE for each in mine),
             bool(ended),
             any(each.fields.get("status") == "completed" for each in ended),
             runs_now >= RUNS,
-        ]
+        )
         stages_now = stages | sum(1 << place for place, is_so in enumerate(reached) if is_so)
         fields: dict[str, object]
         for place, stage in enumerate(STAGES):

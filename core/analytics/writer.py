@@ -8,9 +8,9 @@ database cannot keep up, events are left out and counted: work never waits for i
 import atexit
 import threading
 from collections import deque
-from typing import NamedTuple
 
-from core.analytics.catalogue import Value, check_event
+from core.analytics.catalogue import check_event
+from core.analytics.pending import Pending
 from core.analytics.posthog_sink import PostHogSink
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
@@ -26,15 +26,6 @@ HELD = 100_000
 TRIES = 3
 
 log = get_logger("analytics")
-
-
-class Pending(NamedTuple):
-    """An event that is not written yet. The account is forgotten when it is."""
-
-    event: str
-    hour: str
-    account_id: str | None
-    fields: dict[str, Value]
 
 
 class EventWriter:

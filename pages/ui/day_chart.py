@@ -25,11 +25,21 @@ def day_chart_html(days: Sequence[tuple[date, int]]) -> str:
     said = f"{total} in {count(len(columns), 'month' if by_month else 'day')}"
     said += f", at most {format_credits(most)} on {_name(peak, by_month=by_month)}" if most else ""
     title = f"Credits by {'month' if by_month else 'day'}"
+    return columns_html(title, said, bars, most=format_credits(most), first=first, last=last)
+
+
+def columns_html(title: str, said: str, bars: str, *, most: str, first: str, last: str, kind: str = "") -> str:
+    """Columns over time in their frame: the largest value, the first and the last day, and in words what is shown."""
     return (
-        f'<h2 class="sq-label">{title}</h2><div class="sq-days" role="img" aria-label="{title}: {escape(said)}">'
-        f'<div class="sq-most" aria-hidden="true">{format_credits(most)}</div>{bars}</div>'
+        f'<h2 class="sq-label">{title}</h2><div class="sq-days {kind}" role="img" aria-label="{title}: {escape(said)}">'
+        f'<div class="sq-most" aria-hidden="true">{most}</div>{bars}</div>'
         f'<div class="sq-ticks sq-facts" aria-hidden="true"><span>{first}</span><span>{last}</span></div>'
     )
+
+
+def day_name(day: date) -> str:
+    """`24 Nov`."""
+    return f"{day.day} {day:%b}"
 
 
 def months_of(days: Sequence[tuple[date, int]]) -> list[tuple[date, int]]:
@@ -48,4 +58,4 @@ def _bar(day: date, micros: int, most: int, *, by_month: bool) -> str:
 
 
 def _name(day: date, *, by_month: bool) -> str:
-    return f"{day:%b %Y}" if by_month else f"{day.day} {day:%b}"
+    return f"{day:%b %Y}" if by_month else day_name(day)

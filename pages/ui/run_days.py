@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from datetime import date
 from html import escape
 from io import StringIO
 from urllib.parse import urlencode
 
 from core.execution.usage_days import RunDay, StepPace, success_rate
 from core.shared.csv_cells import csv_cell
-from pages.ui.day_chart import MOST_COLUMNS
+from pages.ui.day_chart import MOST_COLUMNS, columns_html, day_name
 from pages.ui.navigator import base_path
 from pages.ui.statement_table import pipeline_name
 from pages.ui.words import count, duration
@@ -26,15 +25,11 @@ def run_days_html(days: Sequence[RunDay]) -> str:
     title = f"Runs by {'week' if by_week else 'day'}"
     said = f"{count(ended, 'run')} in {count(len(days), 'day')}, {failed:,} failed"
     if most:
-        said += f", at most {most:,} on {_name(max(columns, key=lambda day: day.ended).day)}"
+        said += f", at most {most:,} on {day_name(max(columns, key=lambda day: day.ended).day)}"
     bars = "".join(_bar(day, most, by_week=by_week) for day in columns)
-    return (
-        f'<h2 class="sq-label">{title}</h2><div class="sq-days sq-run-days" role="img" '
-        f'aria-label="{title}: {escape(said)}"><div class="sq-most" aria-hidden="true">{most:,}</div>{bars}</div>'
-        f'<div class="sq-ticks sq-facts" aria-hidden="true"><span>{_name(columns[0].day)}</span>'
-        f"<span>{_name(columns[-1].day)}</span></div>"
-        f'<div class="sq-facts sq-run-said">{_said(days)}</div>'
-    )
+    first, last = day_name(columns[0].day), day_name(columns[-1].day)
+    chart = columns_html(title, said, bars, most=f"{most:,}", first=first, last=last, kind="sq-run-days")
+    return f'{chart}<div class="sq-facts sq-run-said">{_said(days)}</div>'
 
 
 def slow_steps_html(paces: Sequence[StepPace], names: Mapping[str, str]) -> str:
@@ -96,7 +91,7 @@ def _bar(day: RunDay, most: int, *, by_week: bool) -> str:
     )
     since = "from " if by_week else ""
     told = ", ".join(f"{number:,} {name}" for name, number in reversed(parts) if number) or "no runs"
-    return f'<span title="{escape(f"{since}{_name(day.day)}: {told}")}">{pieces}</span>'
+    return f'<span title="{escape(f"{since}{day_name(day.day)}: {told}")}">{pieces}</span>'
 
 
 def _weeks_of(days: Sequence[RunDay]) -> list[RunDay]:
@@ -124,7 +119,3 @@ def _row(pace: StepPace, names: Mapping[str, str], most: int) -> str:
         f'<td class="sq-num"><a href="{base_path()}run?{place}" target="_self">{duration(pace.longest_ms)}</a></td>'
         "</tr>"
     )
-
-
-def _name(day: date) -> str:
-    return f"{day.day} {day:%b}"

@@ -1,4 +1,7 @@
-"""Counts what the API answers: the route as it is declared, the class of the answer, how long it took."""
+"""Counts what the API answers: the route as it is declared, the class of the answer, how long until it began.
+
+A stream that goes on for minutes was answered when it began.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,19 @@ class Measured:
         if scope["type"] != "http" or scope["method"] not in METHODS:
             await self._app(scope, receive, send)
             return
-        began, status = perf_counter(), 500
+        began, status, took = perf_counter(), 500, 0.0
         state = scope.setdefault("state", {})
 
         async def noted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, took
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, took = message["status"], perf_counter() - began
             await send(message)
 
         try:
             await self._app(scope, receive, noted)
         finally:
-            self._count(scope, state, status, (perf_counter() - began) * 1000)
+            self._count(scope, state, status, (took or perf_counter() - began) * 1000)
 
     def _count(self, scope: Scope, state: dict[str, str], status: int, took_ms: float) -> None:
         account_id = state.get(ACCOUNT)

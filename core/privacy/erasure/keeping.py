@@ -7,11 +7,10 @@ after a process that was killed seals what is missing.
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, Table, delete, insert, select, tuple_
+from sqlalchemy import ColumnElement, LargeBinary, Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from core.platform.annotations import Personal
@@ -21,18 +20,17 @@ from core.platform.vault import INSTALLATION
 from core.privacy.erasure.models import HeldRow, HoldCopyRow
 from core.privacy.erasure.subject import subject_of
 from core.privacy.inventory import TableEntry, find_table
+from core.privacy.plain_rows import UNREADABLE, open_value, pages, plain, row_key
 from core.privacy.retention.holds import holds_that_count
 from core.privacy.retention.scope import HoldScope, held_parts
 from core.privacy.steps import Done, Work
-from core.shared.clock import iso_z
 from core.shared.errors import AppError, InvariantViolated
 from core.shared.types import JsonValue
 
-PAGE = 100
 CLOSED = ("accounts", "api_keys")
 """Tables that are cleared when an account is closed, before everything else."""
 CREDENTIALS = "user.authorization"
-NOT_KEPT, UNREADABLE = "[a credential: not kept]", "[cannot be decrypted]"
+NOT_KEPT = "[a credential: not kept]"
 
 
 def keep_held(runtime: Runtime, work: Work) -> Done:
@@ -106,8 +104,8 @@ def _note(runtime: Runtime, request_id: str, hold: HoldScope, counts: dict[str, 
 
 def _keep(runtime: Runtime, work: Work, hold: HoldScope, entry: TableEntry, condition: ColumnElement[bool]) -> None:
     table = find_table(entry.name)
-    for rows in _pages(runtime, table, condition):
-        ids = {"/".join(_part(row[key.name]) for key in table.primary_key.columns): row for row in rows}
+    for rows in pages(runtime, list(table.columns), condition, list(table.primary_key.columns)):
+        ids = {row_key(table, row): row for row in rows}
         for row_id in _kept_already(runtime, hold.id, entry.name, list(ids)):
             ids.pop(row_id)
         if entry.name == "files":
@@ -169,24 +167,8 @@ def _kept_already(runtime: Runtime, hold_id: str, table: str, row_ids: Sequence[
         return list(session.scalars(select(HeldRow.row_id).where(*mine, HeldRow.row_id.in_(row_ids))))
 
 
-def _pages(runtime: Runtime, table: Table, condition: ColumnElement[bool]) -> Iterator[list[dict[str, Any]]]:
-    keys = list(table.primary_key.columns)
-    after: tuple[Any, ...] | None = None
-    while True:
-        page = select(*table.columns).where(condition).order_by(*keys).limit(PAGE)
-        if after is not None:
-            page = page.where(tuple_(*keys) > tuple_(*after) if len(keys) > 1 else keys[0] > after[0])
-        with runtime.database.connect() as connection:
-            rows = [dict(row) for row in connection.execute(page).mappings()]
-        if rows:
-            yield rows
-        if len(rows) < PAGE:
-            return
-        after = tuple(rows[-1][key.name] for key in keys)
-
-
 def _opened(
-    runtime: Runtime, account_id: str, entry: TableEntry, table: Table, row: dict[str, Any], row_id: str
+    runtime: Runtime, account_id: str, entry: TableEntry, table: Table, row: Mapping[str, Any], row_id: str
 ) -> dict[str, JsonValue]:
     """A row as plain values. Keyed hashes say nothing without the key, and are not kept; nor are credentials."""
     found: dict[str, JsonValue] = {}
@@ -195,41 +177,12 @@ def _opened(
         if isinstance(rules, Personal) and rules.category.startswith(CREDENTIALS):
             found[column.name] = None if value is None else NOT_KEPT
         elif not isinstance(column.type, LargeBinary):
-            found[column.name] = _plain(value)
+            found[column.name] = plain(value)
         elif isinstance(rules, Personal) and not column.name.endswith("_index"):
-            found[column.name] = (
-                None if value is None else _open(runtime, account_id, f"{entry.name}.{column.name}:{row_id}", value)
-            )
+            where, owners = f"{entry.name}.{column.name}:{row_id}", (account_id, INSTALLATION)
+            found[column.name] = None if value is None else open_value(runtime, owners, where, value)
     return found
-
-
-def _open(runtime: Runtime, account_id: str, where: str, sealed: bytes) -> JsonValue:
-    for owner in (account_id, INSTALLATION):
-        try:
-            text = runtime.vault.open(owner, where, sealed).decode()
-        except (InvariantViolated, UnicodeDecodeError):
-            continue
-        if text[:1] in ("{", "["):
-            try:
-                found: JsonValue = json.loads(text)
-                return found
-            except ValueError:
-                pass
-        return text
-    return UNREADABLE
 
 
 def _as_bytes(table: str, row_id: str, row: dict[str, JsonValue]) -> bytes:
     return json.dumps({"table": table, "id": row_id, "row": row}, ensure_ascii=False).encode()
-
-
-def _part(key: object) -> str:
-    return key.hex() if isinstance(key, bytes) else str(key)
-
-
-def _plain(value: object) -> JsonValue:
-    if isinstance(value, datetime):
-        return iso_z(value)
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)

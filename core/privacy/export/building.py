@@ -26,12 +26,13 @@ from core.privacy.export.models import DataExportRow
 from core.privacy.export.passages import Passages
 from core.privacy.export.recipients import UsedRecipient, used_recipients
 from core.privacy.export.redactions import Redactions, redactions_of
-from core.privacy.export.rows import Record, open_value, records
+from core.privacy.export.rows import Record, records
 from core.privacy.export.selection import Copy, ShownTable, shown_tables
 from core.privacy.export.storage import LIFE, copies_of, sealed_under
 from core.privacy.export.summary import summary_html
 from core.privacy.inventory import find_table
 from core.privacy.outcomes import LEFT
+from core.privacy.plain_rows import open_value
 from core.privacy.steps import Done, RightStep, Work
 from core.privacy.wording import BASES, KEPT, category_words
 from core.shared.clock import iso_z
@@ -205,7 +206,7 @@ def _add_pipelines(
                 key = f"{row.pipeline_id}/{row.number}" if numbered else row.pipeline_id
                 if redactions.leave_out(table, key, "content"):
                     continue
-                opened = open_value(runtime, account_id, f"{table}.content:{key}", row.content)
+                opened = open_value(runtime, (account_id,), f"{table}.content:{key}", row.content)
                 text = opened.get("text") if isinstance(opened, dict) and numbered else opened
                 shown = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
                 file = name.format(number=row.number) if numbered else name

@@ -4,12 +4,10 @@ Each page is a short transaction of its own, found through an index however many
 on a movement of credits is read through that.
 """
 
-import json
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy import ColumnElement, select
 
 from core.platform.dependents import dependents
 from core.platform.runtime import Runtime
@@ -17,11 +15,11 @@ from core.privacy.export.passages import LEFT_OUT
 from core.privacy.export.redactions import Redactions, without_others
 from core.privacy.export.selection import ShownTable
 from core.privacy.inventory import find_table, owned_by
-from core.shared.clock import iso_z
-from core.shared.errors import InvariantViolated
+from core.privacy.plain_rows import open_value, pages, plain, row_key
 from core.shared.types import JsonValue
 
-PAGE, ROOTS_AT_ONCE = 100, 20
+ROOTS_AT_ONCE = 20
+LIVE = "run_events"
 ROOTS = ("runs", "ledger_transactions")
 ORDERED_BY = {"ledger_transactions": "number"}
 """Tables whose rows of a person are in another order than that of their ids."""
@@ -46,23 +44,13 @@ def _pages(
     order = (shown.table.c[ORDERED_BY[shown.name]],) if shown.name in ORDERED_BY else keys
     kind = [shown.table.c.kind] if shown.name == LIVE else []
     wanted = list(dict.fromkeys([*keys, *order, *kind, *(each.column for each in shown.columns)]))
-    after: tuple[Any, ...] | None = None
-    while True:
-        page = select(*wanted).where(mine).order_by(*order).limit(PAGE)
-        if after is not None:
-            page = page.where(tuple_(*order) > tuple_(*after) if len(order) > 1 else order[0] > after[0])
-        with runtime.database.read() as session:
-            rows = session.execute(page).mappings().all()
+    for rows in pages(runtime, wanted, mine, order):
         for row in rows:
-            after = tuple(row[each.name] for each in order)
-            place = "/".join(_part(row[key.name]) for key in keys)
-            yield _record(runtime, account_id, shown, dict(row), place, redactions)
-        if len(rows) < PAGE:
-            return
+            yield _record(runtime, account_id, shown, row, row_key(shown.table, row), redactions)
 
 
 def _record(
-    runtime: Runtime, account_id: str, shown: ShownTable, row: dict[str, Any], place: str, redactions: Redactions
+    runtime: Runtime, account_id: str, shown: ShownTable, row: Mapping[str, Any], place: str, redactions: Redactions
 ) -> Record:
     found: Record = {}
     for each in shown.columns:
@@ -73,43 +61,13 @@ def _record(
         if each.rules is not None and redactions.passages and shown.name == LIVE and row["kind"] == "token":
             found[each.name] = LEFT_OUT  # a passage may stand across two pieces of a text on its way
             continue
-        plain = _plain(value)
+        told = plain(value)
         if each.sealed:
             where = f"{shown.name}.{each.name}:{place}"
-            plain = None if value is None else open_value(runtime, account_id, where, value)
-        shown_value = without_others(shown.name, each.name, plain, account_id)
+            told = None if value is None else open_value(runtime, (account_id,), where, value)
+        shown_value = without_others(shown.name, each.name, told, account_id)
         found[each.name] = shown_value if each.rules is None else redactions.passages.clean(shown_value)
     return found
-
-
-LIVE = "run_events"
-UNREADABLE = "[cannot be decrypted]"
-
-
-def open_value(runtime: Runtime, account_id: str, where: str, sealed: bytes) -> JsonValue:
-    """A sealed value: JSON where it is an object or a list, else text. One that does not open is said to be so."""
-    try:
-        text = runtime.vault.open(account_id, where, sealed).decode()
-    except (InvariantViolated, UnicodeDecodeError):
-        return UNREADABLE
-    if text[:1] in ("{", "["):
-        try:
-            return cast(JsonValue, json.loads(text))
-        except ValueError:
-            return text
-    return text
-
-
-def _part(key: object) -> str:
-    return key.hex() if isinstance(key, bytes) else str(key)
-
-
-def _plain(value: object) -> JsonValue:
-    if isinstance(value, datetime):
-        return iso_z(value)
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    return str(value)
 
 
 def _root_ids(runtime: Runtime, account_id: str, root: str) -> Iterator[list[str]]:
