@@ -55,13 +55,13 @@ def prove_lake(runtime: Runtime) -> LakeProof:
         foreign |= _foreign(connection, "rows", set(TYPES))
         for file in looked_at:
             relation = parquet([lake.find(file)])
-            found = {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+            found = _columns(connection, relation)
             undeclared |= found - set(TYPES)
             foreign |= _foreign(connection, relation, found & set(TYPES))
         for fact in FACTS.values():
             for path in facts_of(runtime).files(fact.name)[-FILES_LOOKED_AT:]:
                 relation = parquet([path])
-                found = {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
+                found = _columns(connection, relation)
                 undeclared |= found - set(fact.columns)
                 foreign |= {name for name in fact.words if name in found and _has_foreign(connection, relation, name)}
     return LakeProof(
@@ -115,6 +115,10 @@ def _is_known(name: str, value: object) -> bool:
         return value in EVENTS
     field = PLAN if name == PLAN.name else FIELDS[name]
     return value in SIZES if field.kind == "number" else field.holds(value)
+
+
+def _columns(connection: "duckdb.DuckDBPyConnection", relation: str) -> set[str]:
+    return {name for (name, *_) in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
 
 
 def _refuses() -> bool:
