@@ -20,7 +20,8 @@ from core.accounts.models import AccountRow
 from core.analytics.catalogue import EVENTS, FIELDS
 from core.analytics.commands import flush
 from core.analytics.models import EventRow
-from core.analytics.posthog_sink import HELD, PostHogSink, Told
+from core.analytics.pending import Pending
+from core.analytics.posthog_sink import HELD, PostHogSink
 from core.platform.runtime import Runtime
 from core.privacy.checks.commands import check_promises
 from tests.conftest import PASSWORD
@@ -234,7 +235,7 @@ def test_the_end_of_a_process_sends_the_rest(runtime: Runtime, ada: Account, pos
 
 def test_what_has_no_room_is_left_out_and_counted(runtime: Runtime) -> None:
     sink = sink_of(runtime)
-    sink.take([Told("page.viewed", "2027-01-31T12", None, None, {"page": "runs"})] * (HELD + 5))
+    sink.take([Pending("page.viewed", "2027-01-31T12", None, None, {"page": "runs"})] * (HELD + 5))
     assert (sink.waiting, sink.record.left_out) == (HELD, 5)
     sink.discard()
 
@@ -243,7 +244,7 @@ def test_events_go_at_a_full_ten_minutes(runtime: Runtime, clock: FixedClock) ->
     clock.moment = datetime(2027, 1, 31, 12, 7, 13, tzinfo=UTC)
     runtime.events.by_itself = True
     sink = sink_of(runtime)
-    sink.take([Told("page.viewed", "2027-01-31T12", None, None, {"page": "runs"})])
+    sink.take([Pending("page.viewed", "2027-01-31T12", None, None, {"page": "runs"})])
     timer: Any = sink._timer
     assert timer is not None and timer.interval == pytest.approx(167.0) and timer.daemon
     sink.discard()
