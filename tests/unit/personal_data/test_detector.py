@@ -8,6 +8,7 @@ import pytest
 from core.shared.personal_data import Finding, count_kinds, failed_samples, find, kinds_in_words
 from core.shared.personal_data.detector import WINDOW
 from core.shared.personal_data.samples import FOUND, NOTHING
+from tests.support.cpu import plain_loop
 
 
 @pytest.mark.parametrize(("kind", "text", "value"), FOUND)
@@ -66,4 +67,4 @@ def test_no_text_makes_it_slow(unit: str) -> None:
     text = (unit * 100_000)[:100_000]
     began = time.process_time()
     find(text)
-    assert time.process_time() - began < 2.0, "twenty times what it takes"
+    assert time.process_time() - began < 20 * plain_loop(), "twenty times what it takes"

@@ -8,6 +8,7 @@ import pytest
 
 from core.pipelines.expressions import check_expression, evaluate_condition
 from core.shared.errors import InvalidInput
+from tests.support.cpu import plain_loop
 
 SCOPE: dict[str, Any] = {
     "input": {"x": 5, "name": "Zoë", "list": [1, 2, 3], "rows": [{"a": 1}, {"a": 5}], "big": 2**70},
@@ -178,7 +179,7 @@ def test_a_costly_condition_is_refused_before_it_runs(text: str, value: Any) -> 
     with pytest.raises(InvalidInput) as raised:
         evaluate_condition(text, {"input": value})
     assert raised.value.code == "CONDITION_TOO_COSTLY"
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 10 * plain_loop()
 
 
 AFFORDABLE = [

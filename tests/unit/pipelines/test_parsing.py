@@ -135,12 +135,23 @@ def test_32_levels_are_allowed():
     assert parse(text).definition is not None
 
 
+ORDINARY = "name: x\nsteps:\n" + "".join(
+    f"  - id: s{n}\n    prompt: |\n" + "      a line: [x]\n" * 280 for n in range(50)
+)
+
+
+def cpu_seconds(text: str) -> float:
+    started = time.process_time()
+    parse(text)
+    return time.process_time() - started
+
+
 @pytest.mark.parametrize("make", [lambda text: text, lambda text: text.encode()])
 def test_a_megabyte_is_refused_at_once(make):
     source = make(MINIMAL + "# " + "x" * 1_000_000)
-    started = time.perf_counter()
+    started = time.process_time()
     issue = the_issue(source)
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < cpu_seconds(ORDINARY) / 5
     assert (issue.code, issue.line, issue.column) == ("TOO_LARGE", 1, 1)
     assert "256 KB" in issue.message
 
@@ -154,8 +165,6 @@ def test_the_limit_counts_bytes():
 @pytest.mark.parametrize(
     "text",
     [
-        "name: x\nsteps:\n"
-        + "".join(f"  - id: s{n}\n    prompt: |\n" + "      a line: [x]\n" * 280 for n in range(50)),
         "a:\n" * 80_000,
         "- a\n" * 60_000,
         "[" + "a," * 120_000,
@@ -166,13 +175,12 @@ def test_the_limit_counts_bytes():
         '{"a":"' + "\\n" * 120_000,
         "x: 'y'\n" * 36_000,
     ],
-    ids=range(10),
+    ids=range(9),
 )
-def test_256_kilobytes_of_anything_take_about_a_second_at_most(text):
-    assert len(text) < 262_144
-    started = time.process_time()
-    parse(text)
-    assert time.process_time() - started < 2
+def test_256_kilobytes_of_anything_take_a_few_times_what_a_pipeline_of_that_size_takes(text):
+    # About four to five times, most of it for reading as many tokens as are allowed.
+    assert max(len(text), len(ORDINARY)) < 262_144
+    assert cpu_seconds(text) < 12 * cpu_seconds(ORDINARY)
 
 
 def test_every_problem_is_reported_at_once():

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.pipelines.references import exact_reference, find_references, normalise, read_template, value_template
 from core.pipelines.templates import render, resolve_value
 from core.shared.errors import InvalidInput
+from tests.support.cpu import plain_loop
 
 SCOPE = {
     "input": {"text": "{{input.other}} <b>&", "none": None, "list": [1, "a", {"k": 2}], "empty": [], "yes": True},
@@ -171,7 +172,7 @@ def test_loops_cannot_run_away():
     with pytest.raises(InvalidInput) as caught:
         render("{{#each input.l}}{{#each input.l}}{{#each input.l}}text{{/each}}{{/each}}{{/each}}", scope)
     assert caught.value.code == "RENDER_TOO_LARGE"
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < 50 * plain_loop()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from core.providers.demo import CANNOT_TRANSLATE, CANNOT_WRITE, DemoModel, schem
 from core.providers.demo_fill import fill_schema
 from core.providers.demo_text import sentences
 from core.providers.domain import ModelReply, ModelRequest
+from tests.support.cpu import plain_loop
 
 ARTICLE = (
     "The city council approved a new cycling network on Tuesday. The network will add 40 kilometres of protected "
@@ -308,4 +309,4 @@ def test_a_huge_prompt_is_answered_quickly() -> None:
     began = time.process_time()
     ask(f"Summarise:\n\n{ARTICLE * 10_000}")
     ask_json(f"Triage:\n\n{MAIL * 10_000}", output_schema=TRIAGE)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 50 * plain_loop()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.providers.catalogue import Catalogue
 from core.providers.domain import ModelCard, ModelRequest, ProviderConfig
 from core.providers.tokens import estimate_tokens, request_upper_bound, upper_bound_tokens
+from tests.support.cpu import plain_loop
 
 CATALOGUE = Catalogue(ProviderConfig())
 
@@ -79,5 +80,5 @@ def test_five_megabytes_are_counted_within_a_second(card: ModelCard, unit: str) 
     text = unit * (5_000_000 // len(unit.encode()))
     began = time.process_time()
     likely, bound = estimate_tokens(text, card), upper_bound_tokens(text, card)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10 * plain_loop()
     assert 0 < likely <= bound
