@@ -100,8 +100,8 @@ def make_events(runtime: Runtime, number: int, *, days: int = 760) -> int:
             made.append(LakeFile(name, day.isoformat(), rows, path.stat().st_size, True))
             if len(made) == TOGETHER or back == 1:
                 with runtime.database.write() as session:
-                    write_list(runtime, session, made, ())
-                settle(runtime, made, ())
+                    write_list(runtime, session, lake, made, ())
+                settle(runtime, lake, made, ())
                 made = []
     return rows * days
 

@@ -113,6 +113,10 @@ def prepare(runtime: Runtime) -> None:
     Safe to repeat. Whoever was erased and came back with a backup is erased again, before anything is served.
     """
     migrate(runtime.database)
+    if runtime.settings.lake_bucket is not None:
+        from core.analytics.lake_bucket import tidy  # loads what only a bucket needs
+
+        tidy(runtime)
     ensure_operator(runtime)
     replay_tombstones(runtime)
     runtime.prices.current(runtime)

@@ -26,7 +26,7 @@ PASSWORD = "correct horse battery staple"
 for name in list(os.environ):
     settings = (
         name.startswith(
-            ("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_", "POSTHOG_", "LAKE_")
+            ("STEPIQ_", "LLAMA_", "STRIPE_", "DATABASE_URL", "OUTBOUND_", "SMTP_", "MAIL_", "POSTHOG_", "LAKE_", "AWS_")
         )
         and name != "STEPIQ_SCREENSHOTS"
     )

@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from core.analytics.columns import FROM_ROWS, OPEN, SEALED, schema_of
-from core.analytics.engine import open_duckdb, parquet
+from core.analytics.engine import open_duckdb
 from core.analytics.files import write_file
 from core.analytics.folding import fold
 from core.analytics.lake import Lake, LakeFile, alone, lake_of, listed, mend, settle, write_list
@@ -39,14 +39,14 @@ def flush(runtime: Runtime) -> int:
     """Move what waits into the lake, and tend the lake; answers how many events were moved."""
     lake = lake_of(runtime)
     with alone(lake):
-        mend(runtime)
-        moved = _move(runtime, lake)
         try:
+            mend(runtime, lake)
+            moved = _move(runtime, lake)
             _seal(runtime, lake)
-        finally:  # whatever becomes of the files: the promise about the salts is kept
+        finally:  # whatever becomes of the files, or of what they lie in: the promise about the salts is kept
             destroy_salts(runtime, over_days(runtime))
         _join(runtime, lake)
-        _cut(runtime)
+        _cut(runtime, lake)
     if moved:
         log.info("analytics.flushed", events=moved)
     return moved
@@ -60,7 +60,7 @@ def forget_visitor(runtime: Runtime, account_id: str) -> int:
     """
     lake, done = lake_of(runtime), 0
     with alone(lake):
-        mend(runtime)
+        mend(runtime, lake)
         for day in open_days(runtime):
             visitor = visitor_ids(runtime.vault, day)(account_id)
             with runtime.database.write() as session:
@@ -83,11 +83,13 @@ def _move(runtime: Runtime, lake: Lake) -> int:
             connection.register("waiting", rows)
             connection.execute(f"CREATE TEMP TABLE moving AS {FROM_ROWS}")
             made = [file for day in _days(connection) if (file := _write_day(runtime, connection, lake, day))]
+        for file in made:
+            lake.bring(file)
         with runtime.database.write() as session:
             if delete_batches(session, batches) != rows.num_rows:
                 raise Conflict("LAKE_CHANGED", "Events were deleted meanwhile. Nothing was lost; the next run goes on.")
-            write_list(runtime, session, made, ())
-        settle(runtime, made, ())
+            write_list(runtime, session, lake, made, ())
+        settle(runtime, lake, made, ())
         moved += rows.num_rows
 
 
@@ -138,8 +140,8 @@ def _join(runtime: Runtime, lake: Lake) -> None:
 def _rewrite_without(runtime: Runtime, lake: Lake, day: str, visitor: str) -> int:
     done = 0
     for file in _unsealed(runtime).get(day, []):
-        with open_duckdb(lake.root) as connection:
-            mine = f"SELECT count(*) FROM {parquet([lake.find(file)])} WHERE visitor = ?"
+        with open_duckdb(lake.root) as connection, lake.reading():
+            mine = f"SELECT count(*) FROM {lake.relation(connection, file)} WHERE visitor = ?"
             found = connection.execute(mine, [visitor]).fetchone()
         if found is None or not found[0]:
             continue
@@ -161,19 +163,17 @@ def _replace(
     write: "Callable[[duckdb.DuckDBPyConnection, str], LakeFile | None]",
 ) -> None:
     """Put one new file in the place of several; `write` makes it out of the relation of their rows."""
-    with open_duckdb(lake.root) as connection:
+    with open_duckdb(lake.root) as connection, lake.reading():
         columns, known = ", ".join(OPEN), ", ".join(f"'{name}'" for name in OPEN)
-        rows = f"SELECT COLUMNS(lambda c: c IN ({known})) FROM {_all(lake, files)}"
+        rows = f"SELECT COLUMNS(lambda c: c IN ({known})) FROM {lake.relations(connection, files)}"
         rows = f"{schema_of(OPEN)} UNION ALL BY NAME {rows}"
         new = write(connection, f"SELECT {columns} FROM ({rows})")
     made = [new] if new is not None else []
+    for file in made:
+        lake.bring(file)
     with runtime.database.write() as session:
-        write_list(runtime, session, made, files)
-    settle(runtime, made, files)
-
-
-def _all(lake: Lake, files: Sequence[LakeFile]) -> str:
-    return parquet([lake.find(file) for file in files])
+        write_list(runtime, session, lake, made, files)
+    settle(runtime, lake, made, files)
 
 
 def _unsealed(runtime: Runtime) -> dict[str, list[LakeFile]]:
@@ -185,15 +185,15 @@ def _unsealed(runtime: Runtime) -> dict[str, list[LakeFile]]:
     return by_day
 
 
-def _cut(runtime: Runtime) -> int:
+def _cut(runtime: Runtime, lake: Lake) -> int:
     """Delete the days that are older than they are kept."""
     first = months_before(runtime.clock.now().date(), KEPT_MONTHS).isoformat()
     with runtime.database.read() as session:
         old = [file for file in listed(session) if file.day < first]
     if old:
         with runtime.database.write() as session:
-            write_list(runtime, session, (), old)
-        settle(runtime, (), old)
+            write_list(runtime, session, lake, (), old)
+        settle(runtime, lake, (), old)
     return len(old)
 
 

@@ -10,7 +10,7 @@ from core.analytics.facts import FACTS, Fact
 from core.analytics.facts_folding import fold_fact
 from core.analytics.facts_reading import RowReader, row_reader
 from core.analytics.facts_store import Built, FactFolder, facts_of
-from core.analytics.lake import Lake, alone
+from core.analytics.lake import alone
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 
@@ -34,7 +34,8 @@ def build_facts(runtime: Runtime) -> int:
         return 0
     now = runtime.clock.now()
     today = now.date()
-    with alone(Lake(folder.root)), row_reader(runtime) as reader:
+    with alone(folder.lake), row_reader(runtime) as reader:
+        folder.check()
         before = folder.built()
         first = before.frozen + timedelta(days=1) if before else today - timedelta(days=FIRST_DAYS)
         frozen = today - timedelta(days=YOUNG_DAYS)
@@ -43,7 +44,8 @@ def build_facts(runtime: Runtime) -> int:
             last = min(first + timedelta(days=READ_DAYS - 1), today)
             done += _build_days(reader, folder, first, last)
             first = last + timedelta(days=1)
-        _cut(folder, months_before(today, KEPT_MONTHS))
+        for name in FACTS:
+            folder.cut(name, months_before(today, KEPT_MONTHS))
         folder.note(Built(now, max(frozen, before.frozen) if before else frozen))
     log.info("analytics.facts_built", days=done)
     return done
@@ -74,10 +76,3 @@ def _write(connection: "duckdb.DuckDBPyConnection", folder: FactFolder, fact: Fa
     mine = f"SELECT * FROM folded WHERE day = DATE '{day.isoformat()}' ORDER BY {', '.join(('hour', *fact.words))}"
     connection.execute(f"COPY ({mine}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
     return path
-
-
-def _cut(folder: FactFolder, first: date) -> None:
-    """Delete the days that are older than facts are kept."""
-    for name in FACTS:
-        for path in folder.files(name, last=first - timedelta(days=1)):
-            folder.replace(name, date.fromisoformat(path.parent.name.removeprefix("dt=")), None)

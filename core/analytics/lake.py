@@ -1,27 +1,32 @@
-"""The folder of the lake, and its list of files in the database.
+"""The lake: its files, and their list in the database.
 
-Files lie as `events/dt=2026-11-24/<name>.parquet` and never change. A file is made whole in a folder beside, is listed
-in the same transaction in which its rows leave where they were, and only then moves to its place. So an event is in
-exactly one place at every moment, and what a crash leaves lying is put right by `mend`: a file that is listed and did
-not move is moved, one that is listed as gone or not listed is deleted.
+Files lie as `events/dt=2026-11-24/<name>.parquet` and never change. In a folder, a file is made whole beside, is listed
+in the same transaction in which its rows leave where they were, and only then moves to its place. In a bucket
+(`lake_bucket`) it is in its place before it is listed. So an event counts in exactly one place at every moment, and
+what a crash leaves lying is put right by `mend`: a file that is listed and did not move is moved, one that is listed as
+gone or not listed is deleted.
 """
 
 import fcntl
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Table, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from core.analytics.engine import parquet
 from core.analytics.models import LakeFileRow
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict
+
+if TYPE_CHECKING:
+    import duckdb
 
 log = get_logger("analytics")
 
@@ -38,9 +43,23 @@ class LakeFile:
     size: int
     sealed: bool
 
+    @property
+    def key(self) -> str:
+        """Its place below the lake."""
+        return f"events/dt={self.day}/{self.name}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """A file that lies somewhere, whether it is listed or not. `is_placed`: it is where readers look."""
+
+    name: str
+    where: str
+    is_placed: bool
+
 
 class Lake:
-    """Where the files of an installation are."""
+    """Where the files of an installation are: a folder. A bucket is another kind of it, with the same methods."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -52,7 +71,7 @@ class Lake:
 
     def place(self, file: LakeFile) -> Path:
         """Where a file is once it moved."""
-        return self.root / "events" / f"dt={file.day}" / f"{file.name}.parquet"
+        return self.root / file.key
 
     def find(self, file: LakeFile) -> Path:
         """Where a file is now."""
@@ -64,6 +83,19 @@ class Lake:
         self.staging.mkdir(parents=True, exist_ok=True)
         return self.staging / f"{name}.parquet"
 
+    def check(self) -> None:
+        """See that it is the lake of this installation, before it is written to."""
+
+    def check_turn(self, session: Session) -> None:
+        """See in the caller's transaction that nobody else writes. A lock of this machine needs no second look."""
+
+    def in_turn(self, until: float) -> AbstractContextManager[None]:
+        """Keep out who writes on other machines, waiting until a moment (monotonic): a folder has none."""
+        return nullcontext()
+
+    def bring(self, file: LakeFile) -> None:
+        """Take a new file up before it is listed."""
+
     def move(self, file: LakeFile) -> None:
         """Put a listed file in its place."""
         place = self.place(file)
@@ -73,6 +105,10 @@ class Lake:
             waiting.replace(place)
             keep_safe(place.parent)
 
+    def has(self, file: LakeFile) -> bool:
+        """Whether a file is in its place."""
+        return self.place(file).exists()
+
     def remove(self, file: LakeFile) -> None:
         """Delete a file, and the folder of its day when it was the last."""
         for path in (self.place(file), self.staging / f"{file.name}.parquet"):
@@ -81,10 +117,40 @@ class Lake:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
-    def lying(self) -> Iterable[tuple[str, Path]]:
-        """Every file in the folders, by its name."""
-        for path in (*self.root.glob("events/dt=*/*.parquet"), *self.staging.glob("*")):
-            yield path.name.split(".")[0], path
+    def lying(self) -> Iterable[Lying]:
+        """Every file there is."""
+        for placed, paths in ((True, self.root.glob("events/dt=*/*.parquet")), (False, self.staging.glob("*"))):
+            for path in paths:
+                yield Lying(path.name.split(".")[0], str(path), placed)
+
+    def clear(self, stray: Lying) -> None:
+        """Delete a file that is not listed."""
+        Path(stray.where).unlink(missing_ok=True)
+
+    def paths(self, sealed: Sequence[LakeFile]) -> list[Path]:
+        """Where sealed files can be read on this machine, for some minutes. FileNotFoundError where one is gone."""
+        return [self.find(file) for file in sealed]
+
+    def forget_gone(self, files: Iterable[LakeFile]) -> None:
+        """Delete what this machine keeps of files that are not among these: all that are listed."""
+
+    def relation(self, connection: "duckdb.DuckDBPyConnection", file: LakeFile) -> str:
+        """A relation of DuckDB's over a file. Raises FileNotFoundError, now or when it is asked."""
+        return parquet([self.find(file)])
+
+    def relations(self, connection: "duckdb.DuckDBPyConnection", files: Sequence[LakeFile]) -> str:
+        """The same over several, columns matched by name. It can be asked once."""
+        return parquet([self.find(file) for file in files])
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Around what asks such relations: what fails there is said in words."""
+        return nullcontext()
+
+    def pieces(self, file: LakeFile) -> Iterator[bytes]:
+        """The bytes of a file."""
+        with self.find(file).open("rb") as data:
+            while piece := data.read(1 << 20):
+                yield piece
 
 
 def keep_safe(path: Path) -> None:
@@ -108,16 +174,24 @@ def alone(lake: Lake, wait_seconds: float = 60.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if monotonic() > until:
-                    raise Conflict(
-                        "LAKE_BUSY", "Another process writes to the lake. Nothing was lost; the next run goes on."
-                    ) from None
+                    raise busy() from None
                 sleep(0.02)
-        yield
+        with lake.in_turn(until):
+            yield
+
+
+def busy() -> Conflict:
+    """Somebody else writes."""
+    return Conflict("LAKE_BUSY", "Another process writes to the lake. Nothing was lost; the next run goes on.")
 
 
 def lake_of(runtime: Runtime) -> Lake:
     """The lake of an installation."""
-    return Lake(runtime.settings.lake)
+    if runtime.settings.lake_bucket is None:
+        return Lake(runtime.settings.lake)
+    from core.analytics.lake_bucket import BucketLake  # loads what only a bucket needs
+
+    return BucketLake(runtime)
 
 
 def listed(session: Session) -> list[LakeFile]:
@@ -138,11 +212,14 @@ def list_files(runtime: Runtime) -> list[LakeFile]:
         return listed(session)
 
 
-def write_list(runtime: Runtime, session: Session, made: Sequence[LakeFile], instead_of: Sequence[LakeFile]) -> None:
+def write_list(
+    runtime: Runtime, session: Session, lake: Lake, made: Sequence[LakeFile], instead_of: Sequence[LakeFile]
+) -> None:
     """In the caller's transaction: files count, and others do not any more.
 
-    Raises Conflict when one of the others does not count now: somebody else took its place, and nothing is written.
+    Raises Conflict when one of the others does not count now, or another machine took over writing: nothing is written.
     """
+    lake.check_turn(session)
     if instead_of:
         names = [file.name for file in instead_of]
         gone = update(_files).where(_files.c.name.in_(names), ~_files.c.gone).values(gone=True)
@@ -159,9 +236,8 @@ def write_list(runtime: Runtime, session: Session, made: Sequence[LakeFile], ins
         session.execute(insert(_files), values)
 
 
-def settle(runtime: Runtime, made: Sequence[LakeFile], instead_of: Sequence[LakeFile]) -> None:
+def settle(runtime: Runtime, lake: Lake, made: Sequence[LakeFile], instead_of: Sequence[LakeFile]) -> None:
     """After that transaction: the files take their places, and those instead of which they are go."""
-    lake = lake_of(runtime)
     for file in made:
         lake.move(file)
     for file in instead_of:
@@ -171,27 +247,30 @@ def settle(runtime: Runtime, made: Sequence[LakeFile], instead_of: Sequence[Lake
             session.execute(delete(_files).where(_files.c.gone, _files.c.name.in_([each.name for each in instead_of])))
 
 
-def mend(runtime: Runtime) -> int:
+def mend(runtime: Runtime, lake: Lake) -> int:
     """Put right what a crash left; answers how many files that were. Nobody else may be writing to the lake."""
-    lake, done = lake_of(runtime), 0
+    lake.check()
+    done = 0
     lying = list(lake.lying())  # before the list is read: what lies in its place was listed before it came there
-    with runtime.database.read() as session:
+    placed = {each.name for each in lying if each.is_placed}
+    with runtime.database.write() as session:
+        lake.check_turn(session)
         rows = session.execute(select(_files)).all()
     known = {row.name: LakeFile(row.name, row.day, row.rows, row.size, row.sealed) for row in rows}
     gone = [known[row.name] for row in rows if row.gone]
-    for file in (each for each in known.values() if each not in gone):
-        if not lake.place(file).exists():
-            lake.move(file)
-            done += 1
-            if not lake.place(file).exists():
-                log.error("analytics.file_missing", file=file.name, day=file.day, events=file.rows)
-                gone.append(file)  # somebody deleted it: the rest of the lake can still be read
-    for name, path in lying:
-        if name not in known:
-            path.unlink(missing_ok=True)
+    for file in (each for each in known.values() if each not in gone and each.name not in placed):
+        lake.move(file)
+        done += 1
+        if not lake.has(file):
+            log.error("analytics.file_missing", file=file.name, day=file.day, events=file.rows)
+            gone.append(file)  # somebody deleted it: the rest of the lake can still be read
+    for stray in lying:
+        if stray.name not in known:
+            lake.clear(stray)
             done += 1
     if gone:
         with runtime.database.write() as session:
+            lake.check_turn(session)
             session.execute(update(_files).where(_files.c.name.in_([file.name for file in gone])).values(gone=True))
-        settle(runtime, (), gone)
+        settle(runtime, lake, (), gone)
     return done + len(gone)

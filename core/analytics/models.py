@@ -50,6 +50,16 @@ class LakeFileRow(Base):
     made_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
 
 
+class TurnRow(Base):
+    """Who writes to a lake that is no folder of one machine: one process of all, until its time is over."""
+
+    __tablename__ = "analytics_turns"
+
+    name: Mapped[str] = mapped_column(String(20), primary_key=True, info=not_personal("what is written to"))
+    token: Mapped[str | None] = mapped_column(String(32), info=not_personal("random name of whose turn it is"))
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime, info=not_personal("end of the turn"))
+
+
 class ProgressRow(Base):
     """How far a person came and when they were last counted, so that each is counted once. It stays in this table."""
 

@@ -1,10 +1,11 @@
 """Proof that the lake is what it is said to be: declared columns, declared values, no old salt."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from core.analytics.bucket import Bucket, speaking
 from core.analytics.catalogue import EVENTS, FIELDS, PLAN, WORDS, check_event
 from core.analytics.coarse import SIZES
 from core.analytics.columns import FROM_ROWS, TYPES
@@ -12,7 +13,7 @@ from core.analytics.engine import open_duckdb, parquet
 from core.analytics.facts import FACTS
 from core.analytics.facts import WORDS as FACT_WORDS
 from core.analytics.facts_store import facts_of
-from core.analytics.lake import LakeFile, lake_of, list_files
+from core.analytics.lake import lake_of, list_files
 from core.analytics.salts import oldest_salt
 from core.analytics.waiting import read_waiting
 from core.platform.runtime import Runtime
@@ -49,17 +50,17 @@ def prove_lake(runtime: Runtime) -> LakeProof:
         waiting = read_waiting(session)
     undeclared, foreign = set[str](), set[str]()
     lake = lake_of(runtime)
-    with open_duckdb() as connection:
+    with open_duckdb() as connection, lake.reading():
         connection.register("waiting", waiting)
         connection.execute(f"CREATE TEMP TABLE rows AS {FROM_ROWS}")
         foreign |= _foreign(connection, "rows", set(TYPES))
         for file in looked_at:
-            relation = parquet([lake.find(file)])
+            relation = lake.relation(connection, file)
             found = _columns(connection, relation)
             undeclared |= found - set(TYPES)
             foreign |= _foreign(connection, relation, found & set(TYPES))
         for fact in FACTS.values():
-            for path in facts_of(runtime).files(fact.name)[-FILES_LOOKED_AT:]:
+            for path in facts_of(runtime).newest(fact.name, FILES_LOOKED_AT):
                 relation = parquet([path])
                 found = _columns(connection, relation)
                 undeclared |= found - set(fact.columns)
@@ -74,20 +75,41 @@ def prove_lake(runtime: Runtime) -> LakeProof:
     )
 
 
-def lake_texts(runtime: Runtime, files: Sequence[LakeFile] | None = None) -> Iterator[tuple[str, Iterator[bytes]]]:
-    """Every file of the lake by its place, with its values as text: what is packed in it is found in no other way."""
+def lake_texts(runtime: Runtime) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Every file of the lake by its place, with its values as text: what is packed in it is found in no other way.
+
+    Of a bucket every object is looked through, listed or not, and also as it is stored: no folder has it.
+    """
+    bucket = runtime.settings.lake_bucket
+    if bucket is not None:
+        yield from _texts_of_bucket(Bucket(bucket))
+        return
     lake = lake_of(runtime)
-    for file in files if files is not None else list_files(runtime):
+    for file in list_files(runtime):
         yield f"dt={file.day}/{file.name}.parquet", _texts(str(lake.find(file)))
-    if files is None:
-        for place, path in facts_of(runtime).all_files():
-            yield place, _texts(str(path))
+    for place, path in facts_of(runtime).all_files():
+        yield place, _texts(str(path))
 
 
-def _texts(path: str) -> Iterator[bytes]:
+def _texts_of_bucket(bucket: Bucket) -> Iterator[tuple[str, Iterator[bytes]]]:
+    for found in bucket.list(""):
+        yield f"bucket: {found.key}", _all_of(bucket, found.key)
+
+
+def _all_of(bucket: Bucket, key: str) -> Iterator[bytes]:
+    try:
+        yield from bucket.pieces(key)
+        if key.endswith(".parquet"):
+            with speaking(), bucket.files.open_input_file(bucket.place(key)) as file:
+                yield from _texts(file)
+    except FileNotFoundError:  # it was replaced meanwhile
+        return
+
+
+def _texts(source: Any) -> Iterator[bytes]:
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(path) as file:
+    with ParquetFile(source) as file:
         for batch in file.iter_batches(50_000):
             for column in batch.columns:
                 values = {str(value) for value in column.to_pylist() if value is not None}

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from core.analytics.columns import FROM_ROWS, OPEN, SEALED, TYPES, schema_of
 from core.analytics.engine import open_duckdb, parquet, quoted
+from core.analytics.errors import file_missing
 from core.analytics.folding import fold
 from core.analytics.lake import Lake, LakeFile, lake_of, listed, state_of_files
 from core.analytics.waiting import read_waiting, state_of_waiting
@@ -41,14 +42,16 @@ def open_events(
     """A DuckDB connection with the relation `events`, of the days from `first` to `last` (both included) or of all."""
     lake = lake_of(runtime)
     for left in reversed(range(TRIES)):
-        files, open_rows = _now(runtime, lake)
-        sealed = [file for file in files if file.sealed and _within(file.day, first, last)]
         with open_duckdb() as connection:
             try:
+                files, open_rows = _now(runtime, lake)
+                sealed = [file for file in files if file.sealed and _within(file.day, first, last)]
                 _define(connection, lake, sealed, open_rows, first, last)
             except Exception as error:  # a file was replaced between the list and the look: look again
-                if not left or "No files found" not in str(error):
+                if not isinstance(error, FileNotFoundError) and "No files found" not in str(error):
                     raise
+                if not left:
+                    raise file_missing() from None
                 continue
             yield connection
             return
@@ -81,7 +84,7 @@ def _by_columns(
 
     A sealed file never changes, so this process looks into each once.
     """
-    paths = {file.name: lake.find(file) for file in sealed}
+    paths = dict(zip([file.name for file in sealed], lake.paths(sealed), strict=True))
     new = [name for name in paths if name not in _columns]
     if new:
         listed = ", ".join(quoted(paths[name]) for name in new)
@@ -102,6 +105,7 @@ def _now(runtime: Runtime, lake: Lake) -> tuple[list[LakeFile], "pyarrow.Table"]
             with runtime.database.read() as session:
                 files = listed(session)
                 waiting = state_of_waiting(session)
+            lake.forget_gone(files)
             unsealed = [file for file in files if not file.sealed]
             state = (*(file.name for file in unsealed), *waiting)
             held = _folded.get(runtime.database)
@@ -118,13 +122,12 @@ def _now(runtime: Runtime, lake: Lake) -> tuple[list[LakeFile], "pyarrow.Table"]
 
 
 def _fold_open(lake: Lake, unsealed: list[LakeFile], rows: "pyarrow.Table") -> "pyarrow.Table":
-    with open_duckdb() as connection:
+    with open_duckdb() as connection, lake.reading():
         connection.register("waiting", rows)
         parts = [schema_of(OPEN), FROM_ROWS]
         if unsealed:
             names = ", ".join(f"'{name}'" for name in OPEN)
-            paths = parquet([lake.find(file) for file in unsealed])
-            parts.append(f"SELECT COLUMNS(lambda c: c IN ({names})) FROM {paths}")
+            parts.append(f"SELECT COLUMNS(lambda c: c IN ({names})) FROM {lake.relations(connection, unsealed)}")
         connection.execute(f"CREATE TEMP TABLE open_rows AS {' UNION ALL BY NAME '.join(parts)}")
         fold(connection, "open_rows")
         return connection.sql(f"SELECT {', '.join(SEALED)} FROM folded").to_arrow_table()

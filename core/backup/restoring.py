@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Connection, create_engine, delete, insert
 
 from core.backup.archive import parts, save, verify
-from core.bootstrap import MIGRATIONS, build_runtime, newest_revision, prepare
+from core.backup.bucket import NEW, PutBack, staged_lake
+from core.bootstrap import MIGRATIONS, build_runtime, migrate, newest_revision, prepare
 from core.platform.database import Database
 from core.platform.datalock import DataLock
 from core.platform.keystore import DATA_KEYS, KEY_METADATA, NONCE
@@ -27,7 +28,7 @@ from core.platform.settings import Settings
 from core.platform.tombstones import entomb, entombed
 from core.shared.errors import Conflict, InvalidInput
 
-NEW, BEFORE = ".restoring", ".before-restore"
+BEFORE = ".before-restore"
 OLD_SCHEMA = "before_restore"
 
 
@@ -66,7 +67,9 @@ def _restore(settings: Settings, data: Path, keys: Path | None, manifest: dict[s
     _stage(settings, data, keys)
     _dispose(before)
     steps: list[Callable[[], None]] = []
+    put = PutBack(settings)
     try:
+        put.files()  # before what lists them is in its place
         for path in _places(settings, with_keys=keys is not None):
             steps.append(lambda path=path: _swap_back(path))  # type: ignore[misc]
             _swap(path)
@@ -77,6 +80,8 @@ def _restore(settings: Settings, data: Path, keys: Path | None, manifest: dict[s
         runtime = build_runtime(settings)
         try:
             entomb(runtime, listed)
+            migrate(runtime.database)
+            put.check(runtime)
             prepare(runtime)
         finally:
             _dispose(runtime)
@@ -85,7 +90,11 @@ def _restore(settings: Settings, data: Path, keys: Path | None, manifest: dict[s
             _tables_back(settings)
         for undo in reversed(steps):
             undo()
+        put.undo()
         raise
+    finally:
+        put.forget()
+    put.finish()
     if not is_sqlite:
         _drop_old_tables(settings)
     for path in _places(settings, with_keys=True):
@@ -95,11 +104,11 @@ def _restore(settings: Settings, data: Path, keys: Path | None, manifest: dict[s
 
 def _stage(settings: Settings, data: Path, keys: Path | None) -> None:
     """Write everything beside its place."""
-    for path in _places(settings, with_keys=True):
+    for path in (*_places(settings, with_keys=True), settings.lake):
         _remove(Path(str(path) + NEW))
     blobs = Path(str(settings.blobs) + NEW)
     blobs.mkdir(parents=True, mode=0o700)
-    lake = Path(str(settings.lake) + NEW)
+    lake = staged_lake(settings)
     for name, file in parts(data):
         if name == "database/stepiq.db":
             save(file, Path(str(_database_file(settings)) + NEW))
@@ -121,7 +130,9 @@ def _save_below(folder: Path, name: str, file: IO[bytes]) -> None:
 
 def _places(settings: Settings, *, with_keys: bool) -> list[Path]:
     """What is swapped."""
-    places = [settings.blobs, settings.lake]
+    places = [settings.blobs]
+    if settings.lake_bucket is None:
+        places.append(settings.lake)
     files = [_database_file(settings)] if settings.database.startswith("sqlite") else []
     if with_keys and (key_file := _key_file(settings)) is not None:
         files.append(key_file)

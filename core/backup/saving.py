@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, select, text
 
 from core.analytics.facts_store import facts_of
-from core.analytics.lake import alone, lake_of, list_files, mend
+from core.analytics.lake import Lake, LakeFile, alone, lake_of, list_files, mend
 from core.backup.archive import Writer, writing
 from core.platform.database import Base
 from core.platform.keystore import DATA_KEYS, version_of
@@ -32,12 +32,13 @@ def back_up_data(runtime: Runtime, path: Path) -> int:
 
     Nobody else writes to the lake meanwhile: its list in the database and its files belong together.
     """
-    with alone(lake_of(runtime)):
-        mend(runtime)
-        return _back_up(runtime, path)
+    lake = lake_of(runtime)
+    with alone(lake):
+        mend(runtime, lake)
+        return _back_up(runtime, lake, path)
 
 
-def _back_up(runtime: Runtime, path: Path) -> int:
+def _back_up(runtime: Runtime, lake: Lake, path: Path) -> int:
     settings = runtime.settings
     with runtime.database.engine.connect() as connection:
         revision = connection.scalar(text(f"SELECT version_num FROM {VERSIONS}"))  # noqa: S608 - our own name
@@ -62,10 +63,19 @@ def _back_up(runtime: Runtime, path: Path) -> int:
                 except FileNotFoundError:
                     continue  # deleted since; its row is about to go as well
         for file in list_files(runtime):
-            out.add(f"lake/events/dt={file.day}/{file.name}.parquet", lake_of(runtime).place(file))
+            _add_file(out, lake, file, Path(folder) / "lake")
         for place, path in facts_of(runtime).all_files():  # of rows that may be gone: they cannot be made again
             out.add(f"lake/{place}", path)
     return len(out.members)
+
+
+def _add_file(out: Writer, lake: Lake, file: LakeFile, part: Path) -> None:
+    """A file of the lake, out of its bucket where it is in one."""
+    with part.open("wb") as copy:
+        for piece in lake.pieces(file):
+            copy.write(piece)
+    out.add(f"lake/{file.key}", part)
+    part.unlink()
 
 
 def back_up_keys(runtime: Runtime, path: Path) -> int:

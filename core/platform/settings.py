@@ -5,11 +5,12 @@ from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from core.platform.lake_settings import LakeSettings, folder_of
 from core.platform.mail.domain import parse_sender, parse_smtp_url
 from core.platform.outbound import parse_allowlist
 from core.platform.privacy_settings import PrivacySettings
@@ -35,7 +36,7 @@ class PartnerSettings(BaseModel):
     """What protects data there, for a host outside the EEA: standard contractual clauses, an adequacy decision."""
 
 
-class Settings(PrivacySettings):
+class Settings(LakeSettings, PrivacySettings):
     """What an installation is configured with. Frozen; every field documented."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
@@ -52,9 +53,6 @@ class Settings(PrivacySettings):
     key_store_url: str = Field("", repr=False, alias="KEY_STORE_URL", description="another database than DATABASE_URL")
     blob_url: str = Field(
         "", alias="BLOB_URL", description="folder of uploaded files, as a path or file:// address; empty: data/blobs"
-    )
-    lake_url: str = Field(
-        "", alias="LAKE_URL", description="folder of anonymous events, as a path or file:// address; empty: data/lake"
     )
     analytics: bool = Field(
         True, alias="STEPIQ_ANALYTICS", description="whether use is counted, anonymously; false: no event is written"
@@ -214,13 +212,10 @@ class Settings(PrivacySettings):
             raise ValueError("must start with postgresql:// or sqlite://")
         return value
 
-    @field_validator("blob_url", "lake_url")
+    @field_validator("blob_url")
     @classmethod
     def _is_a_folder(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("", "file") or (parts.scheme and (parts.netloc or not parts.path.startswith("/"))):
-            raise ValueError("must be a folder, as a path or as file:///path")
-        return unquote(parts.path) if parts.scheme else value
+        return folder_of(value)
 
     @field_validator("app_url")
     @classmethod
@@ -277,6 +272,7 @@ class Settings(PrivacySettings):
             if self.bcrypt_cost < 12:
                 problems.append("STEPIQ_BCRYPT_COST: must be at least 12 in production")
         problems += self.analytics_problems(development=self.env == "development")
+        problems += self.lake_problems(development=self.env == "development")
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -285,12 +281,13 @@ class Settings(PrivacySettings):
     def regions(self) -> dict[str, str]:
         """Where each store is, as declared. What is on this server is where it is, unless something else is said."""
         local = self.region_host
+        measured = "European Union" if self.posthog_api_key else local
         return {
             "host": local,
             "database": self.region_database or (local if self.database.startswith("sqlite") else ""),
             "storage": self.region_storage or local,
             "mail": self.region_mail,
-            "analytics": self.region_analytics or ("European Union" if self.posthog_api_key else local),
+            "analytics": self.region_analytics or ("" if self.lake_bucket else measured),
         }
 
     @property
@@ -309,7 +306,9 @@ class Settings(PrivacySettings):
 
     @property
     def lake(self) -> Path:
-        """The folder of the lake of events."""
+        """The folder of the lake of events; where the lake is a bucket, what this machine keeps of it for reading."""
+        if self.lake_bucket:
+            return self.data_dir / "lake-cache"
         return Path(self.lake_url).resolve() if self.lake_url else self.data_dir / "lake"
 
     @property

@@ -24,6 +24,7 @@ ACCOUNTS = "accounts"
 NOBODY = {
     "analytics_events": "events about nobody by name: the hour, words of a list, coarse numbers, and an id of a day",
     "analytics_files": "names and sizes of files of such events",
+    "analytics_turns": "which process writes such files, under a random name",
     "audit_head": "where the audit log ends",
     "audit_log": "acts under opaque ids: kept, and about nobody once the account is gone",
     "billing_events": "messages of Stripe under its own opaque ids, kept with the books",

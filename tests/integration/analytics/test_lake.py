@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.analytics import commands
+from core.analytics.bucket import Bucket
 from core.analytics.commands import FILES_A_DAY, flush, forget_visitor
-from core.analytics.lake import lake_of, list_files
+from core.analytics.lake import LakeFile, lake_of, list_files
 from core.analytics.models import EventRow, LakeFileRow, ProgressRow
 from core.analytics.proof import prove_lake
 from core.analytics.reading import open_events
@@ -20,6 +22,7 @@ from core.analytics.salts import open_days
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
+from tests.support.object_store import shared_store
 
 
 @pytest.fixture
@@ -27,9 +30,19 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
+@pytest.fixture(params=["folder", "bucket"])
+def lake_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return {} if request.param == "folder" else shared_store().new_bucket().settings()
+
+
 @pytest.fixture
-def runtime(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], clock: FixedClock) -> Runtime:
-    return runtime_with(**database_settings, clock=clock)
+def runtime(
+    runtime_with: Callable[..., Runtime],
+    database_settings: dict[str, str],
+    lake_settings: dict[str, Any],
+    clock: FixedClock,
+) -> Runtime:
+    return runtime_with(**database_settings, **lake_settings, clock=clock)
 
 
 @pytest.fixture
@@ -52,9 +65,31 @@ def seen(runtime: Runtime) -> int:
     return int(str(asked(runtime, "SELECT count(*) FROM events WHERE event = 'page.viewed'")[0][0]))
 
 
+def folder(runtime: Runtime) -> Path:
+    """The folder of the lake, or the one in which the object store keeps its bucket."""
+    bucket = runtime.settings.lake_bucket
+    return shared_store().folder / bucket.bucket / bucket.prefix if bucket else runtime.settings.lake
+
+
+def place(runtime: Runtime, file: LakeFile) -> Path:
+    return folder(runtime) / file.key
+
+
+def rewrite(runtime: Runtime, file: LakeFile, select: str) -> None:
+    """Put another file in the place of one, as another version of the program would have written it."""
+    made = runtime.settings.data_dir / "made.parquet"
+    duckdb.execute(f"COPY ({select} FROM '{place(runtime, file)}') TO '{made}' (FORMAT parquet)")
+    with runtime.database.write() as session:
+        session.execute(update(LakeFileRow).where(LakeFileRow.name == file.name).values(size=made.stat().st_size))
+    if (bucket := runtime.settings.lake_bucket) is not None:
+        Bucket(bucket).put(made, file.key)
+    else:
+        made.replace(place(runtime, file))
+
+
 def in_files(runtime: Runtime) -> int:
-    """As anybody counts who has the folder and not the database."""
-    files = [str(path) for path in Path(lake_of(runtime).root).glob("events/dt=*/*.parquet")]
+    """As anybody counts who has the files and not the database."""
+    files = [str(path) for path in folder(runtime).glob("events/dt=*/*.parquet")]
     if not files:
         return 0
     found = duckdb.execute(
@@ -78,7 +113,7 @@ def test_what_happened_is_there_at_once_and_counted_once(runtime: Runtime, peopl
     assert flush(runtime) == 6 and flush(runtime) == 0
     assert (seen(runtime), in_files(runtime)) == (12, 12)
     (day,) = {file.day for file in list_files(runtime)}
-    assert (lake_of(runtime).root / "events" / f"dt={day}").is_dir() and day == "2027-01-31"
+    assert (folder(runtime) / "events" / f"dt={day}").is_dir() and day == "2027-01-31"
 
 
 def test_a_day_of_many_files_is_joined_into_one(runtime: Runtime, people: list[Account]) -> None:
@@ -107,7 +142,7 @@ def test_a_day_is_sealed_before_its_salt_is_two_days_old(
     assert open_days(runtime) == []
     (file,) = list_files(runtime)
     assert file.sealed and in_files(runtime) == 7
-    columns = {name for (name, *_) in duckdb.execute(f"DESCRIBE FROM '{lake_of(runtime).place(file)}'").fetchall()}
+    columns = {name for (name, *_) in duckdb.execute(f"DESCRIBE FROM '{place(runtime, file)}'").fetchall()}
     assert "visitor" not in columns
     assert asked(runtime, "SELECT * FROM events ORDER BY ALL") == before, "folded is folded, sealed or not"
     assert seen(runtime) == 6, "the one who looked at another page is not shown"
@@ -170,9 +205,11 @@ def test_days_are_kept_for_25_months(runtime: Runtime, people: list[Account], cl
     clock.advance(days=1)
     flush(runtime)
     assert list_files(runtime) == [] and in_files(runtime) == 0
-    assert not list(lake_of(runtime).root.glob("events/*"))
+    assert not list(folder(runtime).glob("events/**/*.parquet"))
+    assert not list(runtime.settings.lake.rglob("*.parquet")), "no copy is left either"
 
 
+@pytest.mark.parametrize("lake_settings", ["folder"], indirect=True)
 def test_what_a_crash_leaves_lying_is_put_right(runtime: Runtime, people: list[Account]) -> None:
     view(runtime, *people)
     flush(runtime)
@@ -194,10 +231,7 @@ def test_a_file_of_another_version_can_be_read(runtime: Runtime, people: list[Ac
     clock.advance(days=2)
     flush(runtime)
     (file,) = list_files(runtime)
-    path = lake_of(runtime).place(file)
-    duckdb.execute(
-        f"COPY (SELECT * EXCLUDE (dt, weeks, cohort), 'blue' AS mood FROM '{path}') TO '{path}' (FORMAT parquet)"
-    )
+    rewrite(runtime, file, "SELECT * EXCLUDE (dt, weeks, cohort), 'blue' AS mood")
     assert seen(runtime) == 6
     assert "mood" not in {name for (name, *_) in asked(runtime, "DESCRIBE events")}
     assert prove_lake(runtime).undeclared == ("mood",)
@@ -210,10 +244,7 @@ def test_the_proof_finds_what_was_never_declared(runtime: Runtime, people: list[
     assert (proof.undeclared, proof.foreign, proof.refuses) == ((), (), True) and proof.events == 6 + 12
     assert proof.salt_age == timedelta(0)
     (file,) = list_files(runtime)
-    path = lake_of(runtime).place(file)
-    duckdb.execute(
-        f"COPY (SELECT * EXCLUDE (dt) REPLACE ('Ada L.' AS page) FROM '{path}') TO '{path}' (FORMAT parquet)"
-    )
+    rewrite(runtime, file, "SELECT * EXCLUDE (dt) REPLACE ('Ada L.' AS page)")
     assert prove_lake(runtime).foreign == ("page",)
     clock.advance(hours=50)
     assert (prove_lake(runtime).salt_age or timedelta()) > timedelta(hours=48)
