@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from core.analytics.charts import CHARTS, DASHBOARDS, FILTERS, PLANS, TRIGGERS, Chart, Dashboard, chart_sql
+from core.analytics.errors import LakeUnreachable
 from core.analytics.facts import FACTS
 from core.analytics.facts_commands import build_facts
 from core.analytics.facts_store import facts_built
@@ -54,10 +55,14 @@ def analytics_page() -> None:
         filters = _draw_filters(runtime, board, first, last)
     if not runtime.settings.analytics:
         st.html('<div class="sq-blank"><b>Nothing is counted.</b> This installation has it switched off.</div>')
+    trouble: LakeUnreachable | None = None
     if any(CHARTS[name].relation in FACTS for name in board.charts):
-        _draw_as_of(runtime)
+        trouble = _draw_as_of(runtime)
     for name in board.charts:
-        _draw_chart(runtime, CHARTS[name], first, last, filters)
+        if trouble is None:
+            trouble = _draw_chart(runtime, CHARTS[name], first, last, filters)
+        else:  # each would wait for it as long
+            _draw_trouble(CHARTS[name], "Not looked for, for the same reason.")
 
 
 def _period(today: date) -> tuple[date, date]:
@@ -144,7 +149,10 @@ def _draw_filters(runtime: Runtime, board: Dashboard, first: date, last: date) -
 def _words_of(runtime: Runtime, name: str, first: date, last: date) -> list[str]:
     if name in FIXED:
         return list(FIXED[name])
-    rows = run_chart(runtime, SAID_BY[name], first, last).dicts()
+    try:
+        rows = run_chart(runtime, SAID_BY[name], first, last).dicts()
+    except LakeUnreachable:  # said where the numbers would be
+        return []
     return sorted({row[name] for row in rows if row[name] is not None})
 
 
@@ -155,8 +163,12 @@ def _choose_filter(name: str, key: str) -> None:
     st.query_params.from_dict({**kept, name: word} if word else kept)
 
 
-def _draw_as_of(runtime: Runtime) -> None:
-    built = facts_built(runtime)
+def _draw_as_of(runtime: Runtime) -> LakeUnreachable | None:
+    try:
+        built = facts_built(runtime)
+    except LakeUnreachable as error:
+        st.html(f'<div class="sq-trouble"><span>{escape(error.message)}</span></div>')
+        return error
     with st.container(horizontal=True, vertical_alignment="center", key="analytics-as-of"):
         if built is None:
             said = "Figures of runs, models and credits are made every hour. None were made yet."
@@ -167,6 +179,7 @@ def _draw_as_of(runtime: Runtime) -> None:
             )
         st.html(f'<p class="sq-facts">{said}</p>', width="content")
         st.button("Refresh", key="analytics-refresh", icon=":material/refresh:", type="tertiary", on_click=_refresh)
+    return None
 
 
 @guarded
@@ -176,8 +189,16 @@ def _refresh() -> None:
     attempt(lambda: build_facts(runtime))
 
 
-def _draw_chart(runtime: Runtime, chart: Chart, first: date, last: date, filters: dict[str, str]) -> None:
-    now = run_chart(runtime, chart.name, first, last, filters)
+def _draw_chart(
+    runtime: Runtime, chart: Chart, first: date, last: date, filters: dict[str, str]
+) -> LakeUnreachable | None:
+    """A chart, or in its place why it is not there; then the reason is answered."""
+    try:
+        now = run_chart(runtime, chart.name, first, last, filters)
+        before = run_chart(runtime, chart.name, *days_before(first, last), filters) if _compares(chart, now) else now
+    except LakeUnreachable as error:
+        _draw_trouble(chart, error.message)
+        return error
     with st.container(border=True, key=f"chart-{chart.name}"):
         unused = [FILTERS[name].lower() for name in filters if name not in chart.filters]
         whole = f" All of them: {', '.join(unused)} is not known here." if unused else ""
@@ -189,11 +210,22 @@ def _draw_chart(runtime: Runtime, chart: Chart, first: date, last: date, filters
             )
         else:
             if chart.figures:
-                before = run_chart(runtime, chart.name, *days_before(first, last), filters)
                 st.html(figures_html(chart, now, before, (last - first).days + 1))
             draw_picture(chart, now, first, last)
             _draw_table(chart, now)
         _draw_sources(chart, now, first, last, filters)
+    return None
+
+
+def _compares(chart: Chart, now: ChartResult) -> bool:
+    return bool(chart.figures and now.rows)
+
+
+def _draw_trouble(chart: Chart, message: str) -> None:
+    with st.container(border=True, key=f"chart-{chart.name}"):
+        st.html(
+            f'<h2 class="sq-id">{escape(chart.title)}</h2><div class="sq-trouble"><span>{escape(message)}</span></div>'
+        )
 
 
 def _draw_table(chart: Chart, now: ChartResult) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.analytics.lake_state import lake_state
 from core.bootstrap import get_runtime, newest_revision
 from core.platform.in_force import ProcessFacts, SettingView, process_facts, settings_in_force
 from pages.ui.badges import text_badge
@@ -65,10 +66,19 @@ def _draw_facts(runtime: Runtime, facts: ProcessFacts) -> None:
         ("Database", escape(facts.database)),
         ("Schema", f"<code>{escape(facts.revision)}</code>{behind}"),
         ("Disk of the data folder", f"{facts.disk.free / GIGABYTE:,.1f} GB free, {share} %{low}"),
+        ("Lake of events", _lake(runtime)),
         ("Up for", escape(up)),
     )
     rows = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in shown)
     st.html(f'<table class="sq-table sq-slim"><tbody>{rows}</tbody></table>')
+
+
+def _lake(runtime: Runtime) -> str:
+    state = lake_state(runtime)
+    where = f"<code>{escape(state.where)}</code>"
+    if state.problem is None:
+        return where
+    return f'{where}{text_badge("not well", "red")}<div class="sq-facts">{escape(state.problem)}</div>'
 
 
 def _row(setting: SettingView) -> str:

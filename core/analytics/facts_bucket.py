@@ -3,7 +3,7 @@ copy of it never goes stale. Names are in the order of time: where a crash left 
 that is made takes the others away.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -26,6 +26,8 @@ class FactBucket(FactFolder):
         self._runtime = runtime
         self.bucket = Bucket(runtime.settings.lake_bucket)
         self._cache = cache_of(runtime)
+        self._there: dict[str, list[str]] = {}
+        """What each day has, as it was when who writes began: asked once, and not for each day."""
 
     @property
     def lake(self) -> Lake:
@@ -35,6 +37,9 @@ class FactBucket(FactFolder):
     def check(self) -> None:
         """See that they lie in the lake of this installation, before they are written."""
         check_mark(self._runtime, self.bucket)
+        self._there = {}
+        for found in self.bucket.list("facts"):
+            self._there.setdefault(str(Path(found.key).parent), []).append(found.key)
 
     def files(self, name: str, first: date | None = None, last: date | None = None) -> list[Path]:
         """Copies of the files of a fact, of the days from `first` to `last` or of all, by day."""
@@ -61,24 +66,16 @@ class FactBucket(FactFolder):
                 yield f"facts/{name}/dt={day}/facts.parquet", self._hold(name, [found])[0]
 
     def replace(self, name: str, day: date, made: Path | None) -> None:
-        """Put a file in its place, or take away the one that is there."""
-        key = self.new_key(name, day)
-        before = self.bucket.list(str(Path(key).parent))
+        """Put a file in its place, or take away the one that is there. `check` comes before the first."""
+        folder = f"facts/{name}/dt={day.isoformat()}"
+        before = self._there.pop(folder, [])
         if made is not None:
+            key = f"{folder}/{self._runtime.ids.new()}.parquet"
             self.bucket.put(made, key)
             self._cache.take(name, Path(key).stem, made)
-        for found in before:
-            self._remove(name, found.key)
-
-    def new_key(self, name: str, day: date) -> str:
-        """A place for a file of a day that comes after those it has."""
-        return f"facts/{name}/dt={day.isoformat()}/{self._runtime.ids.new()}.parquet"
-
-    def keep_only(self, keys: Collection[str]) -> None:
-        """Delete every file but these, and forget as of when they were made."""
-        for found in self.bucket.list("facts"):
-            if found.key not in keys:
-                self.bucket.remove(found.key)
+            self._there[folder] = [key]
+        for each in before:
+            self._remove(name, each)
 
     def built(self) -> Built | None:
         """As of when the facts are; None before the first time."""

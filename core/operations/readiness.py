@@ -13,22 +13,26 @@ from threading import Lock, Thread
 
 from sqlalchemy import text
 
+from core.analytics.bucket import Bucket
 from core.bootstrap import newest_revision
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 
 LIMIT_SECONDS = 1.5
 WRITTEN = b"\0" * 4096
+LAKE = "lake"
+"""Looked at where it is in a bucket. Without it events wait in the database, and everything else works."""
 
 log = get_logger("operations")
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the process and whether it is well. Why not is in the log."""
+    """A part of the process and whether it is well. Why not is in the log. Without one that it needs it cannot work."""
 
     check: str
     ok: bool
+    is_needed: bool = True
 
 
 class Readiness:
@@ -42,6 +46,8 @@ class Readiness:
             "disk": self._disk,
             "files": self._files,
         }
+        if runtime.settings.lake_bucket is not None:
+            self._checks = {**self._checks, LAKE: Bucket(runtime.settings.lake_bucket).look}
         self._newest = newest_revision()
         self._asked: dict[str, Future[None]] = {}
         self._lock = Lock()
@@ -62,7 +68,7 @@ class Readiness:
                     self._asked.pop(name, None)
             if error is not None:
                 log.error("operations.not_ready", check=name, exc_info=error)
-            parts.append(Part(name, error is None))
+            parts.append(Part(name, error is None, is_needed=name != LAKE))
         for duty in ("worker", "scheduler"):
             alive = self._runtime.pulse.alive(duty)
             if alive is not None:

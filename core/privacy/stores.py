@@ -98,12 +98,27 @@ STORES = (
         "lake",
         "Events of use",
         "files",
-        "data folder, lake/: hours, words of a list, coarse numbers; an id of a day until that day's key is destroyed",
+        "data folder, lake/, or the bucket of LAKE_URL: hours, words of a list, coarse numbers; an id of a day until "
+        "that day's key is destroyed",
         (
             _held(
                 "user.behavior", "analytics", "Use of today and yesterday, under an id of the day", origin="derived",
                 export="never", erase="rewrite-file", legal_basis="legitimate_interests",
                 legal_ref="GDPR Art. 6(1)(f)", retention="short_lived", anchor="the hour", when_restricted="block",
+            ),
+        ),
+    ),
+    Store(
+        "lake_cache",
+        "Copies of events for reading",
+        "files",
+        "data folder, lake-cache/, where the lake is a bucket: of days over alone, with no id; a file of a day that is "
+        "not over is there while it is made",
+        (
+            _held(
+                "user.behavior", "analytics", "Use of today, while its file is made", origin="derived", export="never",
+                erase="rewrite-file", legal_basis="legitimate_interests", legal_ref="GDPR Art. 6(1)(f)",
+                retention="short_lived", anchor="the hour", when_restricted="block",
             ),
         ),
     ),

@@ -29,19 +29,25 @@ class ObjectStore:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="stepiq-objects-", dir=memory_folder()))
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.port = int(self._socket.getsockname()[1])
+        self.port = 0
+        self.start()
+        atexit.register(self.close)
+
+    def start(self) -> None:
+        """Answer, on the same port as before."""
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", self.port))
+        self.port = int(bound.getsockname()[1])
         app = build_app(Settings(data_dir=self.folder, credentials=StaticCredentialResolver({KEY: SECRET})))
         config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", loop="asyncio")
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [bound]}, daemon=True)
         self._thread.start()
         end = monotonic() + 20
         while not self._server.started:
             assert monotonic() < end, "the object store did not start"
             sleep(0.005)
-        atexit.register(self.close)
 
     @property
     def url(self) -> str:
@@ -59,7 +65,6 @@ class ObjectStore:
         self._server.should_exit = True
         self._server.force_exit = True
         self._thread.join(timeout=20)
-        self._socket.close()
 
     def close(self) -> None:
         """Stop, and delete what was kept."""
@@ -93,7 +98,7 @@ class TestBucket:
         """The folder that has what the lake has, below its prefix."""
         return self.store.folder / self.name / "some" / "prefix"
 
-    def keys(self) -> list[str]:
+    def objects(self) -> list[str]:
         """Every object of the lake."""
         return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file())
 

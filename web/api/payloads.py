@@ -268,3 +268,9 @@ class Health(BaseModel):
 
     status: Literal["ok"]
     version: str
+
+
+class Ready(Health):
+    """Whether it can work."""
+
+    impaired: list[str] = Field(default_factory=list, description="Parts that are not well; absent where all are.")

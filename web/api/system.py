@@ -17,7 +17,7 @@ from core.pipelines.json_schema import json_schema
 from core.providers.domain import ModelCard
 from web.api.context import MAX_PAGE, CursorQuery, RuntimeDep
 from web.api.errors import problem
-from web.api.payloads import Health, ModelAnswer
+from web.api.payloads import Health, ModelAnswer, Ready
 from web.api.shapes import Listing, Problem, answers
 
 router = APIRouter(tags=["system"])
@@ -48,16 +48,19 @@ async def health() -> dict[str, str]:
     return {"status": "ok", "version": app_version()}
 
 
-@router.get("/ready", response_model=None, responses={200: {"model": Health}, 503: {"model": Problem}})
+@router.get("/ready", response_model=None, responses={200: {"model": Ready}, 503: {"model": Problem}})
 async def ready(readiness: ReadinessDep) -> JSONResponse:
     """The process can work: database, schema, keys, disk, files, and what it does beside requests. Within two seconds.
 
-    Where it cannot, `details` says of each part whether it is well.
+    Where it cannot, `details` says of each part whether it is well. `impaired` names what is not well and without which
+    it works all the same: a lake in a bucket.
     """
     # In a thread of its own: those that requests share may all be waiting for what does not answer.
     parts = await in_own_thread(readiness.look)
-    if all(part.ok for part in parts):
-        return JSONResponse({"status": "ok", "version": app_version()})
+    if all(part.ok or not part.is_needed for part in parts):
+        impaired = [part.check for part in parts if not part.ok]
+        also = {"impaired": impaired} if impaired else {}
+        return JSONResponse({"status": "ok", "version": app_version(), **also})
     failing = ", ".join(part.check for part in parts if not part.ok)
     details = [{"check": part.check, "ok": part.ok} for part in parts]
     return problem(503, "NOT_READY", f"This process cannot work now: {failing}. Its log says why.", details)

@@ -16,6 +16,19 @@ _ADVICE = {
     "OSError": "A file could not be read or written. Look at the space and the rights of the data folder.",
     "PermissionError": "A file could not be read or written. Look at the rights of the data folder.",
     "KEY_GONE": "Something is sealed with a key that is not in the key store. Compare the key store with its backup.",
+    "LAKE_BUSY": "Another process was writing to the lake. Nothing is lost; its next time goes on.",
+    "LAKE_UNREACHABLE": "The bucket of the lake does not answer. Events are kept in the database and nothing is lost. "
+    "Look at LAKE_S3_ENDPOINT and the network; it is tried again at its next time.",
+    "LAKE_REFUSED": "The bucket of the lake refuses the keys it is asked with. Events are kept in the database. Set "
+    "LAKE_S3_ACCESS_KEY_ID and LAKE_S3_SECRET_ACCESS_KEY to keys that may read, write, list and delete there.",
+    "LAKE_NO_BUCKET": "There is no bucket of the name that LAKE_URL has. Events are kept in the database. Make the "
+    "bucket, or name the right one.",
+    "LAKE_ELSEWHERE": "The bucket of LAKE_URL is not this lake. Events are kept in the database. Copy the folders "
+    "events and facts there from where they were, or name a bucket or prefix of its own.",
+    "LAKE_OF_ANOTHER": "The bucket of LAKE_URL has the lake of another installation. Events are kept in the database. "
+    "Name a bucket or a prefix of its own.",
+    "LAKE_DAMAGED": "The bucket has a file of another size than was put there. Events are kept in the database. Where "
+    "it is not Amazon’s, set LAKE_S3_ENDPOINT.",
     "SEAL_BROKEN": "Something is sealed with another master key. Look at STEPIQ_MASTER_KEY and its predecessor.",
 }
 OTHERWISE = (

@@ -122,6 +122,8 @@ def _roots(runtime: Runtime) -> tuple[list[Root], list[str], list[str]]:
         "every row of every table, as stored",
         "every file of the lake of events, as stored and unpacked",
     ]
+    if settings.lake_bucket is not None:
+        covered.append("every object below the prefix of the lake's bucket, listed or not")
     if not settings.blobs.is_relative_to(data):
         roots.append(Root("blobs", str(settings.blobs)))
     if not settings.lake.is_relative_to(data):

@@ -90,6 +90,7 @@ HOLD: dict[str, Probe] = {
 """By the name of a store: whether it has something of the person. All of them have, before an erasure."""
 ELSEWHERE = {
     "tombstones": "written by the erasure: looked at after it",
+    "lake_cache": "where the lake is a bucket: looked at in tests of its own",
     "log": "looked through as a whole: what was logged from the beginning to the end",
     "memory": "gone with the process; keys in it live for five seconds",
     "mail_server": "one is configured, or the folder is used: tests of its own send by SMTP",
