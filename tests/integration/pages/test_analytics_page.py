@@ -1,14 +1,18 @@
 """Dashboards as admins see them: empty and full, by days and filters, with words beside every colour."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from benchmarks.events import make_events, make_facts
 from core.analytics.charts import DASHBOARDS, Figure
+from core.analytics.models import LakeFileRow
 from core.analytics.queries import forget_results
+from core.bootstrap import set_runtime
+from core.platform.runtime import Runtime
 from pages.ui.chart_words import compared, spoken
-from tests.integration.pages.conftest import Person, page_test, text_of
+from tests.integration.pages.conftest import Person, page_test, sign_in_person, text_of
 
 
 def open_board(**query: str) -> str:
@@ -72,3 +76,25 @@ def test_numbers_have_their_unit() -> None:
     assert [spoken(2_500_000, unit) for unit in ("credits", "money", "number")] == ["2.50 cr", "$0.03", "2,500,000"]
     assert spoken(1_500, "ms") == "1.5 s" and spoken(0.125, "share") == "12.5 %"
     assert spoken(None, "word") == "Others, folded" and spoken(None, "ms") == "–"
+
+
+@pytest.mark.parametrize("board", ["activity", "runs"])
+def test_a_bucket_that_is_away_is_told_in_the_place_of_the_numbers(
+    runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch, board: str
+) -> None:
+    away = {"lake_url": "s3://events", "lake_s3_endpoint": "http://127.0.0.1:9", "lake_s3_region": "eu-west-3"}
+    keys = {"lake_s3_access_key_id": "key", "lake_s3_secret_access_key": "secret"}
+    admin = sign_in_person(runtime_with(**away, **keys), monkeypatch, roles=("admin",))
+    with admin.runtime.database.write() as session:
+        day = admin.runtime.clock.now()
+        row = LakeFileRow(
+            name="0" * 32, day=day.date().isoformat(), rows=9, size=9, sealed=True, gone=False, made_at=day
+        )
+        session.add(row)
+    app = page_test("admin.analytics", "analytics_page", tab=board)
+    said = text_of(app)
+    assert not app.exception and "The bucket of the lake does not answer" in said and "nothing was lost" in said
+    assert said.count("for the same reason") >= len(DASHBOARDS[board].charts) - 1
+    told = text_of(page_test("admin.settings", "settings_page"))
+    assert "s3://events" in told and "not well" in told and "LAKE_S3_ENDPOINT" in told
+    set_runtime(None)
