@@ -98,6 +98,7 @@ def make_events(runtime: Runtime, number: int, *, days: int = 760) -> int:
             path = lake.new_path(name)
             connection.execute(f"COPY ({_drawn(day, rows)}) TO {quoted(path)} (FORMAT parquet, COMPRESSION zstd)")
             made.append(LakeFile(name, day.isoformat(), rows, path.stat().st_size, True))
+            lake.bring(made[-1])
             if len(made) == TOGETHER or back == 1:
                 with runtime.database.write() as session:
                     write_list(runtime, session, lake, made, ())

@@ -118,11 +118,11 @@ class Bucket:
 
     def check(self) -> None:
         """See that the bucket is there and answers. Raises LakeUnreachable."""
-        _check(self.files, self.address.bucket)
+        _check(self.files, self._root)
 
     def look(self) -> None:
         """The same within two seconds or so: asked once, and not waited for."""
-        _check(_connect(self.address, hurry=True), self.address.bucket)
+        _check(_connect(self.address, hurry=True), self._root)
 
     def relation(self, connection: Any, key: str) -> str:
         """A relation of DuckDB's over an object, read there whenever it is asked. Raises FileNotFoundError."""
@@ -135,13 +135,21 @@ class Bucket:
         return name
 
 
-def _check(files: "S3FileSystem", bucket: str) -> None:
+def _check(files: "S3FileSystem", place: str) -> None:
     from pyarrow.fs import FileSelector, FileType
 
     with speaking():
-        if files.get_file_info(bucket).type == FileType.NotFound:
-            raise no_bucket()
-        files.get_file_info(FileSelector(f"{bucket}/-", allow_not_found=True))  # who may not list is told here
+        try:
+            files.get_file_info(FileSelector(place))  # what keys of this prefix alone may ask as well
+        except FileNotFoundError:  # nothing lies there; or there is no such bucket, which is told by asking for it
+            try:
+                found = files.get_file_info(place.partition("/")[0])
+            except OSError as error:
+                if "ACCESS_DENIED" in str(error):
+                    return
+                raise
+            if found.type == FileType.NotFound:
+                raise no_bucket() from None
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""Killed at 50 random moments of a flush and 50 of a join: no event is lost, and none is counted twice."""
+"""Killed at random moments of a flush and of a join, 50 each: no event is lost, and none is counted twice.
+
+In a bucket as well, less often: each process starts anew, and waits for the turn of the one before to be over.
+"""
 
 import random
 import signal
@@ -6,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -13,23 +17,28 @@ import pytest
 from sqlalchemy import func, select
 
 from core.accounts.commands import create_account
+from core.analytics import turns
 from core.analytics.commands import flush
-from core.analytics.lake import lake_of, list_files
+from core.analytics.lake import list_files
 from core.analytics.models import EventRow
 from core.analytics.salts import destroy_salts, open_days
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
+from tests.support.object_store import shared_store
 
 pytestmark = pytest.mark.slow
-KILLS = 50
+KILLS = {"folder": 50, "bucket": 15}
+TURN = timedelta(seconds=0.5)
 EVENTS = 4_000
 CHILD = """
 import sys
-from core.analytics import commands
+from datetime import timedelta
+from core.analytics import commands, turns
 from core.bootstrap import build_runtime
 from core.platform.settings import load_settings
 runtime = build_runtime(load_settings(_env_file=None, **{settings!r}))
 commands.FILES_A_DAY = {files}
+turns.LASTS = timedelta(seconds={turn})
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(50):
@@ -39,8 +48,11 @@ print("done", flush=True)
 
 
 def in_files(runtime: Runtime) -> int:
-    """As anybody counts who has the folder and not the database."""
-    files = [str(path) for path in Path(lake_of(runtime).root).glob("events/dt=*/*.parquet")]
+    """As anybody counts who has the files and not the database."""
+    bucket, root = runtime.settings.lake_bucket, runtime.settings.lake
+    if bucket is not None:
+        root = shared_store().folder / bucket.bucket / bucket.prefix
+    files = [str(path) for path in root.glob("events/dt=*/*.parquet")]
     if not files:
         return 0
     return int(duckdb.execute("SELECT count(*) FROM read_parquet(?, union_by_name = true)", [files]).fetchall()[0][0])
@@ -51,15 +63,26 @@ def waiting(runtime: Runtime) -> int:
         return session.scalar(select(func.count()).select_from(EventRow)) or 0
 
 
+@pytest.mark.parametrize("where", ["folder", "bucket"])
 @pytest.mark.parametrize("what", ["flush", "join"])
-def test_killed_anywhere(runtime_with: Callable[..., Runtime], database_settings: dict[str, str], what: str) -> None:
-    runtime = runtime_with(**database_settings)
+def test_killed_anywhere(
+    runtime_with: Callable[..., Runtime],
+    database_settings: dict[str, str],
+    what: str,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "LASTS", TURN)
+    lake_settings = shared_store().new_bucket().settings() if where == "bucket" else {}
+    runtime = runtime_with(**database_settings, **lake_settings)
     people = [create_account(runtime, email=f"p{n}@example.org", password=PASSWORD) for n in range(6)]
-    settings = {"data_dir": str(runtime.settings.data_dir), "bcrypt_cost": 4, **database_settings}
-    child = CHILD.format(settings=settings, files=100_000 if what == "flush" else 1)
+    settings = {"data_dir": str(runtime.settings.data_dir), "bcrypt_cost": 4, **database_settings, **lake_settings}
+    child = CHILD.format(
+        settings=settings, files=100_000 if what == "flush" else 1, turn=TURN.total_seconds()
+    )  # fmt: skip
     dice, killed, kept = random.Random(what), 0, 0
     emitted, longest = 0, 0.5
-    while killed < KILLS:
+    while killed < KILLS[where]:
         for number in range(EVENTS):
             runtime.events.emit("page.viewed", people[number % 6].id, page="runs", duration_ms=number)
         emitted += EVENTS
@@ -93,4 +116,4 @@ def test_killed_anywhere(runtime_with: Callable[..., Runtime], database_settings
             kept += 1
             flush(runtime)
             assert (in_files(runtime), waiting(runtime)) == (total, 0)
-    assert kept == KILLS // 10 and runtime.events.written >= emitted
+    assert kept == KILLS[where] // 10 and runtime.events.written >= emitted
