@@ -62,7 +62,7 @@ def analytics_page() -> None:
         if trouble is None:
             trouble = _draw_chart(runtime, CHARTS[name], first, last, filters)
         else:  # each would wait for it as long
-            _draw_trouble(CHARTS[name], "Not looked for, for the same reason.")
+            _draw_instead(CHARTS[name], '<p class="sq-facts">Not looked for, for the same reason.</p>')
 
 
 def _period(today: date) -> tuple[date, date]:
@@ -167,7 +167,7 @@ def _draw_as_of(runtime: Runtime) -> LakeUnreachable | None:
     try:
         built = facts_built(runtime)
     except LakeUnreachable as error:
-        st.html(f'<div class="sq-trouble"><span>{escape(error.message)}</span></div>')
+        st.html(_trouble_html(error))
         return error
     with st.container(horizontal=True, vertical_alignment="center", key="analytics-as-of"):
         if built is None:
@@ -197,7 +197,7 @@ def _draw_chart(
         now = run_chart(runtime, chart.name, first, last, filters)
         before = run_chart(runtime, chart.name, *days_before(first, last), filters) if _compares(chart, now) else now
     except LakeUnreachable as error:
-        _draw_trouble(chart, error.message)
+        _draw_instead(chart, _trouble_html(error))
         return error
     with st.container(border=True, key=f"chart-{chart.name}"):
         unused = [FILTERS[name].lower() for name in filters if name not in chart.filters]
@@ -221,11 +221,13 @@ def _compares(chart: Chart, now: ChartResult) -> bool:
     return bool(chart.figures and now.rows)
 
 
-def _draw_trouble(chart: Chart, message: str) -> None:
+def _draw_instead(chart: Chart, said: str) -> None:
     with st.container(border=True, key=f"chart-{chart.name}"):
-        st.html(
-            f'<h2 class="sq-id">{escape(chart.title)}</h2><div class="sq-trouble"><span>{escape(message)}</span></div>'
-        )
+        st.html(f'<h2 class="sq-id">{escape(chart.title)}</h2>{said}')
+
+
+def _trouble_html(error: LakeUnreachable) -> str:
+    return f'<div class="sq-trouble"><span>{escape(error.message)}</span></div>'
 
 
 def _draw_table(chart: Chart, now: ChartResult) -> None:

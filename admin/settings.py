@@ -78,7 +78,7 @@ def _lake(runtime: Runtime) -> str:
     where = f"<code>{escape(state.where)}</code>"
     if state.problem is None:
         return where
-    return f'{where}{text_badge("not well", "red")}<div class="sq-facts">{escape(state.problem)}</div>'
+    return f'{where} {text_badge("not well", "red")}<div class="sq-facts">{escape(state.problem)}</div>'
 
 
 def _row(setting: SettingView) -> str:
