@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Servers and workers that tests start would else compile every module again, each of them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test test-slow check format bench bench-large editor requirements clean
 .DEFAULT_GOAL := help

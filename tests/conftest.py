@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
@@ -49,6 +50,14 @@ def _connect_to_loopback(self: socket.socket, address: Any) -> None:
 
 socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
 leave_out_public_authorities()
+# Without pictures of every local variable, which take a second to draw; nobody sees them unless a test fails.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 share_compiled_statements()
 
 

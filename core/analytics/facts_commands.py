@@ -8,7 +8,7 @@ from core.analytics.commands import KEPT_MONTHS, months_before
 from core.analytics.engine import open_duckdb, quoted
 from core.analytics.facts import FACTS, Fact
 from core.analytics.facts_folding import fold_fact
-from core.analytics.facts_reading import RowReader, row_reader
+from core.analytics.facts_reading import read_days
 from core.analytics.facts_store import Built, FactFolder, facts_of
 from core.analytics.lake import alone
 from core.platform.logging import get_logger
@@ -34,7 +34,7 @@ def build_facts(runtime: Runtime) -> int:
         return 0
     now = runtime.clock.now()
     today = now.date()
-    with alone(folder.lake), row_reader(runtime) as reader:
+    with alone(folder.lake):
         folder.check()
         before = folder.built()
         first = before.frozen + timedelta(days=1) if before else today - timedelta(days=FIRST_DAYS)
@@ -42,7 +42,7 @@ def build_facts(runtime: Runtime) -> int:
         first = min(max(first, today - timedelta(days=FIRST_DAYS)), frozen + timedelta(days=1))
         while first <= today:
             last = min(first + timedelta(days=READ_DAYS - 1), today)
-            done += _build_days(reader, folder, first, last)
+            done += _build_days(runtime, folder, first, last)
             first = last + timedelta(days=1)
         for name in FACTS:
             folder.cut(name, months_before(today, KEPT_MONTHS))
@@ -51,9 +51,10 @@ def build_facts(runtime: Runtime) -> int:
     return done
 
 
-def _build_days(reader: RowReader, folder: FactFolder, first: date, last: date) -> int:
+def _build_days(runtime: Runtime, folder: FactFolder, first: date, last: date) -> int:
     with open_duckdb() as connection:  # without a folder to spill into: rows of people are in memory only
-        reader.read_days(connection, first, last)
+        with runtime.database.connect() as database:
+            read_days(database, connection, first, last)
         found = [write_folded(connection, folder, fact, first, last) for fact in FACTS.values()]
     return len(set().union(*found))
 

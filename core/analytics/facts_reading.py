@@ -1,4 +1,4 @@
-"""Rows of operations without content, out of the database into DuckDB, by connectorx.
+"""Rows of operations without content, out of the database into DuckDB as Arrow, through the engine's own connections.
 
 A row has whose it is only until DuckDB has it: there the account becomes a hash under a key that this process made for
 itself and nobody else has, and with which nothing is ever written. Whoever objects, is restricted, leaves or left is
@@ -7,31 +7,25 @@ not read, nor is the operator, who is nobody.
 Each statement goes through the accounts to an index of each: a day costs what is in it, however long the history.
 """
 
-import json
 import secrets
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date, timedelta
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import make_url
+from sqlalchemy import Connection
 
 from core.analytics.coarse import SIZES
 from core.analytics.facts import KINDS, UNDER_WAY, WORDS
-from core.platform.runtime import Runtime
-from core.shared.errors import Conflict
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow
 
+AT_ONCE = 20_000
+"""Rows that are Python's at one time; DuckDB has them as Arrow, which is a tenth of that."""
+_MOMENTS = ("asked_at", "started_at", "completed_at", "taken_at")
+_NUMBERS = ("attempt", "input_tokens", "output_tokens", "credit_micros", "cost_micro_cents", "amount_micros")
 _KEY = secrets.token_hex(32)
-_SSL = ("sslmode", "sslrootcert", "application_name", "connect_timeout", "options")
-"""What of a PostgreSQL address the reader knows."""
 _COUNTED = (
     "NOT a.is_operator AND a.restricted_at IS NULL AND a.objected_at IS NULL AND a.closing_at IS NULL"
 )  # fmt: skip
@@ -67,7 +61,7 @@ STATEMENTS: Mapping[str, str] = {
         within="{within}", kinds=GIVEN,
     ),
 }  # fmt: skip
-BOOKS = "SELECT version, content, taken_at FROM price_books"
+BOOKS = "SELECT version, CAST(content AS TEXT) AS content, taken_at FROM price_books"
 _WHEN = {"read_runs": "r", "read_steps": "r", "read_spent": "t", "read_given": "t"}
 
 _SIZES = f"[{', '.join(map(str, SIZES))}]"
@@ -131,91 +125,58 @@ ROWS: Mapping[str, str] = {
 assert set(KINDS) == {"bought" if name == "purchased" else name for name in _ACCOUNTS}
 
 
-class RowReader:
-    """Reads what statements answer, in a process of its own: see `rows_process` for why."""
+def read_days(database: Connection, connection: "duckdb.DuckDBPyConnection", first: date, last: date) -> None:
+    """Make a table `rows_of_<fact>` of each fact's rows of some days."""
+    for name, statement in STATEMENTS.items():
+        within = _within(_WHEN[name], first, last, zone="" if database.dialect.name == "sqlite" else "+00")
+        connection.register(name, _read(database, statement.format(within=within)))
+    connection.register("books", _read(database, BOOKS))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE markups AS "
+        "SELECT version, taken_at, CAST(CAST(content AS JSON) ->> 'markup' AS DOUBLE) AS markup FROM books"
+    )
+    connection.execute("SET VARIABLE person_key = ?", [_KEY])
+    for fact, rows in ROWS.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE rows_of_{fact} AS {rows}")
+    for name in (*STATEMENTS, "books"):  # whose each row was is forgotten with them
+        connection.unregister(name)
 
-    def __init__(self, runtime: Runtime, process: "subprocess.Popen[bytes]") -> None:
-        self.is_sqlite = runtime.database.is_sqlite
-        self._address = _address(runtime)
-        self._asked, self._answered = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
 
-    def read(self, statement: str) -> "pyarrow.Table":
-        """What a statement answers. Moments are in UTC and say so no more. Raises Conflict."""
-        import pyarrow
+def _read(database: Connection, statement: str) -> "pyarrow.Table":
+    """What a statement answers, by name. Moments are in UTC and say so no more."""
+    import pyarrow
 
-        told = json.dumps({"address": self._address, "statement": statement})
-        try:
-            self._asked.write(told.encode() + b"\n")
-            self._asked.flush()
-        except BrokenPipeError:
-            raise _unreadable("the reader ended") from None
-        length = int.from_bytes(self._answered.read(8), "big")
-        if not length:
-            raise _unreadable(self._answered.readline().decode().strip() or "the reader ended")
-        with pyarrow.ipc.open_stream(self._answered.read(length)) as stream:
-            found = stream.read_all()
-        moment = pyarrow.timestamp("us")
-        for at, field in enumerate(found.schema):
-            if pyarrow.types.is_timestamp(field.type):
-                found = found.set_column(at, field.name, found.column(at).cast(moment))
-        return found
-
-    def read_days(self, connection: "duckdb.DuckDBPyConnection", first: date, last: date) -> None:
-        """Make a table `rows_of_<fact>` of each fact's rows of some days. Raises Conflict."""
-        for name, statement in STATEMENTS.items():
-            within = _within(self.is_sqlite, _WHEN[name], first, last)
-            connection.register(name, self.read(statement.format(within=within)))
-        connection.register("books", self.read(BOOKS))
-        connection.execute(
-            "CREATE OR REPLACE TEMP TABLE markups AS "
-            "SELECT version, taken_at, CAST(CAST(content AS JSON) ->> 'markup' AS DOUBLE) AS markup FROM books"
+    rows = database.execution_options(stream_results=True).exec_driver_sql(statement)
+    names = tuple(rows.keys())
+    schema = pyarrow.schema([(name, _type(name)) for name in names])
+    batches = [
+        pyarrow.record_batch(
+            [_column(field, values) for field, values in zip(schema, zip(*some, strict=True), strict=True)],
+            schema=schema,
         )
-        connection.execute("SET VARIABLE person_key = ?", [_KEY])
-        for fact, rows in ROWS.items():
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE rows_of_{fact} AS {rows}")
-        for name in (*STATEMENTS, "books"):  # whose each row was is forgotten with them
-            connection.unregister(name)
+        for some in rows.partitions(AT_ONCE)
+    ]
+    return pyarrow.Table.from_batches(batches, schema=schema)
 
 
-@contextmanager
-def row_reader(runtime: Runtime) -> Iterator[RowReader]:
-    """A reader of the database's rows, whose process ends with the block."""
-    process = subprocess.Popen(  # noqa: S603 - our own file
-        [sys.executable, str(Path(__file__).with_name("rows_process.py"))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # connectorx writes what it was told there
-    )
-    try:
-        yield RowReader(runtime, process)
-    finally:
-        process.kill()
-        process.communicate()
+def _type(name: str) -> Any:
+    import pyarrow
+
+    return pyarrow.timestamp("us") if name in _MOMENTS else pyarrow.int64() if name in _NUMBERS else pyarrow.string()
 
 
-def _unreadable(why: str) -> Conflict:
-    return Conflict(
-        "FACTS_UNREADABLE", f"The database could not be read for the facts ({why}). Nothing changed; try again."
-    )
+def _column(field: Any, values: tuple[Any, ...]) -> Any:
+    """A column as Arrow: SQLite tells a moment as text in UTC, PostgreSQL with its zone."""
+    import pyarrow
+
+    if field.name not in _MOMENTS:
+        return pyarrow.array(values, field.type)
+    if any(isinstance(value, str) for value in values):
+        return pyarrow.array(values, pyarrow.string()).cast(field.type)
+    return pyarrow.array(values, pyarrow.timestamp("us", tz="UTC")).cast(field.type)
 
 
-def _within(is_sqlite: bool, table: str, first: date, last: date) -> str:
+def _within(table: str, first: date, last: date, *, zone: str) -> str:
     """The moments of days, as the database writes them."""
-    zone = "" if is_sqlite else "+00"
     begin, end = (f"'{each.isoformat()} 00:00:00.000000{zone}'" for each in (first, last + timedelta(days=1)))
     return f"{table}.created_at >= {begin} AND {table}.created_at < {end}"
-
-
-def _address(runtime: Runtime) -> str:
-    """The address of the database, as connectorx takes it: a socket's folder stands where a host does."""
-    url = make_url(runtime.database.url)
-    if runtime.database.is_sqlite:
-        return f"sqlite://{quote(str(url.database))}"
-    host = url.host or str(url.query.get("host", "localhost"))
-    who = quote(url.username or "", safe="")
-    if url.password is not None:
-        who += f":{quote(str(url.password), safe='')}"
-    port = f":{url.port}" if url.port else ""
-    known = urlencode({name: url.query[name] for name in _SSL if name in url.query}, doseq=True)
-    address = f"postgresql://{who}@{quote(host, safe='')}{port}/{quote(url.database or '', safe='')}"
-    return f"{address}?{known}" if known else address

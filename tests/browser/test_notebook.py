@@ -135,7 +135,7 @@ def test_versions_come_back_and_a_deleted_step_too(context: BrowserContext, serv
     expect(page.locator(".st-key-cell-note_2")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_the_phone_has_everything_within_its_width(
     browser: Browser, context: BrowserContext, server: ServerProcess, scheme: Literal["light", "dark"]
 ) -> None:
@@ -162,6 +162,7 @@ def test_the_phone_has_everything_within_its_width(
     phone.close()
 
 
+@pytest.mark.slow
 def test_dialogs_can_be_read_in_the_dark(browser: Browser, context: BrowserContext, server: ServerProcess) -> None:
     dark = browser.new_context(
         viewport={"width": 1360, "height": 960}, color_scheme="dark", storage_state=context.storage_state()

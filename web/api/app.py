@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from core.operations.readiness import Readiness
 from core.platform.files.inspection import AT_ONCE
@@ -47,6 +49,28 @@ Lists take `limit` (at most 100) and `cursor`. Times are ISO 8601 in UTC, credit
 """
 
 
+RESOURCES = (
+    system,
+    auth,
+    accounts,
+    statements,
+    egress,
+    api_keys,
+    automation,
+    billing,
+    consent,
+    pipelines,
+    run_exports,  # `runs/export` stands before `runs/{run_id}`, which would take its name for an id
+    runs,
+    schedules,
+    files,
+    secrets,
+    privacy_requests,
+    privacy_download,
+    webhooks,
+)
+
+
 def build_api(runtime: Runtime) -> FastAPI:
     """The API over one runtime."""
     api = FastAPI(
@@ -56,37 +80,24 @@ def build_api(runtime: Runtime) -> FastAPI:
         docs_url=None,  # the interactive pages load scripts from a foreign host
         redoc_url=None,
         redirect_slashes=False,  # a redirect built from the Host header could carry a token elsewhere
-        strict_content_type=False,
         # No exporter may be switched on from the environment: its logs would carry exceptions' texts.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     api.state.runtime = runtime
     api.state.readiness = Readiness(runtime)
     api.state.judging = CapacityLimiter(AT_ONCE)
-    resources = (
-        system,
-        auth,
-        accounts,
-        statements,
-        egress,
-        api_keys,
-        automation,
-        billing,
-        consent,
-        pipelines,
-        run_exports,  # `runs/export` stands before `runs/{run_id}`, which would take its name for an id
-        runs,
-        schedules,
-        files,
-        secrets,
-        privacy_requests,
-        privacy_download,
-        webhooks,
-    )
-    for resource in resources:
-        api.include_router(resource.router)
+    api.router.routes.extend(_routes())
     install_error_handlers(api)
     describe(api)
     api.add_middleware(RateLimit, runtime=runtime)
     api.add_middleware(Measured, runtime=runtime)
     return api
+
+
+@cache
+def _routes() -> list[BaseRoute]:
+    """The routes of every resource, once a process: FastAPI takes a second to work out what each one reads."""
+    together = APIRouter(strict_content_type=False, redirect_slashes=False)
+    for resource in RESOURCES:
+        together.include_router(resource.router)
+    return together.routes

@@ -112,6 +112,12 @@ def admins(stage: Stage) -> tuple[Signed, Signed]:
     return sign_in_admins(stage)
 
 
+@pytest.mark.parametrize(
+    # A minute of work, and four on PostgreSQL, whose files of the server are looked through too.
+    "database_settings",
+    ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)],
+    indirect=True,
+)
 def test_everything_planted_is_found_and_then_gone(
     stage: Stage, admins: tuple[Signed, Signed], log: Callable[[], str], tmp_path: Path
 ) -> None:
