@@ -30,7 +30,7 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
-@pytest.fixture(params=["folder", "bucket"])
+@pytest.fixture(params=["folder", pytest.param("bucket", marks=pytest.mark.slow)])
 def lake_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {} if request.param == "folder" else shared_store().new_bucket().settings()
 
