@@ -4,13 +4,13 @@ A no counts as long as a yes (CNIL, guidelines on cookies of 17 September 2020, 
 browser (Global Privacy Control) is a no that is not asked for again.
 """
 
-from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
 from core.shared.errors import InvalidInput
+from core.shared.months import months_after
 
 Purpose = Literal["device_analytics", "product_news"]
 Source = Literal["banner", "preferences", "api", "signal"]
@@ -62,7 +62,7 @@ class Choice:
     @property
     def until(self) -> datetime:
         """When it counts no more."""
-        return months_later(self.chosen_at, MONTHS)
+        return months_after(self.chosen_at, MONTHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +98,6 @@ def state_of(purpose: Purpose, choices: Sequence[Choice], now: datetime) -> Cons
     if newest.until <= now:
         return ConsentState(purpose, "open", newest)
     return ConsentState(purpose, "granted" if newest.granted else "refused", newest)
-
-
-def months_later(moment: datetime, months: int) -> datetime:
-    """The same day some months later; a month without that day ends on its last one."""
-    index = moment.year * 12 + moment.month - 1 + months
-    year, month = divmod(index, 12)
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, monthrange(year, month + 1)[1]))
 
 
 def clean_purpose(name: str) -> Purpose:

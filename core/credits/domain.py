@@ -1,6 +1,5 @@
 """Credits: plans, prices in micro-credits, and the rules of the ledger. Pure."""
 
-from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +8,7 @@ from core.accounts.plans import Plan
 from core.credits.plan_words import Difference, differences, logs_go_at, logs_go_before
 from core.shared.errors import LimitExceeded
 from core.shared.money import format_credits
+from core.shared.months import months_after
 
 MARKUP = Decimal("1.25")
 ALERT_PERCENTS = (50, 80, 100)
@@ -135,10 +135,7 @@ def month_cause(owner_id: str, plan: str, number: int) -> str:
 
 def month_start(anchor: datetime, number: int) -> datetime:
     """The day (UTC) on which a month of credits begins; the last of the month where there is no such day."""
-    years, month = divmod(anchor.month - 1 + number, 12)
-    year = anchor.year + years
-    day = min(anchor.day, monthrange(year, month + 1)[1])
-    return datetime(year, month + 1, day, tzinfo=anchor.tzinfo)
+    return months_after(anchor.replace(hour=0, minute=0, second=0, microsecond=0), number)
 
 
 def prorated(micros: int, start: datetime, end: datetime, now: datetime) -> int:

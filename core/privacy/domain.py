@@ -1,11 +1,11 @@
 """Requests of data subjects: the rights, the states a request passes, and by when it is answered. Pure."""
 
-from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, get_args
 
 from core.shared.errors import Conflict, InvalidInput
+from core.shared.months import months_after
 
 Right = Literal["access", "rectification", "erasure", "restriction", "portability", "objection"]
 """GDPR Art. 15 to 18, 20 and 21."""
@@ -249,11 +249,3 @@ def reminder_for(answer_by: datetime, now: datetime) -> str | None:
         return f"late:{(now - answer_by).days}"
     reached = [days for days in REMIND_DAYS if left <= timedelta(days=days)]
     return str(min(reached)) if reached else None
-
-
-def months_after(moment: datetime, months: int) -> datetime:
-    """The same day and hour so many calendar months later; a month without that day ends on its last one."""
-    years, month = divmod(moment.month - 1 + months, 12)
-    year = moment.year + years
-    day = min(moment.day, monthrange(year, month + 1)[1])
-    return moment.replace(year=year, month=month + 1, day=day)

@@ -24,7 +24,6 @@ from core.platform.logging import get_logger
 from core.platform.mail.commands import delete_old_filed
 from core.platform.pace import Pace
 from core.platform.runtime import Runtime
-from core.privacy.domain import months_after
 from core.privacy.inventory import find_table
 from core.privacy.retention.books import delete_old_books
 from core.privacy.retention.cutoffs import Kept, kept_since, lowered, people, shortest
@@ -32,6 +31,7 @@ from core.privacy.retention.holds import Holds, counting, end_lapsed_holds, hold
 from core.privacy.retention.reports import begin_report, finish_report
 from core.privacy.retention.rules import DAYS, PROOF_MONTHS, AgedStore, aged_stores
 from core.privacy.retention.scope import rows_free
+from core.shared.months import months_after
 
 Counts = dict[tuple[str, str], int]
 """Rows by table and plan; the plan is empty for what no plan decides."""

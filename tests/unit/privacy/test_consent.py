@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.accounts.consent_rules import PURPOSES, TEXTS, Choice, Source, months_later, state_of
+from core.accounts.consent_rules import PURPOSES, TEXTS, Choice, Source, state_of
+from core.shared.months import months_after
 
 AT = datetime(2026, 8, 31, 12, 0, tzinfo=UTC)
 
@@ -16,7 +17,7 @@ def choice(granted: bool, at: datetime = AT, source: Source = "banner") -> Choic
 @pytest.mark.parametrize("granted", [True, False])
 def test_a_choice_counts_for_six_months(granted: bool) -> None:
     end = datetime(2027, 2, 28, 12, 0, tzinfo=UTC)
-    assert choice(granted).until == end == months_later(AT, 6)
+    assert choice(granted).until == end == months_after(AT, 6)
     said = "granted" if granted else "refused"
     assert state_of("device_analytics", [choice(granted)], AT).stand == said
     assert state_of("device_analytics", [choice(granted)], end - timedelta(seconds=1)).stand == said

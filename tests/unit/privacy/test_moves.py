@@ -14,10 +14,10 @@ from core.privacy.domain import (
     due_at,
     longest_due_at,
     may_move,
-    months_after,
     reminder_for,
 )
 from core.shared.errors import AppError
+from core.shared.months import months_after
 
 STATES: tuple[Status, ...] = get_args(Status)
 ACTORS: tuple[Actor, ...] = get_args(Actor)
