@@ -28,8 +28,8 @@ from pages.ui.words import joined, time_html, until
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
-LINK, SEARCH = "invitation-link", "people-search"
-A_PAGE = 50
+LINK, SEARCH, INVITED_CURSOR = "invitation-link", "people-search", "invitations-cursor"
+A_PAGE, INVITATIONS_A_PAGE = 50, 10
 POLICY = {
     "open": "Everybody may make an account.",
     "invite": "Accounts are made by invitation.",
@@ -56,8 +56,7 @@ def people_page() -> None:
     st.html('<h2 class="sq-id">Invitations</h2>')
     if runtime.settings.signup != "closed":
         _draw_invite(session.is_confirmed(runtime.clock.now()))
-    for invitation in list_invitations(runtime):
-        _draw_invitation(runtime, invitation)
+    _draw_invitations(runtime)
 
 
 def _draw_filters() -> None:
@@ -140,6 +139,17 @@ def _draw_invite(confirmed: bool) -> None:
                 '<div class="sq-facts">With roles: within 10 minutes after your password. '
                 '<a class="sq-link" href="/auth/confirm?then=people" target="_self">Confirm it</a></div>'
             )
+
+
+def _draw_invitations(runtime: Runtime) -> None:
+    found = list_invitations(runtime, INVITATIONS_A_PAGE, recall(INVITED_CURSOR))
+    for invitation in found.items:
+        _draw_invitation(runtime, invitation)
+    with st.container(horizontal=True, key="invitation-pages"):
+        if recall(INVITED_CURSOR):
+            st.button("Newest invitations", key="invited-newest", on_click=keep, args=(INVITED_CURSOR, None))
+        if found.next_cursor:
+            st.button("Older invitations", key="invited-older", on_click=keep, args=(INVITED_CURSOR, found.next_cursor))
 
 
 def _draw_invitation(runtime: Runtime, invitation: InvitationView) -> None:

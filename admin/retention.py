@@ -13,7 +13,7 @@ from admin.legal_holds import draw_holds
 from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
 from core.privacy.retention.dry_run import DueRows, due_rows
-from core.privacy.retention.oldest import OldestLog, oldest_logs
+from core.privacy.retention.oldest import OldestLog, oldest_known
 from core.privacy.retention.reports import SweepReport, list_reports
 from pages.ui.badges import text_badge
 from pages.ui.memory import found_before, keep_found
@@ -39,13 +39,14 @@ def retention_page() -> None:
         "a legal hold keeps, stays.</p>"
     )
     draw_notices()
-    _draw_plans(oldest_logs(runtime), runtime.clock.now())
+    oldest, seen_at = oldest_known(runtime)
+    _draw_plans(oldest, seen_at, runtime.clock.now())
     _draw_next()
     draw_holds(runtime, session)
     _draw_sweeps(runtime)
 
 
-def _draw_plans(found: Iterable[OldestLog], now: datetime) -> None:
+def _draw_plans(found: Iterable[OldestLog], seen_at: datetime | None, now: datetime) -> None:
     rows = "".join(
         f"<tr><td>{PLANS[each.plan].title}</td><td>{each.days} days</td>"
         f"<td>{time_html(each.oldest, now) if each.oldest else 'no runs'}</td>"
@@ -56,8 +57,15 @@ def _draw_plans(found: Iterable[OldestLog], now: datetime) -> None:
     st.html(
         '<div class="sq-scroll" tabindex="0" role="region" aria-label="Oldest runs"><table class="sq-table"><thead><tr>'
         '<th>Plan</th><th>Kept for</th><th>Oldest run</th><th>Promise</th><th class="sq-num">People excepted</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"</tr></thead><tbody>{rows}</tbody></table></div>{_as_of(seen_at, now)}"
     )
+
+
+def _as_of(seen_at: datetime | None, now: datetime) -> str:
+    if seen_at == now:
+        return ""
+    when = f"As the last sweep left it, {time_html(seen_at, now)}." if seen_at else "No sweep has looked so far."
+    return f'<p class="sq-facts">{when} Promise P14 looks at everybody once a day.</p>'
 
 
 def _draw_next() -> None:

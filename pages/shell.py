@@ -26,7 +26,7 @@ from pages.ui.billing import draw_dunning
 from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.looks import draw_look_notice
-from pages.ui.measured import counted_view
+from pages.ui.measured import begin, counted_view
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
 from pages.ui.policy_notice import draw_policy_notice
@@ -44,6 +44,7 @@ _ADMIN = Path(__file__).resolve().parent.parent / "admin"
 
 def main() -> None:
     """One rerun of the app."""
+    begun = begin()
     st.set_page_config(page_title="stepIQ", page_icon=asset("icon.svg"), layout="wide")
     apply_theme()
     st.logo(asset("wordmark.svg"), size="medium")
@@ -56,16 +57,16 @@ def main() -> None:
     target = listen(notebook.COMMANDS if on_notebook else ())
     if target is not None:
         _go(target, page, [known for group in pages.values() for known in group])
-    with error_boundary():
-        draw_banner(get_runtime(), session.account)
-        draw_dunning(get_runtime(), session.account)
-        draw_look_notice(get_runtime(), session.account)
-        draw_policy_notice(get_runtime(), session.account)
-        draw_consent_banner(get_runtime(), session.account)
-        with counted_view(get_runtime(), session.account.id, page.url_path or "notebook"):
+    with counted_view(get_runtime(), session.account.id, page.url_path or "notebook", begun):
+        with error_boundary():
+            draw_banner(get_runtime(), session.account)
+            draw_dunning(get_runtime(), session.account)
+            draw_look_notice(get_runtime(), session.account)
+            draw_policy_notice(get_runtime(), session.account)
+            draw_consent_banner(get_runtime(), session.account)
             page.run()
-    with st.sidebar:
-        _draw_sidebar(session)
+        with st.sidebar:
+            _draw_sidebar(session)
 
 
 def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]]:

@@ -84,11 +84,11 @@ class SlowLog:
             if context is not None and (took := tick() - context.stepiq_began) >= limit:
                 self._statement(statement, took * 1000, cursor.rowcount)
 
-    def page(self, page: str, took_ms: float) -> None:
-        """Note a page that was drawn, if it was slow."""
+    def page(self, page: str, took_ms: float, worked_ms: float) -> None:
+        """Note a page that was drawn, if it was slow. `worked_ms`: processor time of its thread."""
         if self._page_ms and took_ms >= self._page_ms:
             self._note("page", page, page, page, took_ms, -1)
-            log.warning("page.slow", page=page, duration_ms=round(took_ms))
+            log.warning("page.slow", page=page, duration_ms=round(took_ms), processor_ms=round(worked_ms))
 
     def slowest(self, kind: Kind | None = None, limit: int = 50) -> tuple[Slow, ...]:
         """What was slow in this process since it began, the worst first."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -23,6 +24,12 @@ from core.platform.database import Base, UtcDateTime
 
 BOOKS = {"retention": "law_10_years", "origin": "derived", "erase": "reassign-to-tombstone", "recipients": ("stripe",)}
 BILLING = {"origin": "observed", "recipients": ("stripe",)}
+
+
+def _index_of_open(name: str, *columns: str) -> Index:
+    """An index over subscriptions that have not ended."""
+    going_on = text("ended_at IS NULL")
+    return Index(name, *columns, sqlite_where=going_on, postgresql_where=going_on)
 
 
 class CustomerRow(Base):
@@ -56,6 +63,11 @@ class SubscriptionRow(Base):
     """A subscription as Stripe last told of it. `refresh` brings it up to date; nothing else writes it."""
 
     __tablename__ = "billing_subscriptions"
+    __table_args__ = (
+        # What goes on, by its state and by when it is paid again.
+        _index_of_open("ix_billing_subscriptions_open", "status", "ends_at"),
+        _index_of_open("ix_billing_subscriptions_next", "period_end", "id", "status"),
+    )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True, info=not_personal("opaque id at Stripe"))
     owner_id: Mapped[str] = mapped_column(String(36), index=True, info=not_personal("opaque account id"))

@@ -81,7 +81,7 @@ def test_what_is_quick_is_not_told_and_zero_switches_off(engine: Engine) -> None
 def test_slow_pages_are_told_by_their_name_and_only_so_many_are_kept(engine: Engine) -> None:
     slow = slow_log(engine, 0.0)
     for number in range(REMEMBERED + 50):
-        slow.page(f"page-{number}", 1000 + number)
+        slow.page(f"page-{number}", 1000 + number, 10)
     worst = slow.slowest("page", limit=1)[0]
     assert (worst.name, worst.worst_ms, worst.kind) == (f"page-{REMEMBERED + 49}", 1000 + REMEMBERED + 49, "page")
     assert len(slow.slowest(limit=10_000)) == REMEMBERED and slow.slowest("statement") == ()

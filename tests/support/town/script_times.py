@@ -1,0 +1,95 @@
+"""How long scripts of pages took, as the server itself says in its log: it notes every one from a millisecond on."""
+
+import re
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+from tests.support.cpu import plain_loop
+from tests.support.server import poll_until
+
+SETTINGS = {"STEPIQ_SLOW_PAGE_MS": "1", "STEPIQ_SLOW_QUERY_MS": "100"}
+_SLOW = re.compile(r"page\.slow .*?duration_ms=(\d+) .*?page=(\S+) .*?processor_ms=(\d+)")
+_FAILED = re.compile(r"page\.failed.*")
+QUIET_SECONDS = 0.4
+"""A page that draws itself again does so within this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One run of a page's script, in milliseconds of the clock and of its thread's processor time."""
+
+    page: str
+    clock: int
+    processor: int
+
+
+class ScriptTimes:
+    """Reads the log of a server as it grows."""
+
+    def __init__(self, log: Path) -> None:
+        self._log, self._read = log, 0
+        self.by_name: dict[str, list[Script]] = defaultdict(list)
+        self.failures: list[str] = []
+        self.delays: list[float] = []
+
+    def skip(self) -> None:
+        """Leave out what there is so far."""
+        self._read = self._log.stat().st_size
+
+    def wait(self, page: str) -> list[Script]:
+        """The scripts of a page that ran since the last look, once there is one and no other follows."""
+        found: list[Script] = []
+
+        def came() -> bool:
+            found.extend(self._new())
+            return any(each.page == page for each in found)
+
+        poll_until(came, 60, f"the page {page} was not drawn")
+        while True:
+            time.sleep(QUIET_SECONDS)
+            more = self._new()
+            found += more
+            if not more:
+                return [each for each in found if each.page == page]
+
+    def keep(self, name: str, scripts: list[Script]) -> None:
+        """Count scripts under a name, and how long this machine made others wait meanwhile."""
+        self.by_name[name] += scripts
+        began, worked = time.perf_counter(), plain_loop()
+        self.delays.append((time.perf_counter() - began) / worked)
+
+    def _new(self) -> list[Script]:
+        with self._log.open("rb") as log:
+            log.seek(self._read)
+            text = log.read()
+        whole = text[: text.rfind(b"\n") + 1]
+        self._read += len(whole)
+        said = whole.decode(errors="replace")
+        self.failures += _FAILED.findall(said)
+        return [Script(page, int(clock), int(processor)) for clock, page, processor in _SLOW.findall(said)]
+
+    def p95(self, of: str) -> float:
+        """Over all scripts of all pages; `of`: clock or processor."""
+        return percentile([getattr(each, of) for scripts in self.by_name.values() for each in scripts])
+
+    @property
+    def delay(self) -> float:
+        """How much longer the clock ran than the processor while nothing but a loop was asked for: 1 where idle."""
+        return max(1.0, median(self.delays))
+
+    def table(self) -> str:
+        """A line a page: how many scripts, median and 95th percentile by the clock, and of the processor."""
+        lines = ["| page | scripts | median ms | p95 ms | processor p95 ms |", "|---|---:|---:|---:|---:|"]
+        for name, scripts in self.by_name.items():
+            clock, worked = [each.clock for each in scripts], [each.processor for each in scripts]
+            middle = f"{median(clock):.0f} | {percentile(clock):.0f} | {percentile(worked):.0f}"
+            lines.append(f"| {name} | {len(scripts)} | {middle} |")
+        return "\n".join(lines)
+
+
+def percentile(values: list[int]) -> float:
+    """The 95th."""
+    return quantiles(values, n=20, method="inclusive")[-1] if len(values) > 1 else float(values[0])
