@@ -67,7 +67,7 @@ def _draw_figures(figures: RequestFigures) -> None:
         ("Open", f"{figures.open:,}", None),
         ("Past due", f"{figures.past_due:,}", "Open requests whose day of answer is over."),
         ("30 days missed", f"{figures.missed_promise:,}", "Extended in time or not: the promise is counted by itself."),
-        ("Median answer", median, f"From receipt to answer, over {figures.answered:,} answered requests."),
+        ("Median answer", median, f"From receipt to answer, over the newest {figures.answered:,} that were answered."),
     )
     for place, (label, value, said) in zip(places, shown, strict=True):
         place.metric(label, value, border=True, help=said)

@@ -11,6 +11,7 @@ from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
 from core.execution.review_queries import count_open_reviews
 from core.privacy.policies.use import note_policy_use
+from core.shared.thread_times import thread_times
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
 from pages.account.data_flow import data_flow_page
@@ -26,7 +27,7 @@ from pages.ui.billing import draw_dunning
 from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
 from pages.ui.looks import draw_look_notice
-from pages.ui.measured import begin, counted_view
+from pages.ui.measured import counted_view
 from pages.ui.navigator import Target, listen
 from pages.ui.notices import error_boundary
 from pages.ui.policy_notice import draw_policy_notice
@@ -44,7 +45,7 @@ _ADMIN = Path(__file__).resolve().parent.parent / "admin"
 
 def main() -> None:
     """One rerun of the app."""
-    begun = begin()
+    begun = thread_times()
     st.set_page_config(page_title="stepIQ", page_icon=asset("icon.svg"), layout="wide")
     apply_theme()
     st.logo(asset("wordmark.svg"), size="medium")

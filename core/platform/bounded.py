@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.orm import Session
 
 MANY = 10_000
@@ -11,5 +11,5 @@ MANY = 10_000
 
 def count_up_to(session: Session, rows: Select[Any], most: int = MANY) -> int:
     """How many rows a query finds; `most + 1` where there are more than `most`. It should go along an index."""
-    found = rows.order_by(None).limit(most + 1).subquery()
+    found = rows.order_by(None).with_only_columns(literal(1), maintain_column_froms=True).limit(most + 1).subquery()
     return session.scalar(select(func.count()).select_from(found)) or 0

@@ -3,19 +3,22 @@
 What is measured is what the server says itself: `page.slow` in its log, from the first line of a script to its last,
 with the shell around the page; it is told to note pages from a millisecond on. The browser's own time is not in it.
 
-The limit is 300 ms for the 95th percentile of all scripts of all pages. It holds for the clock, with what the machine
-keeps everybody waiting taken out: a plain loop after each page tells how much longer the clock runs than the processor,
-which is 1 on a machine of one's own, and the limit is that many times 300 ms. It holds as it is for the processor time
-of the script's thread, in which SQLite works too. PostgreSQL works in processes of its own: there only the clock tells.
-The first opening of a page in a process loads modules and is not counted. Nothing else is left out, also not the first
-look at a chart, whose answer is remembered afterwards.
+The limit is 300 ms for the 95th percentile of all scripts of all pages. It is held against the time by the clock
+without that in which the script's thread stood in the queue for a processor, as Linux counts it: a browser draws each
+page on the same machine, and others may work there too. What a script waits for otherwise is in it: the disk, the
+database, other threads of the server. On a machine with processors to spare it is the time by the clock. The first
+opening of a page in a process loads modules and is not counted. Nothing else is left out, also not the first look at a
+chart, whose answer is remembered afterwards.
 
-`TOWN_PEOPLE=1000 TOWN_RUNS=10000` looks at a smaller town, `TOWN_DATABASE=sqlite` at one database only.
+`TOWN_PEOPLE=1000 TOWN_RUNS=10000` looks at a smaller town, `TOWN_DATABASE=sqlite` at one database only, and
+`TOWN_FOLDER=…` keeps the one on SQLite there, to be looked at again.
 """
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,7 @@ from benchmarks.events import make_events
 from core.analytics.charts import DASHBOARDS
 from core.analytics.facts_commands import build_facts
 from core.bootstrap import build_runtime, prepare
+from core.execution.egress_kept import count_totals
 from core.platform.runtime import Runtime
 from core.platform.settings import load_settings
 from tests.browser.conftest import EMAIL, PASSWORD, browser
@@ -41,7 +45,9 @@ __all__ = ["browser"]
 
 PEOPLE, RUNS = int(os.environ.get("TOWN_PEOPLE", "100000")), int(os.environ.get("TOWN_RUNS", "1000000"))
 DATABASES = [os.environ["TOWN_DATABASE"]] if "TOWN_DATABASE" in os.environ else ["sqlite", "postgres"]
-TIMES = 6
+KEPT_IN = os.environ.get("TOWN_FOLDER", "")
+OPENED, DRAWN_AGAIN = 3, 4
+"""How often each address is opened, and then drawn again where it is, as widgets do it."""
 LIMIT_MS = 300.0
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -84,7 +90,7 @@ def place(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Place]:
         tempfile.TemporaryDirectory(prefix="stepiq-town-") as folder,
         durable_postgres(request.param == "postgres") as database,
     ):
-        data = Path(os.environ.get("TOWN_FOLDER", folder)) / "data"
+        data = Path(KEPT_IN if KEPT_IN and not database else folder) / "data"
         town = _built(data, database)
         urls = {"database_url": "DATABASE_URL", "key_store_url": "KEY_STORE_URL"}
         asked = {urls[name]: str(value) for name, value in database.items()}
@@ -99,11 +105,15 @@ def place(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Place]:
 
 
 def _built(data: Path, database: dict[str, str]) -> Town:
+    told = data / "town.json"
+    if told.exists():
+        return Town(**json.loads(told.read_text()))
     runtime = build_runtime(load_settings(_env_file=None, data_dir=data, bcrypt_cost=4, **database))
     prepare(runtime)
     try:
         town = build_town(runtime, PEOPLE, RUNS)
         _add_use(runtime)
+        told.write_text(json.dumps(asdict(town)))
     finally:
         runtime.dispatcher.stop()
         runtime.database.dispose()
@@ -112,6 +122,7 @@ def _built(data: Path, database: dict[str, str]) -> Town:
 
 def _add_use(runtime: Runtime) -> None:
     """What the dashboards show: facts of the runs there are, and events of half a year."""
+    count_totals(runtime)
     build_facts(runtime)
     make_events(runtime, 2 * RUNS, days=180)
 
@@ -149,17 +160,18 @@ def test_every_room_is_drawn_within_its_time(place: Place) -> None:
         addresses = _addresses(room, place.town)
         place.open(page, next(iter(addresses.values())))  # loads what it needs
         for name, address in addresses.items():
-            for _ in range(TIMES):
+            for _ in range(OPENED):
                 place.open(page, address, name=name)
+            for _ in range(DRAWN_AGAIN):
+                place.act(page, room.path, name, lambda: page.keyboard.press("r"))
     _go_through_people(place, page)
     _go_through_runs(place, page)
     page.close()
-    print(f"\n{place.times.table()}\nthe machine keeps everybody waiting {place.times.delay:.2f} times", flush=True)
-    clock, processor = place.times.p95("clock"), place.times.p95("processor")
-    print(f"all pages: p95 {clock:.0f} ms by the clock, {processor:.0f} ms of the processor", flush=True)
+    own, processor, clock = (place.times.p95(of) for of in ("own", "processor", "clock"))
+    all_pages = f"all pages: p95 {own:.0f} ms, {processor:.0f} ms of it work; {clock:.0f} ms with queues"
+    print(f"\n{place.times.table()}\n{all_pages}", flush=True)
     assert place.times.failures == []
-    assert processor < LIMIT_MS
-    assert clock < LIMIT_MS * place.times.delay
+    assert own < LIMIT_MS
 
 
 def _go_through_people(place: Place, page: Page) -> None:
@@ -180,7 +192,7 @@ def _go_through_people(place: Place, page: Page) -> None:
     for name, query in (("on Pro", "plan=pro"), ("admins", "role=admin"), ("suspended", "state=suspended"),
                         ("active", "state=active")):  # fmt: skip
         place.open(page, f"people?{query}", name=f"people, {name}")
-    for _ in range(TIMES):  # where somebody is who turned over nearly every page
+    for _ in range(OPENED):  # where somebody is who turned over nearly every page
         place.open(page, f"people?after={place.town.early}", name="people, the last page but one")
     place.act(page, "people", "people, the last page", page.get_by_role("link", name="Older").click)
     expect(page.get_by_role("link", name="Older")).to_have_count(0)

@@ -26,12 +26,6 @@ BOOKS = {"retention": "law_10_years", "origin": "derived", "erase": "reassign-to
 BILLING = {"origin": "observed", "recipients": ("stripe",)}
 
 
-def _index_of_open(name: str, *columns: str) -> Index:
-    """An index over subscriptions that have not ended."""
-    going_on = text("ended_at IS NULL")
-    return Index(name, *columns, sqlite_where=going_on, postgresql_where=going_on)
-
-
 class CustomerRow(Base):
     """A person as Stripe's customer, and the plan that their payments last gave them.
 
@@ -65,8 +59,15 @@ class SubscriptionRow(Base):
     __tablename__ = "billing_subscriptions"
     __table_args__ = (
         # What goes on, by its state and by when it is paid again.
-        _index_of_open("ix_billing_subscriptions_open", "status", "ends_at"),
-        _index_of_open("ix_billing_subscriptions_next", "period_end", "id", "status"),
+        Index(
+            "ix_billing_subscriptions_open",
+            "status",
+            "period_end",
+            "id",
+            "ends_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True, info=not_personal("opaque id at Stripe"))

@@ -207,12 +207,15 @@ def list_subscriptions(
 ) -> Page[OwnedSubscription]:
     """Subscriptions that go on, or only those whose period is not paid; the one that ends first at the top."""
     ends, mine = SubscriptionRow.period_end, SubscriptionRow.id
-    wanted = _going_on(OVERDUE if overdue else OPEN).order_by(ends, mine).limit(limit + 1)
     with runtime.database.read() as session:
-        if cursor:
-            last = session.scalar(select(ends).where(mine == cursor))
-            wanted = wanted.where(tuple_(ends, mine) > tuple_(last, cursor)) if last else wanted
-        rows = session.scalars(wanted).all()
+        last = session.scalar(select(ends).where(mine == cursor)) if cursor else None
+        found = list[SubscriptionRow]()
+        for state in OVERDUE if overdue else OPEN:  # each along its index; together they would be sorted first
+            wanted = _going_on((state,)).order_by(ends, mine).limit(limit + 1)
+            if last is not None:
+                wanted = wanted.where(tuple_(ends, mine) > tuple_(last, cursor))
+            found += session.scalars(wanted)
+    rows = sorted(found, key=lambda row: (row.period_end, row.id))[: limit + 1]
     shown = tuple(OwnedSubscription(row.owner_id, subscription_view(row)) for row in rows[:limit])
     return Page(shown, shown[-1].subscription.id if len(rows) > limit else None)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, select, union
 from sqlalchemy.orm import Session
 
-from core.accounts.plans import PLANS, Plan
+from core.accounts.plans import LOGS_GRACE, PLANS, Plan
 from core.execution.run_retention import done_with
 from core.platform.bounded import count_up_to
 from core.platform.runtime import Runtime
@@ -78,12 +78,12 @@ def _view(plan: Plan, oldest: datetime | None, excepted: int, now: datetime) -> 
 
 def _excepted(session: Session, now: datetime) -> dict[str, int]:
     """How many people of each plan have their runs kept for another reason: each reason's few, through its index."""
-    accounts, recently = find_table("accounts"), list(lowered(session, now))
+    accounts, changes = find_table("accounts"), find_table("plan_changes")
     reasons = (
         select(accounts.c.id).where(accounts.c.restricted_at.is_not(None)),
         select(accounts.c.id).where(accounts.c.closing_at.is_not(None)),
         held_accounts(now),
-        select(accounts.c.id).where(accounts.c.id.in_(recently)),
+        select(changes.c.owner_id).where(changes.c.created_at > now - LOGS_GRACE),
     )
     few = union(*reasons).subquery()
     counted = select(accounts.c.plan, func.count()).where(accounts.c.id.in_(select(few.c[0])))

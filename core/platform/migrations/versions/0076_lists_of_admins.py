@@ -11,11 +11,10 @@ OPEN = sa.text("ended_at IS NULL")
 
 def upgrade() -> None:
     op.create_index(op.f("ix_audit_log_act_seq"), "audit_log", ["act", "seq"])
-    for name, columns in (("open", ["status", "ends_at"]), ("next", ["period_end", "id", "status"])):
-        op.create_index(
-            f"ix_billing_subscriptions_{name}", "billing_subscriptions", columns,
-            sqlite_where=OPEN, postgresql_where=OPEN,
-        )  # fmt: skip
+    op.create_index(
+        "ix_billing_subscriptions_open", "billing_subscriptions", ["status", "period_end", "id", "ends_at"],
+        sqlite_where=OPEN, postgresql_where=OPEN,
+    )  # fmt: skip
     op.create_table(
         "egress_totals",
         sa.Column("days", sa.Integer(), autoincrement=False, nullable=False),
@@ -27,6 +26,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("egress_totals")
-    for name in ("open", "next"):
-        op.drop_index(f"ix_billing_subscriptions_{name}", table_name="billing_subscriptions")
+    op.drop_index("ix_billing_subscriptions_open", table_name="billing_subscriptions")
     op.drop_index(op.f("ix_audit_log_act_seq"), table_name="audit_log")
