@@ -134,7 +134,7 @@ def _draw_filters(runtime: Runtime, board: Dashboard, first: date, last: date) -
         options = [ALL, *dict.fromkeys((*_words_of(runtime, name, first, last), *([now] if now else [])))]
         key = f"analytics-{name}-{now}"
         st.selectbox(
-            FILTERS[name], options, index=options.index(now), key=key, width=170,
+            FILTERS[name], options, index=options.index(now), key=key, width=140,
             format_func={ALL: "All", **{word: named(word) for word in options if word}}.get,
             on_change=_choose_filter, args=(name, key),
         )  # fmt: skip

@@ -49,9 +49,9 @@ def retention_page() -> None:
 def _draw_plans(found: Iterable[OldestLog], seen_at: datetime | None, now: datetime) -> None:
     rows = "".join(
         f"<tr><td>{PLANS[each.plan].title}</td><td>{each.days} days</td>"
-        f"<td>{time_html(each.oldest, now) if each.oldest else 'no runs'}</td>"
+        f"<td>{time_html(each.oldest, now) if each.oldest else _nothing(seen_at)}</td>"
         f"<td>{text_badge('too old', 'red') if each.is_late else text_badge('kept', 'green')}</td>"
-        f'<td class="sq-num">{each.excepted or ""}</td></tr>'
+        f'<td class="sq-num">{f"{each.excepted:,}" if each.excepted else ""}</td></tr>'
         for each in found
     )
     st.html(
@@ -59,6 +59,10 @@ def _draw_plans(found: Iterable[OldestLog], seen_at: datetime | None, now: datet
         '<th>Plan</th><th>Kept for</th><th>Oldest run</th><th>Promise</th><th class="sq-num">People excepted</th>'
         f"</tr></thead><tbody>{rows}</tbody></table></div>{_as_of(seen_at, now)}"
     )
+
+
+def _nothing(seen_at: datetime | None) -> str:
+    return "no runs" if seen_at else "not looked yet"
 
 
 def _as_of(seen_at: datetime | None, now: datetime) -> str:
@@ -108,7 +112,7 @@ def _draw_sweeps(runtime: Runtime) -> None:
         for report in reports
     )
     st.html(
-        '<div class="sq-scroll" tabindex="0" role="region" aria-label="Last sweeps"><table class="sq-table sq-slim">'
+        '<div class="sq-scroll" tabindex="0" role="region" aria-label="Last sweeps"><table class="sq-table">'
         '<thead><tr><th>Began</th><th>State</th><th class="sq-num">Rows</th><th>Deleted</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

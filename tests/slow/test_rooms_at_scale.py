@@ -26,6 +26,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from benchmarks.durable_postgres import durable_postgres
 from benchmarks.events import make_events
+from core.accounts.commands import create_account
+from core.accounts.domain import ROLES
 from core.analytics.charts import DASHBOARDS
 from core.analytics.facts_commands import build_facts
 from core.bootstrap import build_runtime, prepare
@@ -77,6 +79,7 @@ class Place:
     def _drawn(self, page: Page, path: str, name: str | None) -> None:
         scripts = self.times.wait(path.partition("?")[0])
         expect(page.locator("h1").first).to_be_visible()
+        page.locator("[data-test-script-state=notRunning]").wait_for(state="attached")
         if name is not None:
             self.times.keep(name, scripts)
 
@@ -96,8 +99,6 @@ def place(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Place]:
         asked = {urls[name]: str(value) for name, value in database.items()}
         server = ServerProcess(data, STEPIQ_ROLES="web", **SETTINGS, **asked)
         server.start()
-        made = server.command("user", "create", EMAIL, "--password-stdin", "--admin", stdin=PASSWORD)
-        assert made.returncode == 0, made.stderr
         context = _signed_in(browser, server)
         yield Place(town, server, context, ScriptTimes(server.log))
         context.close()
@@ -111,6 +112,7 @@ def _built(data: Path, database: dict[str, str]) -> Town:
     runtime = build_runtime(load_settings(_env_file=None, data_dir=data, bcrypt_cost=4, **database))
     prepare(runtime)
     try:
+        create_account(runtime, email=EMAIL, password=PASSWORD, name="Ada", roles=ROLES)
         town = build_town(runtime, PEOPLE, RUNS)
         _add_use(runtime)
         told.write_text(json.dumps(asdict(town)))

@@ -8,6 +8,7 @@ from sqlalchemy import Table, insert, select, update
 
 from core.accounts.audit import HEAD, START, _Chained, _digest, _seal_head
 from core.accounts.models import AuditHead, AuditRow, InvitationRow
+from core.accounts.plans import PLANS
 from core.platform.jobs.declared import declared_jobs
 from core.platform.mail.models import MailRow
 from core.platform.runtime import Runtime
@@ -192,11 +193,13 @@ def _add_rest(runtime: Runtime, people: int) -> None:
         },
         person=f"n.v % {people}",
     )  # fmt: skip
+    oldest = {plan: iso_z(runtime.clock.now() - timedelta(days=89, hours=at)) for at, plan in enumerate(PLANS)}
     write_rows(
         runtime, "retention_sweeps", 90,
         {
             "id": words.id(f"({now} - n.v * {DAY})", 52), "started_at": words.moment(f"{now} - n.v * {DAY}"),
             "finished_at": words.moment(f"{now} - n.v * {DAY} + 41000"),
-            "counts": """'{"runs": {"free": 9120, "pro": 310}, "mail_outbox": {"free": 4400}}'""", "oldest": "'{}'",
+            "counts": """'{"runs": {"free": 9120, "pro": 310}, "mail_outbox": {"free": 4400}}'""", "oldest": ":oldest",
         },
+        oldest=json.dumps(oldest),
     )  # fmt: skip

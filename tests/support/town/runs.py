@@ -15,7 +15,13 @@ FAILURES = ("VENDOR_BUSY", "TIMEOUT", "OUTPUT_INVALID", "PROMPT_FAILED", "CODE_F
 MODELS = ("claude-haiku-4-5", "gpt-5-mini", "claude-sonnet-4-5", "llama-3.3-70b", "gpt-5")
 PROVIDERS = ("anthropic", "openai", "anthropic", "groq", "openai")
 REGIONS = ("US", "US", "US", "EU", "US")
-FOUND = {"NULL": 30, "": 40, "user.contact.email": 15, "user.name,user.contact.email": 10, "user.financial": 5}
+FOUND = {
+    "NULL": 30,
+    "": 40,
+    "user.contact.email": 15,
+    "user.contact.email,user.contact.phone_number": 10,
+    "user.financial.bank_account": 5,
+}
 
 
 def rank_of(people: int) -> str:
@@ -39,7 +45,7 @@ def add_runs(runtime: Runtime, busiest: str, people: int, number: int, tell: Cal
     pending, running = min(PENDING, number // 100), min(RUNNING, number // 50)
     waiting, stuck = min(WAITING, number // 20), STUCK
     ended = f"{back} >= {pending + running + waiting + stuck}"
-    end = one_of(ENDS, "n.v * 31")
+    end = one_of(ENDS, "n.v * 31 + n.v / 20")
     status = (
         f"CASE WHEN {back} < {pending} THEN 'pending' WHEN {back} < {pending + running} THEN 'running' "
         f"WHEN {back} < {pending + running + stuck} THEN 'running' WHEN NOT {ended} THEN 'waiting' ELSE {end} END"
