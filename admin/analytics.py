@@ -15,12 +15,13 @@ from core.analytics.facts_commands import build_facts
 from core.analytics.facts_store import facts_built
 from core.analytics.queries import ChartResult, days_before, run_chart
 from core.bootstrap import get_runtime
+from core.shared.errors import AppError
 from pages.ui.chart_words import named
 from pages.ui.charts import Link, draw_picture, figures_html, table_html
 from pages.ui.download import download_button
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices
-from pages.ui.session import guarded, require_role
+from pages.ui.session import count_error, guarded, require_role
 from pages.ui.words import time_html
 
 if TYPE_CHECKING:
@@ -144,7 +145,10 @@ def _draw_filters(runtime: Runtime, board: Dashboard, first: date, last: date) -
 def _words_of(runtime: Runtime, name: str, first: date, last: date) -> list[str]:
     if name in FIXED:
         return list(FIXED[name])
-    rows = run_chart(runtime, SAID_BY[name], first, last).dicts()
+    try:
+        rows = run_chart(runtime, SAID_BY[name], first, last).dicts()
+    except AppError:  # its chart says why
+        return []
     return sorted({row[name] for row in rows if row[name] is not None})
 
 
@@ -177,23 +181,31 @@ def _refresh() -> None:
 
 
 def _draw_chart(runtime: Runtime, chart: Chart, first: date, last: date, filters: dict[str, str]) -> None:
-    now = run_chart(runtime, chart.name, first, last, filters)
     with st.container(border=True, key=f"chart-{chart.name}"):
         unused = [FILTERS[name].lower() for name in filters if name not in chart.filters]
         whole = f" All of them: {', '.join(unused)} is not known here." if unused else ""
         st.html(f'<h2 class="sq-id">{escape(chart.title)}</h2><p class="sq-facts">{escape(chart.says + whole)}</p>')
-        if not now.rows:
-            st.html(
-                f'<div class="sq-blank"><b>Numbers appear once five people {escape(chart.teaches)}.</b> '
-                "What fewer did is never shown, so that nobody can be made out. Try more days or fewer filters.</div>"
-            )
-        else:
-            if chart.figures:
-                before = run_chart(runtime, chart.name, *days_before(first, last), filters)
-                st.html(figures_html(chart, now, before, (last - first).days + 1))
-            draw_picture(chart, now, first, last)
-            _draw_table(chart, now)
-        _draw_sources(chart, now, first, last, filters)
+        try:
+            _draw_answer(runtime, chart, first, last, filters)
+        except AppError as broken:  # the other charts may well be drawn
+            count_error(broken.code)
+            st.html(f'<div class="sq-trouble"><span>{escape(broken.message)}</span></div>')
+
+
+def _draw_answer(runtime: Runtime, chart: Chart, first: date, last: date, filters: dict[str, str]) -> None:
+    now = run_chart(runtime, chart.name, first, last, filters)
+    if not now.rows:
+        st.html(
+            f'<div class="sq-blank"><b>Numbers appear once five people {escape(chart.teaches)}.</b> '
+            "What fewer did is never shown, so that nobody can be made out. Try more days or fewer filters.</div>"
+        )
+    else:
+        if chart.figures:
+            before = run_chart(runtime, chart.name, *days_before(first, last), filters)
+            st.html(figures_html(chart, now, before, (last - first).days + 1))
+        draw_picture(chart, now, first, last)
+        _draw_table(chart, now)
+    _draw_sources(chart, now, first, last, filters)
 
 
 def _draw_table(chart: Chart, now: ChartResult) -> None:
