@@ -225,5 +225,7 @@ def test_pictures_of_every_room(place: Place, browser: Browser) -> None:
         for room in rooms():
             if wanted is None or room.path in wanted:
                 place.open(page, next(iter(_addresses(room, place.town).values())))
+                if room.path == "admin-console":
+                    page.get_by_role("textbox", name="Query").wait_for()
                 picture(page, f"admin-{room.path.removeprefix('admin-')}{kind}")
         context.close()
