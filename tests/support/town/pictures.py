@@ -8,7 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.support.server import ROOT
 
 PICTURES = ROOT / "docs" / "screenshots"
-COLOURS = 256
+LARGEST = 120_000
+"""Bytes."""
 
 
 def picture(page: Page, name: str) -> None:
@@ -18,5 +19,9 @@ def picture(page: Page, name: str) -> None:
     page.wait_for_timeout(1_200)  # fonts and transitions
     PICTURES.mkdir(parents=True, exist_ok=True)
     with Image.open(BytesIO(page.screenshot())) as seen:
-        few = seen.convert("RGB").quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        few.save(PICTURES / f"{name}.png", optimize=True)
+        whole = BytesIO()
+        seen.convert("RGB").save(whole, "PNG", optimize=True)
+        if whole.tell() > LARGEST:  # fewer colours: the pale ones of panels suffer first
+            whole = BytesIO()
+            seen.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(whole, "PNG", optimize=True)
+    (PICTURES / f"{name}.png").write_bytes(whole.getvalue())
