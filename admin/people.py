@@ -11,10 +11,10 @@ import streamlit as st
 from core.accounts.domain import ROLES, InvitationView
 from core.accounts.invitations import invite, list_invitations, revoke_invitation
 from core.accounts.new_accounts import default_plan
-from core.accounts.people import STANDINGS, PersonView, list_people
+from core.accounts.people import STANDINGS, PersonView, count_people, list_people
 from core.accounts.plans import PLANS
-from core.accounts.queries import installation_overview
 from core.bootstrap import get_runtime
+from core.platform.bounded import MANY
 from core.shared.errors import AppError
 from pages.ui.badges import text_badge
 from pages.ui.filters import AFTER, asked, choose, clear_button, pager_html
@@ -23,7 +23,7 @@ from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.people import ROLE_WORDS, STANDING_LOOKS, role_badges, standing_badge
 from pages.ui.session import guarded, require_role
-from pages.ui.words import joined, time_html, until
+from pages.ui.words import joined, many, time_html, until
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -45,9 +45,9 @@ def people_page() -> None:
     """Search and filters, a row a person, and invitations below."""
     runtime = get_runtime()
     session = require_role(runtime, "admin")
-    people = installation_overview(runtime).people
+    people = many(count_people(runtime), MANY)
     st.html(
-        f'<h1 class="sq-title">People</h1><p class="sq-facts">{people:,} with an account. '
+        f'<h1 class="sq-title">People</h1><p class="sq-facts">{people} with an account. '
         f"{POLICY[runtime.settings.signup]} <code class='sq-ref'>STEPIQ_SIGNUP</code> says so.</p>"
     )
     draw_notices()

@@ -6,7 +6,8 @@ with the shell around the page; it is told to note pages from a millisecond on. 
 The limit is 300 ms for the 95th percentile of all scripts of all pages. It is held against the time by the clock
 without that in which the script's thread stood in the queue for a processor, as Linux counts it: a browser draws each
 page on the same machine, and others may work there too. What a script waits for otherwise is in it: the disk, the
-database, other threads of the server. On a machine with processors to spare it is the time by the clock. The first
+database, other threads of the server. PostgreSQL works in processes of its own, which stand in the same queues without
+saying so: there what a script waits for counts by as much less as its own thread's work was slowed down. On a machine with processors to spare it is the time by the clock. The first
 opening of a page in a process loads modules and is not counted. Nothing else is left out, also not the first look at a
 chart, whose answer is remembered afterwards.
 
@@ -61,8 +62,9 @@ pytestmark = pytest.mark.slow
 class Place:
     """A town with a server over it, and an admin's browser."""
 
-    def __init__(self, town: Town, server: ServerProcess, context: BrowserContext, times: ScriptTimes) -> None:
-        self.town, self.server, self.context, self.times = town, server, context, times
+    def __init__(self, town: Town, server: ServerProcess, context: BrowserContext, *, on_sqlite: bool) -> None:
+        self.town, self.server, self.context, self.on_sqlite = town, server, context, on_sqlite
+        self.times = ScriptTimes(server.log)
 
     def open(self, page: Page, path: str, *, name: str | None = None) -> None:
         """Go to an address; what its scripts took is counted under a name, where it has one."""
@@ -100,7 +102,7 @@ def place(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Place]:
         server = ServerProcess(data, STEPIQ_ROLES="web", **SETTINGS, **asked)
         server.start()
         context = _signed_in(browser, server)
-        yield Place(town, server, context, ScriptTimes(server.log))
+        yield Place(town, server, context, on_sqlite=request.param == "sqlite")
         context.close()
         server.stop()
 
@@ -170,10 +172,14 @@ def test_every_room_is_drawn_within_its_time(place: Place) -> None:
     _go_through_runs(place, page)
     page.close()
     own, processor, clock = (place.times.p95(of) for of in ("own", "processor", "clock"))
-    all_pages = f"all pages: p95 {own:.0f} ms, {processor:.0f} ms of it work; {clock:.0f} ms with queues"
+    beside = place.times.p95_beside_a_server
+    all_pages = (
+        f"all pages: p95 {own:.0f} ms, {processor:.0f} ms of it work; {clock:.0f} ms with queues; "
+        f"{beside:.0f} ms where what a script waits for stood in queues as long ({place.times.slowdown:.1f} times)"
+    )
     print(f"\n{place.times.table()}\n{all_pages}", flush=True)
     assert place.times.failures == []
-    assert own < LIMIT_MS
+    assert (own if place.on_sqlite else beside) < LIMIT_MS
 
 
 def _go_through_people(place: Place, page: Page) -> None:

@@ -77,6 +77,20 @@ class ScriptTimes:
         """Over all scripts of all pages; `of`: clock, processor or own."""
         return percentile([getattr(each, of) for scripts in self.by_name.values() for each in scripts])
 
+    @property
+    def slowdown(self) -> float:
+        """How much longer everybody takes because of queues: what the scripts' threads had of that themselves."""
+        scripts = [each for some in self.by_name.values() for each in some]
+        worked = sum(each.processor for each in scripts)
+        return (worked + sum(each.queued for each in scripts)) / max(worked, 1)
+
+    @property
+    def p95_beside_a_server(self) -> float:
+        """The 95th percentile where a database works in processes of its own: they stand in the same queues."""
+        scripts = [each for some in self.by_name.values() for each in some]
+        waited = [max(0, each.own - each.processor) / self.slowdown for each in scripts]
+        return percentile([round(each.processor + wait) for each, wait in zip(scripts, waited, strict=True)])
+
     def table(self) -> str:
         """A line a page: how many scripts, median and 95th percentile of their own time, and the 95th of the others."""
         lines = ["| page | scripts | median ms | p95 ms | processor | clock |", "|---|---:|---:|---:|---:|---:|"]
