@@ -7,9 +7,9 @@ The limit is 300 ms for the 95th percentile of all scripts of all pages. It is h
 without that in which the script's thread stood in the queue for a processor, as Linux counts it: a browser draws each
 page on the same machine, and others may work there too. What a script waits for otherwise is in it: the disk, the
 database, other threads of the server. PostgreSQL works in processes of its own, which stand in the same queues without
-saying so: there what a script waits for counts by as much less as its own thread's work was slowed down. On a machine with processors to spare it is the time by the clock. The first
-opening of a page in a process loads modules and is not counted. Nothing else is left out, also not the first look at a
-chart, whose answer is remembered afterwards.
+saying so: there what a script waits for counts by as much less as its own thread's work was slowed down. On a machine
+with processors to spare both are the time by the clock. The first opening of a page in a process loads modules and is
+not counted. Nothing else is left out, also not the first look at a chart, whose answer is remembered afterwards.
 
 `TOWN_PEOPLE=1000 TOWN_RUNS=10000` looks at a smaller town, `TOWN_DATABASE=sqlite` at one database only, and
 `TOWN_FOLDER=…` keeps the one on SQLite there, to be looked at again.
