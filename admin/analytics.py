@@ -16,12 +16,13 @@ from core.analytics.facts_commands import build_facts
 from core.analytics.facts_store import facts_built
 from core.analytics.queries import ChartResult, days_before, run_chart
 from core.bootstrap import get_runtime
+from core.shared.errors import AppError
 from pages.ui.chart_words import named
 from pages.ui.charts import Link, draw_picture, figures_html, table_html
 from pages.ui.download import download_button
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices
-from pages.ui.session import guarded, require_role
+from pages.ui.session import count_error, guarded, require_role
 from pages.ui.words import time_html
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def _draw_filters(runtime: Runtime, board: Dashboard, first: date, last: date) -
         options = [ALL, *dict.fromkeys((*_words_of(runtime, name, first, last), *([now] if now else [])))]
         key = f"analytics-{name}-{now}"
         st.selectbox(
-            FILTERS[name], options, index=options.index(now), key=key, width=170,
+            FILTERS[name], options, index=options.index(now), key=key, width=140,
             format_func={ALL: "All", **{word: named(word) for word in options if word}}.get,
             on_change=_choose_filter, args=(name, key),
         )  # fmt: skip
@@ -151,7 +152,7 @@ def _words_of(runtime: Runtime, name: str, first: date, last: date) -> list[str]
         return list(FIXED[name])
     try:
         rows = run_chart(runtime, SAID_BY[name], first, last).dicts()
-    except LakeUnreachable:  # said where the numbers would be
+    except AppError:  # said where the numbers would be
         return []
     return sorted({row[name] for row in rows if row[name] is not None})
 
@@ -192,33 +193,34 @@ def _refresh() -> None:
 def _draw_chart(
     runtime: Runtime, chart: Chart, first: date, last: date, filters: dict[str, str]
 ) -> LakeUnreachable | None:
-    """A chart, or in its place why it is not there; then the reason is answered."""
-    try:
-        now = run_chart(runtime, chart.name, first, last, filters)
-        before = run_chart(runtime, chart.name, *days_before(first, last), filters) if _compares(chart, now) else now
-    except LakeUnreachable as error:
-        _draw_instead(chart, _trouble_html(error))
-        return error
+    """A chart, or in its place why it is not there. Answers what the other charts would only wait for again."""
     with st.container(border=True, key=f"chart-{chart.name}"):
         unused = [FILTERS[name].lower() for name in filters if name not in chart.filters]
         whole = f" All of them: {', '.join(unused)} is not known here." if unused else ""
         st.html(f'<h2 class="sq-id">{escape(chart.title)}</h2><p class="sq-facts">{escape(chart.says + whole)}</p>')
-        if not now.rows:
-            st.html(
-                f'<div class="sq-blank"><b>Numbers appear once five people {escape(chart.teaches)}.</b> '
-                "What fewer did is never shown, so that nobody can be made out. Try more days or fewer filters.</div>"
-            )
-        else:
-            if chart.figures:
-                st.html(figures_html(chart, now, before, (last - first).days + 1))
-            draw_picture(chart, now, first, last)
-            _draw_table(chart, now)
-        _draw_sources(chart, now, first, last, filters)
+        try:
+            _draw_answer(runtime, chart, first, last, filters)
+        except AppError as broken:  # the other charts may well be drawn
+            count_error(broken.code)
+            st.html(_trouble_html(broken))
+            return broken if isinstance(broken, LakeUnreachable) else None
     return None
 
 
-def _compares(chart: Chart, now: ChartResult) -> bool:
-    return bool(chart.figures and now.rows)
+def _draw_answer(runtime: Runtime, chart: Chart, first: date, last: date, filters: dict[str, str]) -> None:
+    now = run_chart(runtime, chart.name, first, last, filters)
+    if not now.rows:
+        st.html(
+            f'<div class="sq-blank"><b>Numbers appear once five people {escape(chart.teaches)}.</b> '
+            "What fewer did is never shown, so that nobody can be made out. Try more days or fewer filters.</div>"
+        )
+    else:
+        if chart.figures:
+            before = run_chart(runtime, chart.name, *days_before(first, last), filters)
+            st.html(figures_html(chart, now, before, (last - first).days + 1))
+        draw_picture(chart, now, first, last)
+        _draw_table(chart, now)
+    _draw_sources(chart, now, first, last, filters)
 
 
 def _draw_instead(chart: Chart, said: str) -> None:
@@ -226,7 +228,7 @@ def _draw_instead(chart: Chart, said: str) -> None:
         st.html(f'<h2 class="sq-id">{escape(chart.title)}</h2>{said}')
 
 
-def _trouble_html(error: LakeUnreachable) -> str:
+def _trouble_html(error: AppError) -> str:
     return f'<div class="sq-trouble"><span>{escape(error.message)}</span></div>'
 
 

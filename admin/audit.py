@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from html import escape
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.accounts.audit import ACTS, list_acts, verify_audit
 from core.accounts.domain import AuditProof, AuditView
 from core.bootstrap import get_runtime
-from pages.ui.memory import keep, recall, widget_text
+from pages.ui.filters import AFTER, asked, choose, clear_button, pager_html, write
+from pages.ui.memory import keep, recall
+from pages.ui.navigator import base_path
 from pages.ui.notices import draw_notices
 from pages.ui.session import guarded, require_role
 from pages.ui.words import time_html
 
 A_PAGE = 50
-CURSOR, PROOF = "audit-cursor", "audit-proof"
+PROOF = "audit-proof"
+FILTERS = ("act", "id")
 
 
 def audit_page() -> None:
@@ -28,15 +32,14 @@ def audit_page() -> None:
         "proves the same.</p>"
     )
     draw_notices()
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        act = st.selectbox(
-            "Act", [None, *ACTS], key="audit-act", width=280, on_change=_first_page,
-            format_func=lambda name: "Every act" if name is None else ACTS[name],
-        )  # fmt: skip
-        st.text_input("Id", key="audit-id", width=320, placeholder="of who did it, or to whom", on_change=_first_page)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="audit-filters"):
+        choose("Act", "act", {"": "Every act", **ACTS}, width=280)
+        write("Id", "id", width=330, placeholder="Whole, of who did it or to whom")
+        clear_button(FILTERS)
         st.button("Check the log", key="audit-verify", icon=":material/verified:", on_click=_verify)
     _draw_proof(recall(PROOF))
-    found = list_acts(runtime, A_PAGE, recall(CURSOR), account_id=widget_text("audit-id").strip() or None, act=act)
+    query = asked()
+    found = list_acts(runtime, A_PAGE, query.get(AFTER), account_id=query.get("id"), act=query.get("act"))
     if not found.items:
         st.html('<div class="sq-empty">No such act so far.</div>')
         return
@@ -45,20 +48,27 @@ def audit_page() -> None:
     st.html(
         '<div class="sq-scroll"><table class="sq-table"><thead><tr><th class="sq-num">No.</th><th>When</th>'
         f"<th>What</th><th>By</th><th>To</th><th>Details</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f"{pager_html('audit', found.next_cursor)}"
     )
-    with st.container(horizontal=True):
-        if recall(CURSOR):
-            st.button("Newest", key="audit-newest", on_click=_first_page)
-        if found.next_cursor:
-            st.button("Older", key="audit-older", on_click=keep, args=(CURSOR, found.next_cursor))
 
 
 def _row(view: AuditView, when: str) -> str:
     details = ", ".join(f"{name}: {value}" for name, value in view.details.items() if value not in ("", None))
     return (
         f'<tr><td class="sq-num">{view.seq}</td><td>{when}</td><td>{ACTS.get(view.act, view.act)}</td>'
-        f"<td><code>{escape(view.actor_id or 'the system')}</code></td>"
-        f"<td><code>{escape(view.subject_id or '')}</code></td><td>{escape(details)}</td></tr>"
+        f"<td>{_id_link(view.actor_id) or 'the system'}</td><td>{_id_link(view.subject_id)}</td>"
+        f"<td>{escape(details)}</td></tr>"
+    )
+
+
+def _id_link(account_id: str | None) -> str:
+    """The end of an id, which leads to all that is logged of it."""
+    if not account_id:
+        return ""
+    address = f"{base_path()}audit?{urlencode({'id': account_id})}"
+    return (
+        f'<a href="{escape(address)}" target="_self" title="{escape(account_id)}"><code class="sq-nowrap">'
+        f"…{escape(account_id[-8:])}</code></a>"
     )
 
 
@@ -76,10 +86,6 @@ def _verify() -> None:
     runtime = get_runtime()
     require_role(runtime, "admin")
     keep(PROOF, verify_audit(runtime))
-
-
-def _first_page() -> None:
-    keep(CURSOR, None)
 
 
 if __name__ == "__main__":

@@ -17,17 +17,21 @@ from core.credits.payments.events import work_off
 from core.credits.payments.queries import (
     CodeView,
     OwnedSubscription,
+    SubscriptionFigures,
     list_codes,
     list_events,
     list_refunds,
     list_subscriptions,
+    subscription_figures,
 )
 from core.credits.payments.refunds import withdraw_subscription
+from core.platform.bounded import MANY
 from pages.ui.badges import text_badge
+from pages.ui.filters import AFTER, asked, choose, pager_html
 from pages.ui.memory import ask_dialog, keep, recall, take_dialog, widget_number, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import guarded, require_role
-from pages.ui.words import count, exact, joined, time_html, until
+from pages.ui.words import count, exact, joined, many, time_html, until
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -36,7 +40,7 @@ ROLES = ("admin", "accounting")
 CODE, PERCENT, CYCLES, PLAN, LIMIT, ENDS, ADDRESSES = (
     f"code-{name}" for name in ("word", "percent", "cycles", "plan", "limit", "ends", "addresses")
 )
-CODES_A_PAGE = 50
+CODES_A_PAGE, SUBSCRIPTIONS_A_PAGE, OVERDUE_FIRST, MOST_EVENTS = 15, 20, 10, 50
 CODES_CURSOR = "billing-codes-cursor"
 CYCLES_WORDS = {1: "the first payment", 2: "2 payments", 3: "3 payments", 6: "6 payments", 12: "12 payments", 0: "all"}
 STATES = {
@@ -54,7 +58,7 @@ def billing_page() -> None:
     session = require_role(runtime, *ROLES)
     st.html('<h1 class="sq-title">Payments</h1>')
     draw_notices()
-    subscriptions, events = list_subscriptions(runtime), list_events(runtime)
+    figures, events = subscription_figures(runtime), list_events(runtime)
     if runtime.payments is None:
         st.html(
             '<div class="sq-blank"><b>Payment is not configured.</b> Plans are set by an admin. To sell them, set '
@@ -66,10 +70,10 @@ def billing_page() -> None:
             '<div class="sq-trouble">Nothing is sold yet: without <code>STRIPE_WEBHOOK_SECRET</code> no payment could '
             "be confirmed. <code>stepiq billing setup</code> prints it.</div>"
         )
-    _draw_figures(subscriptions, len(events))
+    _draw_figures(figures, len(events))
     if events:
         _draw_events(runtime)
-    _draw_subscriptions(runtime, session, subscriptions)
+    _draw_subscriptions(runtime, session, figures)
     _draw_codes(runtime)
     _draw_refunds(runtime)
     dialog, details = take_dialog()
@@ -77,19 +81,17 @@ def billing_page() -> None:
         _confirm_refund(**details)
 
 
-def _draw_figures(subscriptions: tuple[OwnedSubscription, ...], waiting: int) -> None:
-    overdue = [each for each in subscriptions if each.subscription.grace_end is not None]
-    ending = [each for each in subscriptions if each.subscription.ends_at is not None]
+def _draw_figures(found: SubscriptionFigures, waiting: int) -> None:
     with st.container(key="figures"):
         places = st.columns(4)
     figures = (
-        ("Subscriptions", len(subscriptions)),
-        ("Not paid", len(overdue)),
-        ("Cancelled", len(ending)),
-        ("Messages that wait", waiting),
+        ("Subscriptions", many(found.open, MANY)),
+        ("Not paid", many(found.overdue, MANY)),
+        ("Cancelled", many(found.ending, MANY)),
+        ("Messages that wait", many(waiting, MOST_EVENTS - 1)),
     )
-    for place, (label, number) in zip(places, figures, strict=True):
-        place.metric(label, f"{number:,}", border=True)
+    for place, (label, said) in zip(places, figures, strict=True):
+        place.metric(label, said, border=True)
 
 
 def _draw_events(runtime: Runtime) -> None:
@@ -109,9 +111,9 @@ def _draw_events(runtime: Runtime) -> None:
         _table("<th>Received</th><th>About</th><th class='sq-num'>Tries</th><th>Failure</th>", rows)
 
 
-def _draw_subscriptions(runtime: Runtime, session: SessionView, subscriptions: tuple[OwnedSubscription, ...]) -> None:
+def _draw_subscriptions(runtime: Runtime, session: SessionView, figures: SubscriptionFigures) -> None:
     st.html('<h2 class="sq-id">Subscriptions</h2>')
-    if not subscriptions:
+    if not figures.open:
         st.html('<div class="sq-blank">Nobody has a subscription. People choose a plan under Billing.</div>')
         return
     now = runtime.clock.now()
@@ -121,8 +123,14 @@ def _draw_subscriptions(runtime: Runtime, session: SessionView, subscriptions: t
             '<div class="sq-empty">Money is given back within 10 minutes after your password. '
             '<a class="sq-link" href="/auth/confirm?then=admin-billing" target="_self">Confirm it</a>.</div>'
         )
-    for each in sorted(subscriptions, key=lambda one: one.subscription.grace_end is None):
+    choose("Which", "state", {"": "All, those not paid first", "overdue": "Not paid"}, width=240)
+    query = asked()
+    late, cursor = query.get("state") == "overdue", query.get(AFTER)
+    page = list_subscriptions(runtime, overdue=late, limit=SUBSCRIPTIONS_A_PAGE, cursor=cursor)
+    first = () if late or cursor else list_subscriptions(runtime, overdue=True, limit=OVERDUE_FIRST).items
+    for each in (*first, *(one for one in page.items if one not in first)):
         _draw_subscription(each, now, confirmed)
+    st.html(pager_html("admin-billing", page.next_cursor, "Later") or "<span></span>")
 
 
 def _draw_subscription(owned: OwnedSubscription, now: datetime, confirmed: bool) -> None:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from html import escape
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from core.bootstrap import get_runtime
-from core.execution.egress_totals import FEWEST_PEOPLE, TotalFlow, total_flows
+from core.execution.egress_kept import PERIODS, Totals, count_totals, totals_of
+from core.execution.egress_totals import FEWEST_PEOPLE, TotalFlow
 from core.privacy.recipients import StandingRecipient, standing_recipients
 from core.privacy.terms_check import check_terms, enabled_providers
 from core.providers.domain import ProviderTerms
 from core.shared.personal_data.kinds import BY_CATEGORY
 from pages.ui.badges import text_badge
 from pages.ui.flow_map import KINDS
+from pages.ui.notices import attempt, draw_notices
 from pages.ui.provider_terms import where
-from pages.ui.session import require_role
-from pages.ui.words import vendor
+from pages.ui.session import guarded, require_role
+from pages.ui.words import time_html, vendor
 
-PERIODS = {7: "7 days", 30: "30 days", 90: "90 days"}
+if TYPE_CHECKING:
+    from core.platform.runtime import Runtime
+
+PERIOD_WORDS = {days: f"{days} days" for days in PERIODS}
 PROBLEMS = {
     "undated": "Nobody says when its terms were read: set terms_dated in LLAMA_PARTNERS.",
     "old": "Its terms were read {days} days ago: read them again.",
@@ -36,18 +41,39 @@ def egress_page() -> None:
         '<h1 class="sq-title">Where data goes</h1><p class="sq-facts">Everybody’s runs together. What fewer than '
         f"{FEWEST_PEOPLE} people share is folded into one line, and nobody is named.</p>"
     )
+    draw_notices()
     days = st.segmented_control(
-        "Period", list(PERIODS), default=30, required=True, key="egress-period", format_func=PERIODS.get,
+        "Period", list(PERIODS), default=30, required=True, key="egress-period", format_func=PERIOD_WORDS.get,
         label_visibility="collapsed",
     )  # fmt: skip
-    now = runtime.clock.now()
-    found = total_flows(runtime, now - timedelta(days=int(days or 30)), now + timedelta(minutes=1))
+    found = totals_of(runtime, int(days or 30))
     terms = {
         each.provider: each for each in map(runtime.catalogue.provider_terms, runtime.catalogue.providers()) if each
     }
-    _draw_flows(found, terms)
+    _draw_counted(runtime, found)
+    if found is not None:
+        _draw_flows(found.flows, terms)
     _draw_terms(enabled_providers(runtime))
     _draw_standing(standing_recipients(runtime))
+
+
+def _draw_counted(runtime: Runtime, found: Totals | None) -> None:
+    """As of when the numbers are, where they were not counted for this look."""
+    if found is not None and found.counted_at is None:
+        return
+    said = "There is much of it, so it is added up every hour. It was not yet."
+    if found is not None and found.counted_at is not None:
+        said = f"Added up {time_html(found.counted_at, runtime.clock.now())}, as every hour."
+    with st.container(horizontal=True, vertical_alignment="center", key="egress-as-of"):
+        st.html(f'<p class="sq-facts">{said}</p>', width="content")
+        st.button("Add it up now", key="egress-count", icon=":material/refresh:", type="tertiary", on_click=_count)
+
+
+@guarded
+def _count() -> None:
+    runtime = get_runtime()
+    require_role(runtime, "admin")
+    attempt(lambda: count_totals(runtime))
 
 
 def _draw_flows(found: tuple[TotalFlow, ...], terms: dict[str, ProviderTerms]) -> None:

@@ -11,21 +11,22 @@ import streamlit as st
 from core.accounts.domain import SessionView
 from core.accounts.outbox import drop, send_again
 from core.bootstrap import get_runtime
+from core.platform.bounded import MANY
 from core.platform.mail.domain import MAX_ATTEMPTS, MailView, OutboxFigures
 from core.platform.mail.queries import list_mails, outbox_figures, recipient_hints
 from pages.ui.badges import text_badge
 from pages.ui.confirm import confirm_delete
-from pages.ui.filters import AFTER, asked, choose, pager_html
+from pages.ui.filters import AFTER, asked, choose, link_html, pager_html
 from pages.ui.memory import ask_dialog, take_dialog
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.people import person_link
 from pages.ui.session import guarded, require_role
-from pages.ui.words import joined, time_html, until
+from pages.ui.words import joined, many, time_html, until
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
-A_PAGE = 50
+A_PAGE, WAITING_SHOWN = 50, 20
 STATES = {"": "Waiting first, then all", "queued": "Waiting", "failed": "Failed", "dropped": "Dropped", "sent": "Sent"}
 LOOKS = {
     "queued": ("waiting", "blue"),
@@ -91,13 +92,13 @@ def _draw_figures(figures: OutboxFigures) -> None:
         ("Dropped", figures.dropped, "Not sent, and rightly so."),
     )
     for place, (label, number, said) in zip(places, shown, strict=True):
-        place.metric(label, f"{number:,}", border=True, help=said)
+        place.metric(label, many(number, MANY), border=True, help=said)
 
 
 def _draw_waiting(runtime: Runtime, session: SessionView) -> None:
     query = asked()
     page = list_mails(
-        runtime, states=("queued",), limit=A_PAGE, cursor=query.get(AFTER) if query.get("state") else None
+        runtime, states=("queued",), limit=WAITING_SHOWN, cursor=query.get(AFTER) if query.get("state") else None
     )
     st.html('<h2 class="sq-id">Waiting</h2>')
     if not page.items:
@@ -114,6 +115,9 @@ def _draw_waiting(runtime: Runtime, session: SessionView) -> None:
         _draw_mail(mail, hints.get(mail.id, ""), now, confirmed)
     if query.get("state"):
         st.html(pager_html("admin-mail", page.next_cursor) or "<span></span>")
+    elif page.next_cursor:
+        more = link_html("admin-mail", {"state": "queued"}, "All that wait")
+        st.html(f'<div class="sq-row sq-facts">The newest {WAITING_SHOWN}. {more}</div>')
 
 
 def _draw_mail(mail: MailView, hint: str, now: datetime, confirmed: bool) -> None:

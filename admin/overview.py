@@ -10,8 +10,9 @@ import streamlit as st
 from core.accounts.plans import PLANS
 from core.accounts.queries import installation_overview
 from core.bootstrap import get_runtime
-from core.credits.payments.queries import list_events, list_subscriptions
+from core.credits.payments.queries import list_events, subscription_figures
 from core.execution.oversight import active_runs, stuck_runs
+from core.platform.bounded import MANY
 from core.platform.jobs.advice import is_silent
 from core.platform.jobs.declared import declared_jobs
 from core.platform.jobs.queries import list_jobs
@@ -20,7 +21,7 @@ from core.privacy.checks.queries import count_broken
 from core.privacy.queries import open_requests
 from pages.ui.filters import link_html
 from pages.ui.session import require_role
-from pages.ui.words import count, until
+from pages.ui.words import count, many, until
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -38,13 +39,13 @@ def overview_page() -> None:
     with st.container(key="figures"):
         places = st.columns(4)
     figures = (
-        ("People", overview.people),
-        ("Admins", overview.admins),
-        ("Runs under way", active_runs(runtime)),
-        ("Mails waiting", outbox_figures(runtime).queued),
+        ("People", f"{overview.people:,}"),
+        ("Admins", f"{overview.admins:,}"),
+        ("Runs under way", many(active_runs(runtime), MANY)),
+        ("Mails waiting", many(outbox_figures(runtime).queued, MANY)),
     )
     for place, (label, number) in zip(places, figures, strict=True):
-        place.metric(label, f"{number:,}", border=True)
+        place.metric(label, number, border=True)
     if overview.by_plan:
         rows = "".join(
             f"<tr><td>{link_html('people', {'plan': plan}, PLANS[plan].title)}</td>"
@@ -106,9 +107,10 @@ def _payments(runtime: Runtime) -> list[str]:
     stuck = sum(each.attempts > 0 for each in list_events(runtime))
     if stuck:
         lines.append(f"{count(stuck, 'message')} of Stripe’s that could not be carried out ({_room('admin-billing')})")
-    unpaid = len(list_subscriptions(runtime, overdue=True))
+    unpaid = subscription_figures(runtime).overdue
     if unpaid:
-        lines.append(f"{count(unpaid, 'subscription')} not paid ({_room('admin-billing')})")
+        noun = "subscription" if unpaid == 1 else "subscriptions"
+        lines.append(f"{many(unpaid, MANY)} {noun} not paid ({_room('admin-billing')})")
     return lines
 
 

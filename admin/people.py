@@ -11,10 +11,10 @@ import streamlit as st
 from core.accounts.domain import ROLES, InvitationView
 from core.accounts.invitations import invite, list_invitations, revoke_invitation
 from core.accounts.new_accounts import default_plan
-from core.accounts.people import STANDINGS, PersonView, list_people
+from core.accounts.people import STANDINGS, PersonView, count_people, list_people
 from core.accounts.plans import PLANS
-from core.accounts.queries import installation_overview
 from core.bootstrap import get_runtime
+from core.platform.bounded import MANY
 from core.shared.errors import AppError
 from pages.ui.badges import text_badge
 from pages.ui.filters import AFTER, asked, choose, clear_button, pager_html
@@ -23,13 +23,13 @@ from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.people import ROLE_WORDS, STANDING_LOOKS, role_badges, standing_badge
 from pages.ui.session import guarded, require_role
-from pages.ui.words import joined, time_html, until
+from pages.ui.words import joined, many, time_html, until
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
 
-LINK, SEARCH = "invitation-link", "people-search"
-A_PAGE = 50
+LINK, SEARCH, INVITED_CURSOR = "invitation-link", "people-search", "invitations-cursor"
+A_PAGE, INVITATIONS_A_PAGE = 50, 10
 POLICY = {
     "open": "Everybody may make an account.",
     "invite": "Accounts are made by invitation.",
@@ -45,9 +45,9 @@ def people_page() -> None:
     """Search and filters, a row a person, and invitations below."""
     runtime = get_runtime()
     session = require_role(runtime, "admin")
-    people = installation_overview(runtime).people
+    people = many(count_people(runtime), MANY)
     st.html(
-        f'<h1 class="sq-title">People</h1><p class="sq-facts">{people:,} with an account. '
+        f'<h1 class="sq-title">People</h1><p class="sq-facts">{people} with an account. '
         f"{POLICY[runtime.settings.signup]} <code class='sq-ref'>STEPIQ_SIGNUP</code> says so.</p>"
     )
     draw_notices()
@@ -56,8 +56,7 @@ def people_page() -> None:
     st.html('<h2 class="sq-id">Invitations</h2>')
     if runtime.settings.signup != "closed":
         _draw_invite(session.is_confirmed(runtime.clock.now()))
-    for invitation in list_invitations(runtime):
-        _draw_invitation(runtime, invitation)
+    _draw_invitations(runtime)
 
 
 def _draw_filters() -> None:
@@ -140,6 +139,17 @@ def _draw_invite(confirmed: bool) -> None:
                 '<div class="sq-facts">With roles: within 10 minutes after your password. '
                 '<a class="sq-link" href="/auth/confirm?then=people" target="_self">Confirm it</a></div>'
             )
+
+
+def _draw_invitations(runtime: Runtime) -> None:
+    found = list_invitations(runtime, INVITATIONS_A_PAGE, recall(INVITED_CURSOR))
+    for invitation in found.items:
+        _draw_invitation(runtime, invitation)
+    with st.container(horizontal=True, key="invitation-pages"):
+        if recall(INVITED_CURSOR):
+            st.button("Newest invitations", key="invited-newest", on_click=keep, args=(INVITED_CURSOR, None))
+        if found.next_cursor:
+            st.button("Older invitations", key="invited-older", on_click=keep, args=(INVITED_CURSOR, found.next_cursor))
 
 
 def _draw_invitation(runtime: Runtime, invitation: InvitationView) -> None:

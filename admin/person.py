@@ -19,8 +19,9 @@ from core.bootstrap import get_runtime
 from core.credits.gifts import GIFTS
 from core.credits.plan_words import differences
 from core.credits.queries import balance
-from core.execution.oversight import RunFigures, run_figures
+from core.execution.oversight import LOOKED_THROUGH, RunFigures, run_figures
 from core.pipelines.queries import count_pipelines
+from core.platform.bounded import MANY
 from core.shared.errors import AppError
 from core.shared.money import format_credits
 from pages.ui.badges import text_badge
@@ -29,7 +30,7 @@ from pages.ui.memory import widget_text
 from pages.ui.notices import draw_notices
 from pages.ui.people import ROLE_WORDS, role_badges, standing_badge
 from pages.ui.session import require_role
-from pages.ui.words import count, joined, time_html
+from pages.ui.words import count, joined, many, time_html
 
 if TYPE_CHECKING:
     from core.platform.runtime import Runtime
@@ -100,11 +101,12 @@ def _draw_figures(runtime: Runtime, account: Account, figures: RunFigures) -> No
     shown = (
         ("Credits left", left, f"{format_credits(credits.held_micros)} held for runs under way."),
         ("Pipelines", f"{count_pipelines(runtime, account.id):,}", None),
-        ("Runs under way", f"{figures.active:,}", None),
+        ("Runs under way", many(figures.active, MANY), None),
         (
             "Failed in 30 days",
             f"{figures.failed:,}",
-            f"{figures.completed:,} completed, {figures.cancelled:,} cancelled.",
+            f"{figures.completed:,} completed, {figures.cancelled:,} cancelled"
+            + ("." if figures.is_all else f", of the newest {LOOKED_THROUGH:,} runs."),
         ),
     )
     for place, (label, value, said) in zip(places, shown, strict=True):

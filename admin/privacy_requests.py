@@ -17,6 +17,7 @@ from core.privacy.queries import RequestFigures, closed_requests, open_requests,
 from core.privacy.signatures import ROLE
 from core.privacy.words import CAME_BY, IDENTITIES, RIGHT_NAMES
 from pages.ui.badges import icon, text_badge
+from pages.ui.memory import keep, recall
 from pages.ui.notices import draw_notices
 from pages.ui.privacy import ICONS, days_left_html, state_badge
 from pages.ui.session import require_role
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 ROLES = ("admin", ROLE)
 ROOM = "/app/privacy-requests"
 CONFIRM = "/auth/confirm?then=privacy-requests"
-ANSWERED = 20
+ANSWERED, QUEUED_A_PAGE = 20, 25
+QUEUE_FROM = "privacy-queue-from"
 CHANNELS = {"letter": "Letter", "mail": "E-mail"}
 
 
@@ -65,7 +67,7 @@ def _draw_figures(figures: RequestFigures) -> None:
         ("Open", f"{figures.open:,}", None),
         ("Past due", f"{figures.past_due:,}", "Open requests whose day of answer is over."),
         ("30 days missed", f"{figures.missed_promise:,}", "Extended in time or not: the promise is counted by itself."),
-        ("Median answer", median, f"From receipt to answer, over {figures.answered:,} answered requests."),
+        ("Median answer", median, f"From receipt to answer, over the newest {figures.answered:,} that were answered."),
     )
     for place, (label, value, said) in zip(places, shown, strict=True):
         place.metric(label, value, border=True, help=said)
@@ -103,9 +105,23 @@ def _draw_queue(runtime: Runtime, session: SessionView) -> None:
             "<code>/privacy/request</code>.</div>"
         )
         return
-    for view in waiting:
+    place = min(int(recall(QUEUE_FROM) or 0), (len(waiting) - 1) // QUEUED_A_PAGE * QUEUED_A_PAGE)
+    for view in waiting[place : place + QUEUED_A_PAGE]:
         with st.container(border=True, key=f"queue-{view.id}"):
             st.html(_row(view, session, runtime.clock.now()))
+    _draw_turning(place, len(waiting))
+
+
+def _draw_turning(place: int, number: int) -> None:
+    if number <= QUEUED_A_PAGE:
+        return
+    last = min(place + QUEUED_A_PAGE, number)
+    with st.container(horizontal=True, vertical_alignment="center", key="queue-pages"):
+        st.html(f'<span class="sq-facts">{place + 1:,} to {last:,} of {number:,}, by days left</span>', width="content")
+        if place:
+            st.button("Due sooner", key="queue-back", on_click=keep, args=(QUEUE_FROM, place - QUEUED_A_PAGE))
+        if last < number:
+            st.button("Due later", key="queue-on", on_click=keep, args=(QUEUE_FROM, last))
 
 
 def _row(view: PrivacyRequestView, session: SessionView, now: datetime) -> str:

@@ -66,7 +66,10 @@ def _draw(evidence: Evidence) -> None:
             f"<br>{escape(promise.kept_by)}</div>"
         )
         if finding is not None:
-            with st.expander("Earlier"):
+            earlier = st.expander("Earlier", key=f"earlier-{promise.id}", on_change="rerun")
+            if not earlier.open:  # of two dozen lists nobody looks at more than one
+                return
+            with earlier:
                 rows = "".join(
                     f"<tr><td>{time_html(each.checked_at, now)}</td><td>{_badge(_verdict(each))}</td>"
                     f"<td>{escape(each.finding.says if each.finding else '')}</td></tr>"

@@ -32,7 +32,7 @@ def providers_page() -> None:
         '<h1 class="sq-title">Providers and prices</h1><p class="sq-facts sq-intro">US dollars per million tokens, as '
         f"the vendor bills them and with the markup of ×{MARKUP:f} of this installation. A model whose price nobody "
         "knows is refused on the installation’s keys. Runs keep the price book they began with: "
-        f"<code>{escape(book.version)}</code> now. Keys and partners are set by variables, see "
+        f"<code class='sq-nowrap'>{escape(book.version)}</code> now. Keys and partners are set by variables, see "
         '<a class="sq-link" href="/app/admin-settings" target="_self">Settings</a>.</p>'
     )
     names = {"": "Every provider", **{offer.provider: vendor(offer.provider) for offer in offers}}

@@ -13,7 +13,7 @@ from admin.legal_holds import draw_holds
 from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
 from core.privacy.retention.dry_run import DueRows, due_rows
-from core.privacy.retention.oldest import OldestLog, oldest_logs
+from core.privacy.retention.oldest import OldestLog, oldest_known
 from core.privacy.retention.reports import SweepReport, list_reports
 from pages.ui.badges import text_badge
 from pages.ui.memory import found_before, keep_found
@@ -39,25 +39,37 @@ def retention_page() -> None:
         "a legal hold keeps, stays.</p>"
     )
     draw_notices()
-    _draw_plans(oldest_logs(runtime), runtime.clock.now())
+    oldest, seen_at = oldest_known(runtime)
+    _draw_plans(oldest, seen_at, runtime.clock.now())
     _draw_next()
     draw_holds(runtime, session)
     _draw_sweeps(runtime)
 
 
-def _draw_plans(found: Iterable[OldestLog], now: datetime) -> None:
+def _draw_plans(found: Iterable[OldestLog], seen_at: datetime | None, now: datetime) -> None:
     rows = "".join(
         f"<tr><td>{PLANS[each.plan].title}</td><td>{each.days} days</td>"
-        f"<td>{time_html(each.oldest, now) if each.oldest else 'no runs'}</td>"
+        f"<td>{time_html(each.oldest, now) if each.oldest else _nothing(seen_at)}</td>"
         f"<td>{text_badge('too old', 'red') if each.is_late else text_badge('kept', 'green')}</td>"
-        f'<td class="sq-num">{each.excepted or ""}</td></tr>'
+        f'<td class="sq-num">{f"{each.excepted:,}" if each.excepted else ""}</td></tr>'
         for each in found
     )
     st.html(
         '<div class="sq-scroll" tabindex="0" role="region" aria-label="Oldest runs"><table class="sq-table"><thead><tr>'
         '<th>Plan</th><th>Kept for</th><th>Oldest run</th><th>Promise</th><th class="sq-num">People excepted</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"</tr></thead><tbody>{rows}</tbody></table></div>{_as_of(seen_at, now)}"
     )
+
+
+def _nothing(seen_at: datetime | None) -> str:
+    return "no runs" if seen_at else "not looked yet"
+
+
+def _as_of(seen_at: datetime | None, now: datetime) -> str:
+    if seen_at == now:
+        return ""
+    when = f"As the last sweep left it, {time_html(seen_at, now)}." if seen_at else "No sweep has looked so far."
+    return f'<p class="sq-facts">{when} Promise P14 looks at everybody once a day.</p>'
 
 
 def _draw_next() -> None:
@@ -100,7 +112,7 @@ def _draw_sweeps(runtime: Runtime) -> None:
         for report in reports
     )
     st.html(
-        '<div class="sq-scroll" tabindex="0" role="region" aria-label="Last sweeps"><table class="sq-table sq-slim">'
+        '<div class="sq-scroll" tabindex="0" role="region" aria-label="Last sweeps"><table class="sq-table">'
         '<thead><tr><th>Began</th><th>State</th><th class="sq-num">Rows</th><th>Deleted</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from html import escape
 
 import streamlit as st
@@ -9,14 +10,14 @@ import streamlit as st
 from admin.run_rows import facts_table
 from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
-from core.execution.oversight import STATUSES, TRIGGERS, list_all_runs, stuck_runs
+from core.execution.oversight import STATUSES, TRIGGERS, RunFacts, list_all_runs, stuck_runs
 from core.execution.stuck import SAYS
 from pages.ui.badges import look_of
-from pages.ui.filters import AFTER, asked, choose, clear_button, pager_html, write
+from pages.ui.filters import AFTER, asked, choose, clear_button, link_html, pager_html, write
 from pages.ui.session import require_role
 from pages.ui.words import ago, count, trigger, vendor
 
-A_PAGE = 50
+A_PAGE, STUCK_SHOWN = 50, 5
 FILTERS = ("status", "trigger", "plan", "provider", "owner", "code")
 
 
@@ -30,15 +31,22 @@ def runs_page() -> None:
         "no inputs, no outputs. To read what is in a run, open its person and write why.</p>"
     )
     query = asked()
+    if query.get("stuck"):
+        _draw_stuck(stuck_runs(runtime), now)
+        return
     if not query.keys() & {*FILTERS, AFTER}:
         stuck = stuck_runs(runtime)
         if stuck:
             reasons = "".join(
                 f"<li>{escape(SAYS[why])}</li>" for why in dict.fromkeys(run.stuck for run in stuck) if why is not None
             )
+            shown, rest = stuck[:STUCK_SHOWN], ""
+            if len(stuck) > STUCK_SHOWN:
+                whole = link_html("admin-runs", {"stuck": "all"}, "all of them")
+                rest = f'<p class="sq-facts">The {STUCK_SHOWN} that are stuck longest; {whole}.</p>'
             st.html(
                 f'<h2 class="sq-id">{count(len(stuck), "run")} stuck</h2><ul class="sq-plain-list">{reasons}</ul>'
-                f"{facts_table(stuck[:A_PAGE], now, with_person=True)}<h2 class='sq-id'>Newest</h2>"
+                f"{facts_table(shown, now, with_person=True)}{rest}<h2 class='sq-id'>Newest</h2>"
             )
     with st.container(horizontal=True, vertical_alignment="bottom", key="run-filters"):
         words = {name: look_of(name).word.capitalize() for name in STATUSES}
@@ -71,6 +79,15 @@ def runs_page() -> None:
             f"{escape(ago(page.seen_back_to, now))}.</p>"
         )
     st.html(pager_html("admin-runs", page.next_cursor, older) or "<span></span>")
+
+
+def _draw_stuck(stuck: tuple[RunFacts, ...], now: datetime) -> None:
+    """All that are stuck, up to what a look finds, and nothing else."""
+    back = link_html("admin-runs", {}, "Runs of everybody")
+    st.html(
+        f'<p class="sq-facts">{back}</p><h2 class="sq-id">{count(len(stuck), "run")} stuck</h2>'
+        f"{facts_table(stuck, now, with_person=True)}"
+    )
 
 
 if __name__ == "__main__":

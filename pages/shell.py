@@ -11,6 +11,7 @@ from core.accounts.domain import SessionView
 from core.bootstrap import get_runtime
 from core.execution.review_queries import count_open_reviews
 from core.privacy.policies.use import note_policy_use
+from core.shared.thread_times import thread_times
 from pages.account.api_keys import api_keys_page
 from pages.account.billing import billing_page
 from pages.account.data_flow import data_flow_page
@@ -44,6 +45,7 @@ _ADMIN = Path(__file__).resolve().parent.parent / "admin"
 
 def main() -> None:
     """One rerun of the app."""
+    begun = thread_times()
     st.set_page_config(page_title="stepIQ", page_icon=asset("icon.svg"), layout="wide")
     apply_theme()
     st.logo(asset("wordmark.svg"), size="medium")
@@ -56,16 +58,16 @@ def main() -> None:
     target = listen(notebook.COMMANDS if on_notebook else ())
     if target is not None:
         _go(target, page, [known for group in pages.values() for known in group])
-    with error_boundary():
-        draw_banner(get_runtime(), session.account)
-        draw_dunning(get_runtime(), session.account)
-        draw_look_notice(get_runtime(), session.account)
-        draw_policy_notice(get_runtime(), session.account)
-        draw_consent_banner(get_runtime(), session.account)
-        with counted_view(get_runtime(), session.account.id, page.url_path or "notebook"):
+    with counted_view(get_runtime(), session.account.id, page.url_path or "notebook", begun):
+        with error_boundary():
+            draw_banner(get_runtime(), session.account)
+            draw_dunning(get_runtime(), session.account)
+            draw_look_notice(get_runtime(), session.account)
+            draw_policy_notice(get_runtime(), session.account)
+            draw_consent_banner(get_runtime(), session.account)
             page.run()
-    with st.sidebar:
-        _draw_sidebar(session)
+        with st.sidebar:
+            _draw_sidebar(session)
 
 
 def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]]:

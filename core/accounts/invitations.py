@@ -17,6 +17,7 @@ from core.accounts.roles import check_admin
 from core.platform.mail.postings import enqueue_mail
 from core.platform.runtime import Runtime
 from core.shared.errors import Forbidden, NotFound
+from core.shared.pages import Page
 
 INVITATION_LIFE = timedelta(days=7)
 
@@ -76,12 +77,15 @@ def revoke_invitation(runtime: Runtime, by: SessionView, invitation_id: str) -> 
         record_act(runtime, session, "account.invitation_revoked", actor_id=by.account.id, subject_id=invitation_id)
 
 
-def list_invitations(runtime: Runtime) -> tuple[InvitationView, ...]:
+def list_invitations(runtime: Runtime, limit: int = 200, cursor: str | None = None) -> Page[InvitationView]:
     """Invitations that can still be used, newest first. For admins."""
     open_rows = (InvitationRow.used_at.is_(None), InvitationRow.expires_at > runtime.clock.now())
+    query = select(InvitationRow).where(*open_rows).order_by(InvitationRow.id.desc()).limit(limit + 1)
+    if cursor:
+        query = query.where(InvitationRow.id < cursor)
     with runtime.database.read() as session:
-        rows = session.scalars(select(InvitationRow).where(*open_rows).order_by(InvitationRow.id.desc())).all()
-    return tuple(
+        rows = session.scalars(query).all()
+    views = tuple(
         InvitationView(
             row.id,
             _address(runtime, row),
@@ -91,8 +95,9 @@ def list_invitations(runtime: Runtime) -> tuple[InvitationView, ...]:
             row.expires_at,
             row.used_at,
         )
-        for row in rows
+        for row in rows[:limit]
     )
+    return Page(views, views[-1].id if len(rows) > limit else None)
 
 
 def find_admission(runtime: Runtime, token: str, address: str | None = None) -> Admission:

@@ -263,6 +263,7 @@ class AuditRow(Base):
     """An act that matters, by opaque ids only. Each row's hash covers the row before it."""
 
     __tablename__ = "audit_log"
+    __table_args__ = (Index(None, "act", "seq"),)
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, info=not_personal("order"))
     at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("when it was done, by whom the id alone tells"))

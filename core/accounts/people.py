@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, func, select
 from core.accounts.domain import ROLES, clean_email
 from core.accounts.models import AccountRow, ApiKeyRow, SessionRow
 from core.accounts.plans import PLANS
+from core.platform.bounded import MANY, count_up_to
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError, InvalidInput, NotFound
 from core.shared.pages import Page
@@ -90,6 +91,12 @@ def list_people(
         rows = session.scalars(query.order_by(AccountRow.id.desc()).limit(limit + 1)).all()
     items = tuple(_view(runtime, row) for row in rows[:limit])
     return Page(items, items[-1].id if len(rows) > limit else None)
+
+
+def count_people(runtime: Runtime) -> int:
+    """How many have an account, up to MANY. The operator is nobody, and is not counted."""
+    with runtime.database.read() as session:
+        return max(0, count_up_to(session, select(AccountRow.id), MANY + 1) - 1)
 
 
 def get_person(runtime: Runtime, account_id: str) -> PersonView:

@@ -1,5 +1,6 @@
 """What a chart shows: its SQL over the relation it is of, remembered for a moment, and as a file to take away."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from core.analytics.facts import FACTS
 from core.analytics.facts_queries import open_fact, state_of_facts
 from core.analytics.reading import open_events, state_of_events
 from core.platform.database import Database
+from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
-from core.shared.errors import InvalidInput
+from core.shared.errors import Conflict, InvalidInput
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,6 +27,8 @@ FRESH_SECONDS = 30.0
 """So long a result is shown again without a look whether there is more: a page that is drawn again asks nothing."""
 REMEMBERED = 200
 LONGEST_WORD = 120
+
+log = get_logger("analytics")
 
 Key = tuple[str, date, date, tuple[tuple[str, str], ...]]
 
@@ -79,7 +83,7 @@ def run_chart(
     """What a chart shows of the days from `first` to `last`, both included, where each filter has its word.
 
     Filters that the chart does not have change nothing. Raises NotFound for a chart that is not there, and InvalidInput
-    for days that are none or a word that can be none.
+    for days that are none or a word that can be none; Conflict where a file cannot be read.
     """
     chart = find_chart(name)
     if first > last:
@@ -134,6 +138,27 @@ def ask(
 
 
 def _run(runtime: Runtime, chart: Chart, first: date, last: date, filters: Mapping[str, str]) -> ChartResult:
+    import duckdb
+
+    try:
+        return _read(runtime, chart, first, last, filters)
+    except (duckdb.InvalidInputException, duckdb.IOException) as broken:
+        raise _unreadable(chart, str(broken)) from None
+
+
+def _unreadable(chart: Chart, said: str) -> Conflict:
+    """A file is cut, altered or gone. DuckDB names it, and its folder the day."""
+    found = re.search(r"/dt=(\d{4}-\d\d-\d\d)/", said)
+    day = f"of {found[1]} " if found else ""
+    log.error("analytics.unreadable", chart=chart.name, day=found[1] if found else "")
+    return Conflict(
+        "LAKE_UNREADABLE",
+        f"A file {day}cannot be read: it was altered, cut off or taken away. Nothing else is lost. Put it back from a "
+        "backup of the lake, or choose days without it.",
+    )
+
+
+def _read(runtime: Runtime, chart: Chart, first: date, last: date, filters: Mapping[str, str]) -> ChartResult:
     if chart.relation in FACTS:
         with open_fact(runtime, chart.relation, first, last) as connection:
             table = ask(connection, chart, first, last, filters)

@@ -2,7 +2,18 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.platform.annotations import not_personal, personal
@@ -296,6 +307,18 @@ class EgressRow(Base):
     at: Mapped[datetime] = mapped_column(
         UtcDateTime, info=personal("user.behavior", "service", "When something was sent", **LEFT)
     )
+
+
+class EgressTotalsRow(Base):
+    """What left the installation in the last so many days, as it was counted last: recipients that many share."""
+
+    __tablename__ = "egress_totals"
+
+    days: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, info=not_personal("a period"))
+    content: Mapped[str] = mapped_column(
+        Text, info=not_personal("counts as JSON; what fewer than five people share is in one sum")
+    )
+    counted_at: Mapped[datetime] = mapped_column(UtcDateTime, info=not_personal("time of the machine"))
 
 
 class RunEventRow(Base):

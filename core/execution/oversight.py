@@ -22,6 +22,7 @@ from core.execution.draining import cancel_all_runs
 from core.execution.models import RunRow, StepRunRow
 from core.execution.queries import WITHOUT_CONTENT
 from core.execution.stuck import Progress, Why, why_stuck
+from core.platform.bounded import count_up_to
 from core.platform.runtime import Runtime
 
 STATUSES = (*ACTIVE, *FINAL)
@@ -75,12 +76,13 @@ class RunFactsPage:
 
 @dataclass(frozen=True, slots=True)
 class RunFigures:
-    """Runs of a person, or of everybody: under way now, and by how they ended since a moment."""
+    """Runs of a person: under way now, and by how they ended since a moment. `is_all`: there were no more of them."""
 
     active: int
     completed: int
     failed: int
     cancelled: int
+    is_all: bool = True
 
 
 def list_all_runs(
@@ -148,19 +150,23 @@ def stuck_runs(runtime: Runtime) -> tuple[RunFacts, ...]:
 
 
 def run_figures(runtime: Runtime, since: datetime, *, owner_id: str) -> RunFigures:
-    """Runs of a person by status: under way now, and asked for since a moment."""
+    """Runs of a person by status: under way now, and the newest LOOKED_THROUGH asked for since a moment."""
     mine = RunRow.owner_id == owner_id
-    recent = select(RunRow.status, func.count()).where(mine, RunRow.created_at >= since).group_by(RunRow.status)
+    newest = select(RunRow.status).where(mine, RunRow.created_at >= since).order_by(RunRow.created_at.desc())
+    some = newest.limit(LOOKED_THROUGH).subquery()
     with runtime.database.read() as session:
-        active = session.scalar(select(func.count()).select_from(RunRow).where(mine, RunRow.status.in_(ACTIVE))) or 0
-        counts = dict(session.execute(recent).tuples().all())
-    return RunFigures(active, counts.get("completed", 0), counts.get("failed", 0), counts.get("cancelled", 0))
+        active = count_up_to(session, select(RunRow.id).where(mine, RunRow.status.in_(ACTIVE)))
+        counts: dict[str, int] = dict(
+            session.execute(select(some.c.status, func.count()).group_by(some.c.status)).tuples().all()
+        )
+    ends = (counts.get("completed", 0), counts.get("failed", 0), counts.get("cancelled", 0))
+    return RunFigures(active, *ends, is_all=sum(counts.values()) < LOOKED_THROUGH)
 
 
 def active_runs(runtime: Runtime) -> int:
-    """How many runs of everybody have not ended."""
+    """How many runs of everybody have not ended, up to MANY."""
     with runtime.database.read() as session:
-        return session.scalar(select(func.count()).select_from(RunRow).where(RunRow.status.in_(ACTIVE))) or 0
+        return count_up_to(session, select(RunRow.id).where(RunRow.status.in_(ACTIVE)))
 
 
 def stop_runs_of(runtime: Runtime, by: SessionView, account_id: str) -> int:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, event
 
 from core.platform.logging import get_logger
 from core.shared.clock import Clock
+from core.shared.thread_times import ThreadTimes
 
 REMEMBERED = 200
 SHAPE_LENGTH = 500
@@ -84,11 +85,12 @@ class SlowLog:
             if context is not None and (took := tick() - context.stepiq_began) >= limit:
                 self._statement(statement, took * 1000, cursor.rowcount)
 
-    def page(self, page: str, took_ms: float) -> None:
-        """Note a page that was drawn, if it was slow."""
-        if self._page_ms and took_ms >= self._page_ms:
-            self._note("page", page, page, page, took_ms, -1)
-            log.warning("page.slow", page=page, duration_ms=round(took_ms))
+    def page(self, page: str, took: ThreadTimes) -> None:
+        """Note a page that was drawn, if it was slow. The log says how much of it was work, and how much a queue."""
+        if self._page_ms and took.clock >= self._page_ms:
+            self._note("page", page, page, page, took.clock, -1)
+            shares = {"processor_ms": round(took.processor), "queued_ms": round(took.queued)}
+            log.warning("page.slow", page=page, duration_ms=round(took.clock), **shares)
 
     def slowest(self, kind: Kind | None = None, limit: int = 50) -> tuple[Slow, ...]:
         """What was slow in this process since it began, the worst first."""

@@ -30,6 +30,7 @@ NOBODY = {
     "billing_events": "messages of Stripe under its own opaque ids, kept with the books",
     "billing_subjects": "opaque ids at Stripe with two counters",
     "discount_codes": "what is offered, to nobody by name",
+    "egress_totals": "what left, added up: nothing that fewer than five people share",
     "erasure_certificates": "what was erased, in counts, under ids that are nobody's",
     "hold_copies": "what a legal hold kept of an erased account, in counts",
     "job_looks": "times of jobs",

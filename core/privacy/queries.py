@@ -35,6 +35,9 @@ from core.privacy.models import (
 from core.privacy.postings import not_found, reason_place, text_place
 from core.shared.pages import Page
 
+TIMED = 1_000
+"""Answers whose time is looked at."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventView:
@@ -103,7 +106,10 @@ class RequestFile:
 
 @dataclass(frozen=True, slots=True)
 class RequestFigures:
-    """How well requests are answered (P22). `median_days`: from receipt to the answer; None before the first."""
+    """How well requests are answered (P22). `median_days`: from receipt to the answer; None before the first.
+
+    `answered` and the median are of the newest TIMED answers.
+    """
 
     open: int
     past_due: int
@@ -175,7 +181,8 @@ def request_figures(runtime: Runtime) -> RequestFigures:
     columns = (PrivacyRequestRow.received_at, PrivacyRequestRow.closed_at, PrivacyRequestRow.due_at)
     late = select(func.count()).where(*answered, PrivacyRequestRow.closed_at > PrivacyRequestRow.due_at)
     with runtime.database.read() as session:
-        rows = session.execute(select(*columns).where(*answered, PrivacyRequestRow.identity.is_not(None))).tuples()
+        known = select(*columns).where(*answered, PrivacyRequestRow.identity.is_not(None))
+        rows = session.execute(known.order_by(PrivacyRequestRow.closed_at.desc()).limit(TIMED)).tuples()
         days = [(closed - received) / timedelta(days=1) for received, closed, _ in rows if closed is not None]
         missed = session.scalar(late) or 0
     waiting = open_requests(runtime)

@@ -147,6 +147,7 @@ def _time_spec(values: list[dict[str, Any]], column: Column, first: date, last: 
     elif weeks:
         mark = {"type": "bar", "color": ACCENT, "cornerRadiusEnd": 2, "width": 14}
         x["scale"] = {"type": "utc", "padding": 14}
+        x["axis"]["values"] = _days_of(values)
         del x["timeUnit"]
     return {
         "data": {"values": values}, "height": 110, "mark": mark,
@@ -155,6 +156,13 @@ def _time_spec(values: list[dict[str, Any]], column: Column, first: date, last: 
             "tooltip": tooltip,
         },
     }  # fmt: skip
+
+
+def _days_of(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The days that an axis of weeks names: those its bars stand on, six or so of them."""
+    days = sorted({date.fromisoformat(str(value["x"])[:10]) for value in values})
+    some = days[:: max(1, len(days) // 6)]
+    return [{"year": day.year, "month": day.month, "date": day.day, "utc": True} for day in some]
 
 
 def _bar_spec(chart: Chart, rows: Sequence[dict[str, Any]], x: Column, y: Column) -> dict[str, Any]:

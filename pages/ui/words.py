@@ -17,6 +17,11 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else _PLURALS.get(noun, noun + 's')}"
 
 
+def many(number: int, most: int) -> str:
+    """`1,204`, or `10,000+` for what was counted no further."""
+    return f"{number:,}" if number <= most else f"{most:,}+"
+
+
 def duration(milliseconds: int | float | None) -> str:
     """`0.9 s`, `12 s`, `3 min 4 s`; empty when nothing was measured."""
     if milliseconds is None:

@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from core.accounts.audit import list_acts
 from core.accounts.domain import Account
 from core.accounts.looks import unread_look
 from core.accounts.people import list_people
+from core.accounts.queries import installation_overview
+from core.credits.payments.queries import list_subscriptions, subscription_figures
 from core.credits.statements import find_stretch, list_lines, spent_in
 from core.credits.statements import statement as statement_of
 from core.execution.commands import start_run
+from core.execution.egress_kept import totals_of
 from core.execution.engine import Engine, run_to_end
 from core.execution.notebook import notebook
 from core.execution.oversight import active_runs, list_all_runs, run_figures, stuck_runs
@@ -25,7 +29,7 @@ from core.execution.usage_days import runs_by_day, slowest_steps
 from core.execution.usual import usual_tokens
 from core.pipelines.commands import create_pipeline
 from core.pipelines.queries import list_pipelines, list_versions
-from core.platform.mail.queries import list_mails
+from core.platform.mail.queries import list_mails, outbox_figures
 from core.platform.runtime import Runtime
 from tests.support.many_runs import copy_run
 
@@ -134,6 +138,14 @@ def asks(runtime: Runtime, owner: Account, pipeline_id: str, run_id: str) -> dic
         "people who are suspended": lambda: list_people(runtime, standing="suspended"),
         "mails": lambda: list_mails(runtime),
         "mails that wait": lambda: list_mails(runtime, states=("queued",)),
+        "mails that ended": lambda: list_mails(runtime, states=("failed", "dropped", "sent"), cursor=owner.id),
+        "figures of mails": lambda: outbox_figures(runtime),
+        "subscriptions": lambda: list_subscriptions(runtime, cursor="sub_none"),
+        "subscriptions not paid": lambda: list_subscriptions(runtime, overdue=True),
+        "figures of subscriptions": lambda: subscription_figures(runtime),
+        "acts of a kind": lambda: list_acts(runtime, 50, "9", act="plan.changed"),
+        "what left": lambda: totals_of(runtime, 30),
+        "counts of people": lambda: installation_overview(runtime),
         "looks": lambda: unread_look(runtime, owner.id),
     }
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -56,6 +57,18 @@ class SubscriptionRow(Base):
     """A subscription as Stripe last told of it. `refresh` brings it up to date; nothing else writes it."""
 
     __tablename__ = "billing_subscriptions"
+    __table_args__ = (
+        # What goes on, by its state and by when it is paid again.
+        Index(
+            "ix_billing_subscriptions_open",
+            "status",
+            "period_end",
+            "id",
+            "ends_at",
+            sqlite_where=text("ended_at IS NULL"),
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True, info=not_personal("opaque id at Stripe"))
     owner_id: Mapped[str] = mapped_column(String(36), index=True, info=not_personal("opaque account id"))

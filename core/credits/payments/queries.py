@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from core.accounts.domain import Account
@@ -22,6 +22,7 @@ from core.credits.payments.models import (
     RefundRow,
     SubscriptionRow,
 )
+from core.platform.bounded import count_up_to
 from core.platform.runtime import Runtime
 from core.shared.errors import NotFound
 from core.shared.money import MICROS
@@ -92,6 +93,15 @@ class EventView:
     attempts: int
     error_code: str | None
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionFigures:
+    """How many subscriptions go on, each number up to MANY."""
+
+    open: int
+    overdue: int
+    ending: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +202,36 @@ def list_codes(runtime: Runtime, limit: int = 50, cursor: str | None = None) -> 
     return Page(codes, codes[-1].id if len(rows) > limit else None)
 
 
-def list_subscriptions(runtime: Runtime, *, overdue: bool = False, limit: int = 200) -> tuple[OwnedSubscription, ...]:
+def list_subscriptions(
+    runtime: Runtime, *, overdue: bool = False, limit: int = 200, cursor: str | None = None
+) -> Page[OwnedSubscription]:
     """Subscriptions that go on, or only those whose period is not paid; the one that ends first at the top."""
-    states: Sequence[str] = OVERDUE if overdue else OPEN
-    wanted = select(SubscriptionRow).where(SubscriptionRow.status.in_(states), SubscriptionRow.ended_at.is_(None))
+    ends, mine = SubscriptionRow.period_end, SubscriptionRow.id
     with runtime.database.read() as session:
-        rows = session.scalars(wanted.order_by(SubscriptionRow.period_end).limit(limit)).all()
-    return tuple(OwnedSubscription(row.owner_id, subscription_view(row)) for row in rows)
+        last = session.scalar(select(ends).where(mine == cursor)) if cursor else None
+        found = list[SubscriptionRow]()
+        for state in OVERDUE if overdue else OPEN:  # each along its index; together they would be sorted first
+            wanted = _going_on((state,)).order_by(ends, mine).limit(limit + 1)
+            if last is not None:
+                wanted = wanted.where(tuple_(ends, mine) > tuple_(last, cursor))
+            found += session.scalars(wanted)
+    rows = sorted(found, key=lambda row: (row.period_end, row.id))[: limit + 1]
+    shown = tuple(OwnedSubscription(row.owner_id, subscription_view(row)) for row in rows[:limit])
+    return Page(shown, shown[-1].subscription.id if len(rows) > limit else None)
+
+
+def subscription_figures(runtime: Runtime) -> SubscriptionFigures:
+    """Subscriptions that go on, those whose period is not paid, and those that end with it."""
+    with runtime.database.read() as session:
+        return SubscriptionFigures(
+            open=count_up_to(session, _going_on(OPEN)),
+            overdue=count_up_to(session, _going_on(OVERDUE)),
+            ending=count_up_to(session, _going_on(OPEN).where(SubscriptionRow.ends_at.is_not(None))),
+        )
+
+
+def _going_on(states: Sequence[str]) -> Select[SubscriptionRow]:
+    return select(SubscriptionRow).where(SubscriptionRow.status.in_(states), SubscriptionRow.ended_at.is_(None))
 
 
 def list_refunds(runtime: Runtime, limit: int = 50) -> tuple[RefundView, ...]:

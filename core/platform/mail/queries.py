@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
 
+from core.platform.bounded import count_up_to
 from core.platform.mail.domain import FiledMail, MailView, OutboxFigures, State, is_loopback, mask_address
 from core.platform.mail.folder import FolderTransport, filed_mail, filed_mails
 from core.platform.mail.models import MailRow
@@ -15,23 +16,20 @@ from core.platform.vault import INSTALLATION
 from core.shared.errors import AppError
 from core.shared.pages import Page
 
+ENDS: tuple[Literal["sent", "failed", "dropped"], ...] = ("sent", "failed", "dropped")
 OVERDUE = timedelta(hours=1)  # P11: a mail is sent within the hour
 
 
 def outbox_figures(runtime: Runtime) -> OutboxFigures:
-    """Mails by state, and how many have waited for more than an hour: P11 keeps that at none."""
+    """Mails by state, and how many have waited for more than an hour: P11 keeps that at none. Each up to MANY."""
     overdue = (MailRow.state == "queued", MailRow.created_at < runtime.clock.now() - OVERDUE)
     with runtime.database.read() as session:
-        rows = session.execute(select(MailRow.state, func.count()).group_by(MailRow.state)).tuples().all()
-        late = session.scalar(select(func.count()).select_from(MailRow).where(*overdue)) or 0
-    counts = dict(rows)
-    return OutboxFigures(
-        queued=counts.get("queued", 0),
-        queued_over_an_hour=late,
-        sent=counts.get("sent", 0),
-        failed=counts.get("failed", 0),
-        dropped=counts.get("dropped", 0),
-    )
+        counts = {state: count_up_to(session, select(MailRow.id).where(MailRow.state == state)) for state in ENDS}
+        return OutboxFigures(
+            queued=count_up_to(session, select(MailRow.id).where(MailRow.state == "queued")),
+            queued_over_an_hour=count_up_to(session, select(MailRow.id).where(*overdue)),
+            **counts,
+        )
 
 
 def outbox_waiting(runtime: Runtime) -> tuple[int, datetime | None]:
@@ -45,14 +43,17 @@ def outbox_waiting(runtime: Runtime) -> tuple[int, datetime | None]:
 def list_mails(
     runtime: Runtime, *, states: Sequence[State] = (), limit: int = 50, cursor: str | None = None
 ) -> Page[MailView]:
-    """Mails for operators, newest first, a page at a time; without address and content."""
+    """Mails for operators, newest first, a page at a time; without address and content.
+
+    Each state is asked by itself: along its index each has its newest at once, and all of them together have not.
+    """
     query = select(MailRow).order_by(MailRow.id.desc()).limit(limit + 1)
-    if states:
-        query = query.where(MailRow.state.in_(states))
     if cursor:
         query = query.where(MailRow.id < cursor)
     with runtime.database.read() as session:
-        rows = session.scalars(query).all()
+        asked = [query.where(MailRow.state == state) for state in states] or [query]
+        found = [row for each in asked for row in session.scalars(each)]
+    rows = sorted(found, key=lambda row: row.id, reverse=True)[: limit + 1]
     items = tuple(_view(row) for row in rows[:limit])
     return Page(items, items[-1].id if len(rows) > limit else None)
 

@@ -142,13 +142,13 @@ def test_by_invitation_only_the_invited_come_in_once(installation: Installation)
     assert uninvited.value.code == "INVITATION_NEEDED"
     link = invite(runtime, by, email=NEW, plan="pro", roles=("accounting",))
     token = token_in(last_letter(runtime, NEW), "/auth/register")
-    assert link.endswith(token) and list_invitations(runtime)[0].email == NEW
+    assert link.endswith(token) and list_invitations(runtime).items[0].email == NEW
     with pytest.raises(Forbidden) as other:
         register(runtime, email="other@example.org", password=PASSWORD, code=code, invitation=token)
     assert other.value.code == "INVITATION_INVALID"
     account = register(runtime, email=NEW, password=PASSWORD, code=code, invitation=token).account
     assert (account.plan, account.roles) == ("pro", frozenset({"accounting"}))
-    assert list_invitations(runtime) == ()
+    assert list_invitations(runtime).items == ()
     with pytest.raises(Forbidden):
         register(runtime, email=NEW, password=PASSWORD, code=code, invitation=token)
 
@@ -158,7 +158,7 @@ def test_an_invitation_can_be_taken_back_and_ends_after_a_week(
 ) -> None:
     first = invite(runtime, admin).split("invitation=")[1]
     second = invite(runtime, admin).split("invitation=")[1]
-    revoke_invitation(runtime, admin, list_invitations(runtime)[1].id)
+    revoke_invitation(runtime, admin, list_invitations(runtime).items[1].id)
     code = code_for(runtime)
     with pytest.raises(Forbidden):
         register(runtime, email=NEW, password=PASSWORD, code=code, invitation=first)

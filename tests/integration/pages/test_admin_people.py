@@ -20,9 +20,9 @@ def test_an_invitation_is_made_shown_and_taken_back(admin: Person) -> None:
     assert "grace@example.org" in text_of(app) and app.text_input(key="invite-email").value == ""
     app.button(key="invitation-done").click().run()
     assert not app.code
-    (invitation,) = list_invitations(admin.runtime)
+    (invitation,) = list_invitations(admin.runtime).items
     app.button(key=f"revoke-{invitation.id}").click().run()
-    assert list_invitations(admin.runtime) == () and not app.exception
+    assert list_invitations(admin.runtime).items == () and not app.exception
 
 
 def test_a_wrong_address_keeps_what_was_typed(admin: Person) -> None:
@@ -57,7 +57,7 @@ def test_the_audit_log_is_read_and_proven(admin: Person) -> None:
     grace = create_account(admin.runtime, email="grace@example.org", password=PASSWORD)
     app = page_test("admin.audit", "audit_page")
     assert text_of(app).count("Account made") == 2 and "example.org" not in text_of(app)
-    app.text_input(key="audit-id").set_value(grace.id).run()
+    app.text_input(key="filter-id").set_value(grace.id).run()
     assert text_of(app).count("Account made") == 1
     app.button(key="audit-verify").click().run()
     assert "2 acts checked" in app.success[0].value
@@ -70,5 +70,5 @@ def test_the_audit_log_is_read_and_proven(admin: Person) -> None:
 @pytest.mark.parametrize("act", ["account.invited", "second_factor.on"])
 def test_an_act_that_never_happened_says_so(admin: Person, act: str) -> None:
     app = page_test("admin.audit", "audit_page")
-    app.selectbox(key="audit-act").set_value(act).run()
+    app.selectbox(key="filter-act").set_value(act).run()
     assert "No such act so far" in text_of(app)

@@ -1,11 +1,11 @@
 """Dashboards as admins see them: empty and full, by days and filters, with words beside every colour."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
-from benchmarks.events import make_events, make_facts
+from benchmarks.events import make_events, make_facts, parquet_files
 from core.analytics.charts import DASHBOARDS, Figure
 from core.analytics.models import LakeFileRow
 from core.analytics.queries import forget_results
@@ -44,6 +44,22 @@ def test_every_board_of_a_full_lake_is_drawn(admin: Person) -> None:
     month = {"from": (today - timedelta(days=40)).isoformat(), "to": (today - timedelta(days=30)).isoformat()}
     assert "11 days before" in open_board(tab="runs", **month)
     assert "is not known here" in open_board(tab="activity", page="runs")
+    forget_results(admin.runtime)
+
+
+@pytest.mark.parametrize("broken", [b"", b"not what it was", None], ids=["empty", "altered", "gone"])
+def test_a_file_that_cannot_be_read_spoils_its_days_only(admin: Person, broken: bytes | None) -> None:
+    make_events(admin.runtime, 6_000, days=60)
+    file = parquet_files(admin.runtime)[-5]
+    file.unlink() if broken is None else file.write_bytes(broken)
+    forget_results(admin.runtime)
+    said = open_board(tab="speed", days="28")
+    assert said.count("cannot be read") == 2 and "Nothing else is lost" in said and str(file) not in said
+    assert "cannot be read" not in open_board(tab="credits"), "facts lie in files of their own"
+    day = date.fromisoformat(file.parent.name.removeprefix("dt="))
+    before = {"from": (day - timedelta(days=20)).isoformat(), "to": (day - timedelta(days=1)).isoformat()}
+    said = open_board(tab="speed", **before)
+    assert "cannot be read" not in said and "Numbers appear" not in said
     forget_results(admin.runtime)
 
 

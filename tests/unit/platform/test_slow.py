@@ -10,7 +10,9 @@ from structlog.testing import capture_logs
 from core.platform.database import open_engine
 from core.platform.pulse import SILENT_SECONDS, Pulse
 from core.platform.slow import REMEMBERED, SlowLog, name_of, shape_of
+from core.shared.thread_times import ThreadTimes, thread_times
 from tests.support.clock import FixedClock
+from tests.support.cpu import plain_loop
 
 
 class Ticks:
@@ -73,15 +75,15 @@ def test_what_is_quick_is_not_told_and_zero_switches_off(engine: Engine) -> None
     never = slow_log(engine, 9.0, query_ms=0, page_ms=0)
     with engine.connect() as connection:
         connection.execute(select(1))
-    quick.page("runs", 999)
-    never.page("runs", 9999)
+    quick.page("runs", ThreadTimes(999, 10, 2))
+    never.page("runs", ThreadTimes(9999, 10, 2))
     assert quick.slowest() == never.slowest() == ()
 
 
 def test_slow_pages_are_told_by_their_name_and_only_so_many_are_kept(engine: Engine) -> None:
     slow = slow_log(engine, 0.0)
     for number in range(REMEMBERED + 50):
-        slow.page(f"page-{number}", 1000 + number)
+        slow.page(f"page-{number}", ThreadTimes(1000 + number, 10, 2))
     worst = slow.slowest("page", limit=1)[0]
     assert (worst.name, worst.worst_ms, worst.kind) == (f"page-{REMEMBERED + 49}", 1000 + REMEMBERED + 49, "page")
     assert len(slow.slowest(limit=10_000)) == REMEMBERED and slow.slowest("statement") == ()
@@ -98,3 +100,10 @@ def test_a_duty_that_is_silent_is_dead() -> None:
     assert pulse.alive("worker") is False
     pulse.end("worker")
     assert pulse.alive("worker") is None
+
+
+def test_a_thread_tells_its_work_from_what_it_waited() -> None:
+    begun = thread_times()
+    plain_loop()
+    took = thread_times() - begun
+    assert 0 < took.processor <= took.clock + 1 and took.queued >= 0

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0080_lake_turns"
-down_revision = "0073_facts"
+down_revision = "0076_lists_of_admins"
 
 
 def upgrade() -> None:
