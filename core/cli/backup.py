@@ -1,5 +1,6 @@
 """Backups of data and of keys, apart, and the master key."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,7 @@ def restore_backup(
     keys: Annotated[Path | None, typer.Option("--keys", help="A backup of the key store, put back as well.")] = None,
 ) -> None:
     """Put a backup in the place of the data. Refused while a process serves it; who was erased stays erased."""
-    configure_logging(json=False)
+    configure_logging(json=False, stream=sys.stderr)
     try:
         erased = restore(load_settings(), file, keys)
     except OSError as error:

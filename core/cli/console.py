@@ -1,5 +1,6 @@
 """What every group of commands stands on: the program they join, the Runtime, the person, the words of a failure."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def new_group(name: str, says: str) -> typer.Typer:
 
 def open_runtime(**overrides: Any) -> Runtime:
     """The Runtime of this command, with its stores brought up to date. `overrides` stand before the environment."""
-    configure_logging(json=False)
+    configure_logging(json=False, stream=sys.stderr)
     runtime = build_runtime(load_settings(**overrides))
     prepare(runtime)
     return runtime

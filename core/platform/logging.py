@@ -13,7 +13,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -62,8 +62,11 @@ def _cleaned(text: str) -> str:
     return "-" if _CLIENT.match(text) else _SECRETS.sub("", text)
 
 
-def configure_logging(*, json: bool) -> None:
-    """Set up structlog, quiet the access logs, keep the texts of exceptions out of all. Safe to call twice."""
+def configure_logging(*, json: bool, stream: TextIO | None = None) -> None:
+    """Set up structlog, quiet the access logs, keep the texts of exceptions out of all. Safe to call twice.
+
+    `stream`: where to, instead of stdout. A command's stdout is its answer, which others read.
+    """
     renderer: Any = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
         processors=[
@@ -74,7 +77,7 @@ def configure_logging(*, json: bool) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     for name in ("uvicorn.access", "streamlit.web.server", "uvicorn.error"):

@@ -198,3 +198,11 @@ def test_query_strings_stay_out_of_access_logs(logs: Logs) -> None:
     with logs.listening("uvicorn.error"):
         logging.getLogger("uvicorn.error").warning('"GET %s" 200', f"/setup?token={CANARY}")
     assert '"GET /setup" 200' in logs.all and CANARY not in logs.all
+
+
+@pytest.mark.usefixtures("logs")
+def test_what_a_command_logs_is_beside_its_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging(json=False, stream=sys.stderr)
+    structlog.get_logger().warning("something.slow")
+    printed = capsys.readouterr()
+    assert (printed.out, "something.slow" in printed.err) == ("", True)
