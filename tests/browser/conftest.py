@@ -15,7 +15,7 @@ PACE_MS = "600"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 PICTURES = ROOT / "docs" / "screenshots" if os.environ.get("STEPIQ_SCREENSHOTS") == "1" else None
 
-expect.set_options(timeout=20_000)  # the machine may be busy with other tests
+expect.set_options(timeout=60_000)  # the machine may be busy with other tests
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser, server: ServerProcess) -> Iterator[BrowserContext]:
     """A signed-in browser that notes foreign requests and errors, and has none at the end."""
     made = browser.new_context(viewport={"width": 1360, "height": 960}, color_scheme="light")
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(60_000)
     foreign: list[str] = []
     errors: list[str] = []
 
