@@ -29,7 +29,7 @@ def open_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProc
 
 def guest(browser: Browser, **more: object) -> Page:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, **more)  # type: ignore[arg-type]
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     return context.new_page()
 
 
