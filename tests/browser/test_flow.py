@@ -4,6 +4,7 @@ import json
 import re
 
 import httpx
+import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.conftest import EMAIL, PASSWORD, open_page, picture
@@ -105,6 +106,7 @@ def test_a_condition_and_a_review_are_added_run_and_approved(context: BrowserCon
     expect(page.locator(".sq-steps").get_by_text("review")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_steps_inside_steps_are_opened_in_place_and_drawn(context: BrowserContext, server: ServerProcess) -> None:
     pipeline = _made(server, DESK)
     page = open_page(context, server, f"?pipeline={pipeline}")
@@ -129,6 +131,7 @@ def test_steps_inside_steps_are_opened_in_place_and_drawn(context: BrowserContex
     expect(page.get_by_role("textbox", name="Template of line")).to_contain_text("{{item}}")
 
 
+@pytest.mark.slow
 def test_a_waiting_run_changes_no_setting_by_itself(context: BrowserContext, server: ServerProcess) -> None:
     """A browser that missed a rerun must not answer with empty widgets."""
     ask = {"id": "ask", "type": "human_review", "message": "Good?", "timeout_hours": 48, "editable": True}

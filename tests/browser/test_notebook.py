@@ -85,6 +85,7 @@ def test_edit_run_watch_cancel_and_find_again(context: BrowserContext, server: S
     expect(page.get_by_role("link", name="Back to this run alone")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_keys_views_and_the_way_back(context: BrowserContext, server: ServerProcess) -> None:
     page = open_page(context, server)
     expect(page.get_by_role("button", name="Run all")).to_be_visible()
@@ -110,6 +111,7 @@ def test_keys_views_and_the_way_back(context: BrowserContext, server: ServerProc
     expect(page.get_by_role("link", name="note, template")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_versions_come_back_and_a_deleted_step_too(context: BrowserContext, server: ServerProcess) -> None:
     page = open_page(context, server, "?view=cells")
     expect(page.get_by_role("button", name="Run all")).to_be_visible()
@@ -179,6 +181,7 @@ def test_dialogs_can_be_read_in_the_dark(browser: Browser, context: BrowserConte
     dark.close()
 
 
+@pytest.mark.slow
 def test_the_confirm_limit_is_kept(context: BrowserContext, server: ServerProcess) -> None:
     page = open_page(context, server, "preferences")
     field = page.get_by_label("Ask above (credits)")
@@ -189,6 +192,7 @@ def test_the_confirm_limit_is_kept(context: BrowserContext, server: ServerProces
     expect(page.get_by_label("Ask above (credits)")).to_have_value("3")
 
 
+@pytest.mark.slow
 def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: ServerProcess) -> None:
     page = open_page(context, server, "?view=yaml")
     editor = page.get_by_role("textbox", name="Definition as YAML")

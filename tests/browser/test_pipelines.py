@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tests.browser.conftest import EMAIL, PASSWORD, open_page, picture
@@ -66,6 +67,7 @@ def test_a_pipeline_comes_in_goes_out_and_rests(context: BrowserContext, server:
     expect(page.get_by_text("Nothing is archived")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_runs_are_downloaded_as_a_file(context: BrowserContext, server: ServerProcess) -> None:
     with httpx.Client(base_url=server.url + "/api", trust_env=False) as api:
         token = api.post("/auth/login", json={"email": EMAIL, "password": PASSWORD}).json()["token"]

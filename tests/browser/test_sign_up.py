@@ -60,6 +60,7 @@ def test_from_the_first_page_to_a_finished_run(browser: Browser, open_server: Se
     expect(page.get_by_text("Completed").first).to_be_visible(timeout=40_000)
 
 
+@pytest.mark.slow
 def test_a_second_factor_is_set_up_and_asked_for(browser: Browser, open_server: ServerProcess) -> None:
     page = guest(browser)
     page.goto(open_server.url + "/auth/login?next=/app/profile")
