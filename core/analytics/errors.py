@@ -1,5 +1,7 @@
 """What is said where the lake cannot be reached, and what was kept meanwhile."""
 
+import re
+
 from core.shared.errors import Conflict
 
 KEPT = "Events are kept in the database until it can be written to, and nothing was lost."
@@ -60,10 +62,18 @@ def of_another() -> LakeUnreachable:
     )
 
 
-def file_missing() -> LakeUnreachable:
-    """A file that is listed is in no place."""
-    return LakeUnreachable(
+def file_missing(said: object = "") -> Conflict:
+    """A file that is listed is in no place. `said`: what could not find it; the day is in the name of its folder."""
+    day = day_in(str(said))
+    return Conflict(
         "LAKE_FILE_MISSING",
-        "A file of the lake is listed and not there. The next run of the job analytics_flush leaves it out, and the "
-        "rest can be read again. If the lake was moved, copy the folders events and facts to where LAKE_URL says.",
+        f"A file of {day or 'the lake'} cannot be read: it is listed and not there. Nothing else is lost. The next run "
+        "of the job analytics_flush leaves it out. If the lake was moved, copy the folders events and facts to where "
+        "LAKE_URL says.",
     )
+
+
+def day_in(said: str) -> str:
+    """The day of the first file of the lake that a text names; empty for none."""
+    found = re.search(r"/dt=(\d{4}-\d\d-\d\d)/", said)
+    return found[1] if found else ""

@@ -1,6 +1,5 @@
 """What a chart shows: its SQL over the relation it is of, remembered for a moment, and as a file to take away."""
 
-import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from core.analytics.charts import Chart, chart_sql, find_chart
+from core.analytics.errors import day_in
 from core.analytics.facts import FACTS
 from core.analytics.facts_queries import open_fact, state_of_facts
 from core.analytics.reading import open_events, state_of_events
@@ -148,13 +148,12 @@ def _run(runtime: Runtime, chart: Chart, first: date, last: date, filters: Mappi
 
 def _unreadable(chart: Chart, said: str) -> Conflict:
     """A file is cut, altered or gone. DuckDB names it, and its folder the day."""
-    found = re.search(r"/dt=(\d{4}-\d\d-\d\d)/", said)
-    day = f"of {found[1]} " if found else ""
-    log.error("analytics.unreadable", chart=chart.name, day=found[1] if found else "")
+    day = day_in(said)
+    log.error("analytics.unreadable", chart=chart.name, day=day)
     return Conflict(
         "LAKE_UNREADABLE",
-        f"A file {day}cannot be read: it was altered, cut off or taken away. Nothing else is lost. Put it back from a "
-        "backup of the lake, or choose days without it.",
+        f"A file of {day or 'the lake'} cannot be read: it was altered, cut off or taken away. Nothing else is lost. "
+        "Put it back from a backup of the lake, or choose days without it.",
     )
 
 

@@ -51,7 +51,7 @@ def open_events(
                 if not isinstance(error, FileNotFoundError) and "No files found" not in str(error):
                     raise
                 if not left:
-                    raise file_missing() from None
+                    raise file_missing(error) from None
                 continue
             yield connection
             return
