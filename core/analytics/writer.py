@@ -19,8 +19,8 @@ from core.shared.errors import InvalidInput
 WAIT_SECONDS = 1.0
 IDLE_SECONDS = 5.0
 """A writer that has nothing to write for so long ends; the next event starts another."""
-BATCH = 5_000
-"""Events a transaction: about 10 ms of the one writer that SQLite has."""
+BATCH = 500
+"""Events a transaction: less than 10 ms of the one writer that SQLite has, so a run that starts waits no longer."""
 HELD = 100_000
 """Events in memory at most."""
 TRIES = 3
