@@ -50,7 +50,7 @@ def _connect_to_loopback(self: socket.socket, address: Any) -> None:
 
 socket.socket.connect = _connect_to_loopback  # type: ignore[method-assign]
 leave_out_public_authorities()
-# Without pictures of every local variable, which take a second to draw; nobody sees them unless a test fails.
+# Without pictures of every local variable, which are dear to draw.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,

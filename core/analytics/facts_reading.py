@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 AT_ONCE = 20_000
-"""Rows that are Python's at one time; DuckDB has them as Arrow, which is a tenth of that."""
+"""Rows that are Python's at one time; DuckDB has them as Arrow."""
 _MOMENTS = ("asked_at", "started_at", "completed_at", "taken_at")
 _NUMBERS = ("attempt", "input_tokens", "output_tokens", "credit_micros", "cost_micro_cents", "amount_micros")
 _KEY = secrets.token_hex(32)

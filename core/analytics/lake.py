@@ -146,11 +146,9 @@ class Lake:
         """Around what asks such relations: what fails there is said in words."""
         return nullcontext()
 
-    def pieces(self, file: LakeFile) -> Iterator[bytes]:
-        """The bytes of a file."""
-        with self.find(file).open("rb") as data:
-            while piece := data.read(1 << 20):
-                yield piece
+    def whole(self, file: LakeFile, beside: Path) -> Path:
+        """Where all of a file can be read: in its place, or fetched to a path that is given."""
+        return self.find(file)
 
 
 def keep_safe(path: Path) -> None:

@@ -12,7 +12,7 @@ have ids of visitors, are read where they are, and on the machine that made one 
 import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -119,8 +119,9 @@ class BucketLake(Lake):
     def reading(self) -> AbstractContextManager[None]:
         return speaking()
 
-    def pieces(self, file: LakeFile) -> Iterator[bytes]:
-        return self.bucket.pieces(file.key)
+    def whole(self, file: LakeFile, beside: Path) -> Path:
+        self._fetcher(file)(beside)
+        return beside
 
     def _made(self, file: LakeFile) -> Path:
         return self.staging / f"{file.name}.parquet"

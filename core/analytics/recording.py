@@ -70,7 +70,7 @@ def record(runtime: Runtime, batch: Sequence[Pending]) -> int:
                 )
                 for place, each in enumerate(counted)
             ]
-            # As the driver takes them: in between, each row would cost twice what it costs to write it.
+            # As the driver takes them: SQLAlchemy would look at the names of each row first.
             mark = "?" if runtime.database.is_sqlite else "%s"
             session.connection().exec_driver_sql(f"{_INSERT} ({', '.join([mark] * len(_COLUMNS))})", rows)
     if runtime.events.sink is not None:  # only what was written goes on

@@ -7,7 +7,6 @@ transaction that does looks, and holds the row, so that whoever took over meanwh
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from threading import Event, Thread
 from time import monotonic, sleep
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.analytics.lake import busy
 from core.analytics.models import TurnRow
 from core.platform.logging import get_logger
+from core.platform.repeating import repeating
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict
 
@@ -43,7 +43,7 @@ class Turn:
                 raise busy()
             sleep(LOOK_SECONDS)
         try:
-            with self._renewing():
+            with repeating("lake-turn", LASTS / 3, self._renew):
                 yield
         finally:
             self._give_up()
@@ -76,27 +76,13 @@ class Turn:
         except Exception as error:  # the database is away: the turn is over in a minute by itself
             log.warning("analytics.turn_not_given_up", exc_info=error)
 
-    @contextmanager
-    def _renewing(self) -> Iterator[None]:
-        over = Event()
-
-        def renew() -> None:
-            while not over.wait(LASTS.total_seconds() / 3):
-                try:
-                    with self._runtime.database.write() as session:
-                        self.check(session)
-                except Conflict:
-                    return  # taken over: what is listed next finds out
-                except Exception as error:  # the database is away for a moment: two more tries before it is over
-                    log.warning("analytics.turn_not_renewed", exc_info=error)
-
-        thread = Thread(target=renew, name="lake-turn", daemon=True)
-        thread.start()
+    def _renew(self) -> bool:
         try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+            with self._runtime.database.write() as session:
+                self.check(session)
+        except Conflict:
+            return False  # taken over: what is listed next finds out
+        return True
 
 
 def forget_turns(runtime: Runtime) -> None:

@@ -21,7 +21,7 @@ WAIT_SECONDS = 1.0
 IDLE_SECONDS = 5.0
 """A writer that has nothing to write for so long ends; the next event starts another."""
 BATCH = 5_000
-"""Events a transaction: about 80 ms of the one writer that SQLite has. At 10,000 a second, smaller ones delayed the
+"""Events a transaction: about 100 ms of the one writer that SQLite has. At 10,000 a second, smaller ones delayed the
 start of a run more in the median: it met one of them more often than not."""
 HELD = 100_000
 """Events in memory at most."""

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, create_engine, select, text
 
 from core.analytics.facts_store import facts_of
-from core.analytics.lake import Lake, LakeFile, alone, lake_of, list_files, mend
+from core.analytics.lake import Lake, alone, lake_of, list_files, mend
 from core.backup.archive import Writer, writing
 from core.platform.database import Base
 from core.platform.keystore import DATA_KEYS, version_of
@@ -63,19 +63,10 @@ def _back_up(runtime: Runtime, lake: Lake, path: Path) -> int:
                 except FileNotFoundError:
                     continue  # deleted since; its row is about to go as well
         for file in list_files(runtime):
-            _add_file(out, lake, file, Path(folder) / "lake")
+            out.add(f"lake/{file.key}", lake.whole(file, Path(folder) / "lake"))
         for place, path in facts_of(runtime).all_files():  # of rows that may be gone: they cannot be made again
             out.add(f"lake/{place}", path)
     return len(out.members)
-
-
-def _add_file(out: Writer, lake: Lake, file: LakeFile, part: Path) -> None:
-    """A file of the lake, out of its bucket where it is in one."""
-    with part.open("wb") as copy:
-        for piece in lake.pieces(file):
-            copy.write(piece)
-    out.add(f"lake/{file.key}", part)
-    part.unlink()
 
 
 def back_up_keys(runtime: Runtime, path: Path) -> int:

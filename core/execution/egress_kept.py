@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.execution.egress_totals import TotalFlow, total_flows
 from core.execution.models import EgressRow, EgressTotalsRow
@@ -39,7 +40,7 @@ def totals_of(runtime: Runtime, days: int) -> Totals | None:
     now = runtime.clock.now()
     since = now - timedelta(days=days)
     with runtime.database.read() as session:
-        if count_up_to(session, select(EgressRow.at).where(EgressRow.at >= since), COUNTED_AT_ONCE) > COUNTED_AT_ONCE:
+        if _is_long(session, since):
             kept = session.get(EgressTotalsRow, days)
             return Totals(_opened(kept.content), kept.counted_at) if kept is not None else None
     return Totals(total_flows(runtime, since, now + _AHEAD), None)
@@ -51,14 +52,18 @@ def count_totals(runtime: Runtime) -> int:
     for days in PERIODS:
         since = now - timedelta(days=days)
         with runtime.database.read() as session:
-            rows = count_up_to(session, select(EgressRow.at).where(EgressRow.at >= since), COUNTED_AT_ONCE)
-        if rows <= COUNTED_AT_ONCE:
-            continue
+            if not _is_long(session, since):
+                continue
         content = json.dumps([asdict(flow) for flow in total_flows(runtime, since, now + _AHEAD)])
         with runtime.database.write() as session:
             session.merge(EgressTotalsRow(days=days, content=content, counted_at=now))
         counted += 1
     return counted
+
+
+def _is_long(session: Session, since: datetime) -> bool:
+    """Whether more left since a moment than a page adds up by itself."""
+    return count_up_to(session, select(EgressRow.at).where(EgressRow.at >= since), COUNTED_AT_ONCE) > COUNTED_AT_ONCE
 
 
 def _opened(content: str) -> tuple[TotalFlow, ...]:

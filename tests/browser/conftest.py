@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 
 from tests.support.browser_setup import find_chromium
 from tests.support.server import ROOT, ServerProcess
+from tests.support.signing import sign_in_by_form
 
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery staple"
 PACE_MS = "600"
@@ -60,9 +61,7 @@ def context(browser: Browser, server: ServerProcess) -> Iterator[BrowserContext]
     )
     page = made.new_page()
     page.goto(server.url + "/auth/login")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in_by_form(page, EMAIL, PASSWORD)
     page.wait_for_url("**/app/**")
     page.close()
     yield made

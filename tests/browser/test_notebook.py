@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import EMAIL, PASSWORD, open_page, picture
 from tests.support.server import ServerProcess
+from tests.support.signing import sign_in_by_form
 
 LONG_MAIL = (
     "I was charged twice for the invoice that you sent on the third of November, nobody answers the phone, my bank "
@@ -220,9 +221,7 @@ def test_signing_out_in_one_tab_leads_the_others_to_the_sign_in_form(
     elsewhere.get_by_role("button", name="Sign out", exact=True).click()
     page.wait_for_url("**/auth/login?next=*")
     expect(page.get_by_label("Password")).to_be_visible()
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in_by_form(page, EMAIL, PASSWORD)
     page.wait_for_url("**/app/runs")
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import PASSWORD
 from tests.support.browser_setup import find_chromium
 from tests.support.server import ServerProcess, poll_until
+from tests.support.signing import sign_in_by_form
 
 NEW = "grace@example.org"
 
@@ -64,9 +65,7 @@ def test_from_the_first_page_to_a_finished_run(browser: Browser, open_server: Se
 def test_a_second_factor_is_set_up_and_asked_for(browser: Browser, open_server: ServerProcess) -> None:
     page = guest(browser)
     page.goto(open_server.url + "/auth/login?next=/app/profile")
-    page.get_by_label("E-mail").fill("root@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in_by_form(page, "root@example.org", PASSWORD)
     page.get_by_role("link", name="Set up: second factor").click()
     picture = page.get_by_role("img", name=re.compile("QR code"))
     expect(picture).to_be_visible()
@@ -80,9 +79,7 @@ def test_a_second_factor_is_set_up_and_asked_for(browser: Browser, open_server: 
     phone = guest(browser, is_mobile=True, color_scheme="dark")
     phone.set_viewport_size({"width": 390, "height": 800})
     phone.goto(open_server.url + "/auth/login?next=/app/profile")
-    phone.get_by_label("E-mail").fill("root@example.org")
-    phone.get_by_label("Password").fill(PASSWORD)
-    phone.get_by_role("button", name="Sign in").click()
+    sign_in_by_form(phone, "root@example.org", PASSWORD)
     expect(phone.get_by_role("heading", name="Your code")).to_be_visible()
     phone.get_by_label("Code").fill(codes[0])
     phone.get_by_role("button", name="Sign in").click()

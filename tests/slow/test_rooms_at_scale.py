@@ -38,6 +38,7 @@ from core.platform.settings import load_settings
 from tests.browser.conftest import EMAIL, PASSWORD, browser
 from tests.support.browser_setup import find_chromium
 from tests.support.server import ServerProcess
+from tests.support.signing import sign_in_by_form
 from tests.support.town import Town, build_town
 from tests.support.town.people import address_of
 from tests.support.town.pictures import picture
@@ -136,9 +137,7 @@ def _signed_in(browser: Browser, server: ServerProcess, **options: object) -> Br
     context.set_default_timeout(30_000)
     page = context.new_page()
     page.goto(server.url + "/auth/login")
-    page.get_by_label("E-mail").fill(EMAIL)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    sign_in_by_form(page, EMAIL, PASSWORD)
     page.wait_for_url("**/app/**")
     page.close()
     return context

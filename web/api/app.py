@@ -96,7 +96,7 @@ def build_api(runtime: Runtime) -> FastAPI:
 
 @cache
 def _routes() -> list[BaseRoute]:
-    """The routes of every resource, once a process: FastAPI takes a second to work out what each one reads."""
+    """The routes of every resource, once a process: FastAPI has to work out what each one reads."""
     together = APIRouter(strict_content_type=False, redirect_slashes=False)
     for resource in RESOURCES:
         together.include_router(resource.router)

@@ -2,10 +2,8 @@
 transactions of their own; none is open while the job works.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime
-from threading import Event, Thread
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
@@ -16,6 +14,7 @@ from core.platform.jobs.domain import DIED, LEASE, MARK_EVERY, MOST_ATTEMPTS, Jo
 from core.platform.jobs.models import JobLookRow, JobRunRow
 from core.platform.jobs.queries import run_view
 from core.platform.logging import get_logger
+from core.platform.repeating import repeating
 from core.platform.runtime import Runtime
 from core.shared.errors import AppError
 
@@ -31,7 +30,7 @@ def run_job(runtime: Runtime, job: Job, scheduled_for: datetime) -> JobRun | Non
     if attempt is None:
         return None
     done, error_code = 0, None
-    with _renewing(runtime, job.name, scheduled_for, attempt):
+    with repeating(f"job-lease-{job.name}", LEASE / 3, lambda: _renew(runtime, job.name, scheduled_for, attempt)):
         try:
             done = job.run(runtime, scheduled_for)
         except Exception as error:
@@ -112,27 +111,12 @@ def _record(
     return view
 
 
-@contextmanager
-def _renewing(runtime: Runtime, name: str, scheduled_for: datetime, attempt: int) -> Iterator[None]:
-    """Keep the lease for as long as the block takes."""
-    over = Event()
+def _renew(runtime: Runtime, name: str, scheduled_for: datetime, attempt: int) -> bool:
+    """Lengthen the lease of a job that runs."""
     mine = (*_run(name, scheduled_for), JobRunRow.attempts == attempt, JobRunRow.state == "running")
-
-    def renew() -> None:
-        while not over.wait(LEASE.total_seconds() / 3):
-            try:
-                with runtime.database.write() as session:
-                    session.execute(update(JobRunRow).where(*mine).values(lease_until=runtime.clock.now() + LEASE))
-            except Exception as error:  # the database is away for a moment: two more tries before the lease passes
-                log.warning("job.lease_not_renewed", job=name, exc_info=error)
-
-    thread = Thread(target=renew, name=f"job-lease-{name}", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    with runtime.database.write() as session:
+        session.execute(update(JobRunRow).where(*mine).values(lease_until=runtime.clock.now() + LEASE))
+    return True
 
 
 def _run(name: str, scheduled_for: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, cast, get_args
 from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
@@ -16,7 +16,7 @@ from core.platform.vault import INSTALLATION
 from core.shared.errors import AppError
 from core.shared.pages import Page
 
-ENDS: tuple[Literal["sent", "failed", "dropped"], ...] = ("sent", "failed", "dropped")
+STATES: tuple[State, ...] = get_args(State)
 OVERDUE = timedelta(hours=1)  # P11: a mail is sent within the hour
 
 
@@ -24,12 +24,8 @@ def outbox_figures(runtime: Runtime) -> OutboxFigures:
     """Mails by state, and how many have waited for more than an hour: P11 keeps that at none. Each up to MANY."""
     overdue = (MailRow.state == "queued", MailRow.created_at < runtime.clock.now() - OVERDUE)
     with runtime.database.read() as session:
-        counts = {state: count_up_to(session, select(MailRow.id).where(MailRow.state == state)) for state in ENDS}
-        return OutboxFigures(
-            queued=count_up_to(session, select(MailRow.id).where(MailRow.state == "queued")),
-            queued_over_an_hour=count_up_to(session, select(MailRow.id).where(*overdue)),
-            **counts,
-        )
+        counts = {state: count_up_to(session, select(MailRow.id).where(MailRow.state == state)) for state in STATES}
+        return OutboxFigures(**counts, queued_over_an_hour=count_up_to(session, select(MailRow.id).where(*overdue)))
 
 
 def outbox_waiting(runtime: Runtime) -> tuple[int, datetime | None]:

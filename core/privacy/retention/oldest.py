@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select, union
+from sqlalchemy import Select, func, select, union
 from sqlalchemy.orm import Session
 
 from core.accounts.plans import LOGS_GRACE, PLANS, Plan
@@ -12,7 +12,7 @@ from core.execution.run_retention import done_with
 from core.platform.bounded import count_up_to
 from core.platform.runtime import Runtime
 from core.privacy.inventory import find_table
-from core.privacy.retention.cutoffs import kept_since, lowered
+from core.privacy.retention.cutoffs import kept_since
 from core.privacy.retention.holds import held_accounts
 from core.privacy.retention.models import RetentionSweepRow
 
@@ -42,15 +42,16 @@ def oldest_logs(runtime: Runtime) -> tuple[OldestLog, ...]:
     accounts, runs, now = find_table("accounts"), find_table("runs"), runtime.clock.now()
     first = select(runs.c.created_at).where(runs.c.owner_id == accounts.c.id, *done_with())
     first = first.order_by(runs.c.created_at).limit(1)
-    at_rest = accounts.c.restricted_at.is_not(None) | accounts.c.closing_at.is_not(None)
     views = []
     with runtime.database.read() as session:
-        recently = list(lowered(session, now))
-        other = at_rest | accounts.c.id.in_(held_accounts(now)) | accounts.c.id.in_(recently)
         excepted = _excepted(session, now)
         for plan in PLANS.values():
             mine = accounts.c.plan == plan.name
-            people = select(first.scalar_subquery().label("first")).where(mine, ~other).subquery()
+            people = (
+                select(first.scalar_subquery().label("first"))
+                .where(mine, accounts.c.id.not_in(_other_reasons(now)))
+                .subquery()
+            )
             oldest = session.scalar(select(func.min(people.c.first)))
             views.append(_view(plan, oldest, excepted.get(plan.name, 0), now))
     return tuple(views)
@@ -77,7 +78,14 @@ def _view(plan: Plan, oldest: datetime | None, excepted: int, now: datetime) -> 
 
 
 def _excepted(session: Session, now: datetime) -> dict[str, int]:
-    """How many people of each plan have their runs kept for another reason: each reason's few, through its index."""
+    """How many people of each plan have their runs kept for another reason than it."""
+    accounts = find_table("accounts")
+    counted = select(accounts.c.plan, func.count()).where(accounts.c.id.in_(_other_reasons(now)))
+    return dict(session.execute(counted.group_by(accounts.c.plan)).tuples().all())
+
+
+def _other_reasons(now: datetime) -> Select[str]:
+    """The ids of those whose runs are kept for another reason than their plan: each reason's few, by its index."""
     accounts, changes = find_table("accounts"), find_table("plan_changes")
     reasons = (
         select(accounts.c.id).where(accounts.c.restricted_at.is_not(None)),
@@ -86,5 +94,4 @@ def _excepted(session: Session, now: datetime) -> dict[str, int]:
         select(changes.c.owner_id).where(changes.c.created_at > now - LOGS_GRACE),
     )
     few = union(*reasons).subquery()
-    counted = select(accounts.c.plan, func.count()).where(accounts.c.id.in_(select(few.c[0])))
-    return dict(session.execute(counted.group_by(accounts.c.plan)).tuples().all())
+    return select(few.c[0])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -39,6 +40,7 @@ from core.shared.money import MICROS
 from jobs.catalogue import JOBS
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
+from tests.support.mail_sink import make_certificate
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 SAY = {"name": "Say", "version": 1, "steps": [{"id": "say", "type": "transform", "template": "x"}]}
@@ -260,9 +262,12 @@ def test_p11_a_usage_alert_that_was_not_written(runtime: Runtime, ada: Account) 
 
 class Answering(BaseHTTPRequestHandler):
     cookie: str | None = None
+    hsts: str | None = None
 
     def do_GET(self) -> None:
         self.send_response(200)
+        if self.hsts:
+            self.send_header("Strict-Transport-Security", self.hsts)
         if self.cookie:
             self.send_header("Set-Cookie", self.cookie)
         self.end_headers()
@@ -335,6 +340,38 @@ def test_p23_plain_http_in_production(sqlite_runtime: Runtime) -> None:
     # The start refuses it, so it can only be put in beside it.
     careless = sqlite_runtime.settings.model_copy(update={"env": "production", "app_url": "http://stepiq.example"})
     assert verdict(replace(sqlite_runtime, settings=careless), "P23") == "broken"
+
+
+@pytest.mark.parametrize(
+    ("hsts", "cookie", "trusted", "expected"),
+    [
+        ("max-age=31536000", "stepiq_form=a; HttpOnly; Secure", True, "kept"),
+        (None, None, True, "broken"),
+        ("max-age=31536000", "stepiq_form=a; HttpOnly", True, "broken"),
+        ("max-age=31536000", None, False, "unknown"),
+    ],
+)
+def test_p23_a_public_address_over_tls(
+    runtime_with: Callable[..., Runtime],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    hsts: str | None,
+    cookie: str | None,
+    trusted: bool,
+    expected: str,
+) -> None:
+    context, _ = make_certificate(tmp_path)
+    server = HTTPServer(("127.0.0.1", 0), Answering)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    if trusted:
+        monkeypatch.setattr("certifi.where", lambda: str(tmp_path / "127.0.0.1.pem"))
+    monkeypatch.setattr(Answering, "hsts", hsts)
+    monkeypatch.setattr(Answering, "cookie", cookie)
+    try:
+        assert verdict(runtime_with(app_url=f"https://127.0.0.1:{server.server_port}"), "P23") == expected
+    finally:
+        server.shutdown()
 
 
 def test_p24_a_secret_that_does_not_open(runtime: Runtime, ada: Account) -> None:
