@@ -25,7 +25,7 @@ class Field:
     kind: Kind
     says: str
     words: frozenset[str] = frozenset()
-    form: str = r"[a-z0-9][a-z0-9_.-]{0,59}"
+    form: re.Pattern[str] = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
 
     def clean(self, value: object) -> Value:
         """The value as it is kept. Raises InvalidInput for what the field cannot be."""
@@ -33,8 +33,7 @@ class Field:
             if isinstance(value, bool) or not isinstance(value, int | float):
                 raise self._refusal()
             return coarse(value)
-        known = isinstance(value, str) and (value in self.words if self.words else re.fullmatch(self.form, value))
-        if not known:
+        if not isinstance(value, str) or not (value in self.words if self.words else self.form.fullmatch(value)):
             raise self._refusal()
         return str(value)
 
@@ -53,7 +52,7 @@ class Field:
 
 
 def _word(name: str, says: str, *words: str, form: str | None = None) -> Field:
-    return Field(name, "word", says, frozenset(words), *((form,) if form else ()))
+    return Field(name, "word", says, frozenset(words), *((re.compile(form),) if form else ()))
 
 
 def _number(name: str, says: str) -> Field:

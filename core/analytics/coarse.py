@@ -17,8 +17,9 @@ def _sizes() -> tuple[int, ...]:
 
 
 SIZES = _sizes()
+_AT = (*SIZES, SIZES[-1])
 
 
 def coarse(value: float) -> int:
     """The next of `SIZES` at or above a number; what is below zero is 0, what is beyond the last one is the last."""
-    return SIZES[min(bisect_left(SIZES, value), len(SIZES) - 1)]
+    return _AT[bisect_left(SIZES, value)]

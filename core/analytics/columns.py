@@ -17,19 +17,18 @@ TYPES = {
 }
 """Columns of a file of the lake. `visitor` is in files of open days only, `day` and `shown` in those of sealed days,
 where a row may have lost its hour: `shown` says whether at least five people stand behind each row like it."""
-_IN_JSON = {name: TYPES[name] for name in (*WORDS, *NUMBERS) if name != "plan"}
-FROM_ROWS = f"""
-SELECT
-    event,
-    CAST(strptime(hour, '%Y-%m-%dT%H') AS TIMESTAMP) AS hour,
-    visitor,
-    plan,
-    {", ".join(f"CAST(said ->> '{name}' AS {kind}) AS {name}" for name, kind in _IN_JSON.items())}
-FROM (SELECT event, hour, visitor, plan, CAST(fields AS JSON) AS said FROM waiting)
-"""
-"""Rows of the table of events, as `waiting`, in the columns of an open day."""
 OPEN = tuple(name for name in TYPES if name not in ("day", "shown"))
 SEALED = tuple(name for name in TYPES if name != "visitor")
+_PACKED = ", ".join(f'"{name}": "{"VARCHAR" if name == "hour" else TYPES[name]}"' for name in OPEN)
+FROM_BATCHES = f"""
+SELECT * REPLACE (CAST(strptime(hour, '%Y-%m-%dT%H') AS TIMESTAMP) AS hour)
+FROM (SELECT unnest(each) FROM (SELECT unnest(from_json(events, '[{{{_PACKED}}}]')) AS each FROM waiting))
+"""
+"""Batches of events, as `waiting`, in the columns of an open day."""
+NAMES_IN_BATCHES = """
+SELECT DISTINCT unnest(json_keys(each)) FROM (SELECT unnest(from_json(events, '["JSON"]')) AS each FROM waiting)
+"""
+"""Whatever is said in them, declared or not."""
 
 
 def schema_of(names: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from core.analytics.columns import FROM_ROWS, OPEN, SEALED, schema_of
+from core.analytics.columns import FROM_BATCHES, OPEN, SEALED, schema_of
 from core.analytics.engine import open_duckdb
 from core.analytics.files import write_file
 from core.analytics.folding import fold
@@ -64,7 +64,7 @@ def forget_visitor(runtime: Runtime, account_id: str) -> int:
         for day in open_days(runtime):
             visitor = visitor_ids(runtime.vault, day)(account_id)
             with runtime.database.write() as session:
-                done += delete_visitor(session, day, visitor)
+                done += delete_visitor(session, visitor)
             done += _rewrite_without(runtime, lake, day, visitor)
     with runtime.database.write() as session:
         forget_progress(session, account_id)
@@ -76,21 +76,22 @@ def _move(runtime: Runtime, lake: Lake) -> int:
     while True:
         with runtime.database.read() as session:
             batches = waiting_batches(session, CHUNK)
-            rows = read_batches(session, batches) if batches else None
-        if rows is None:
+            waiting = read_batches(session, batches)
+        if not batches:
             return moved
+        events = sum(batches.values())
         with open_duckdb(lake.root) as connection:
-            connection.register("waiting", rows)
-            connection.execute(f"CREATE TEMP TABLE moving AS {FROM_ROWS}")
+            connection.register("waiting", waiting)
+            connection.execute(f"CREATE TEMP TABLE moving AS {FROM_BATCHES}")
             made = [file for day in _days(connection) if (file := _write_day(runtime, connection, lake, day))]
         for file in made:
             lake.bring(file)
         with runtime.database.write() as session:
-            if delete_batches(session, batches) != rows.num_rows:
+            if delete_batches(session, batches) != events:
                 raise Conflict("LAKE_CHANGED", "Events were deleted meanwhile. Nothing was lost; the next run goes on.")
             write_list(runtime, session, lake, made, ())
         settle(runtime, lake, made, ())
-        moved += rows.num_rows
+        moved += events
 
 
 def _days(connection: "duckdb.DuckDBPyConnection") -> list[str]:

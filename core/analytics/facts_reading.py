@@ -74,7 +74,7 @@ def _word(name: str, column: str) -> str:
     known = (
         f"{column} IN ({', '.join(repr(word) for word in sorted(field.words))})"
         if field.words
-        else f"regexp_full_match({column}, '{field.form}')"
+        else f"regexp_full_match({column}, '{field.form.pattern}')"
     )
     return f"CASE WHEN {known} THEN {column} END AS {name}"
 

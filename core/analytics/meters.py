@@ -14,6 +14,7 @@ from core.analytics.catalogue import STATUSES
 OTHER = "other"
 METHODS = frozenset(("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"))
 FACES = ("app", "api", "auth", "site")
+_FACES = frozenset(FACES)
 ANSWERS = frozenset(("2xx", "3xx", "4xx", "5xx"))
 QUICK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LONG = (0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
@@ -42,6 +43,8 @@ class Meters:
         self._seconds = Histogram(
             "stepiq_http_request_seconds", "Time to the first byte.", ["route"], buckets=QUICK, **made
         )
+        self._children: dict[tuple[Any, tuple[str, ...]], Any] = {}
+        """As many as there are words for labels."""
         self._known: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "run.ended": self._run,
             "step.ended": self._step,
@@ -58,27 +61,34 @@ class Meters:
     def answered(self, method: str, route: str, answer: str, seconds: float) -> None:
         """Count a request. `route` is one that is declared, without ids, or the face it went to."""
         method = method if method in METHODS else OTHER
-        self._requests.labels(method, route, answer if answer in ANSWERS else OTHER).inc()
-        self._seconds.labels(route).observe(seconds)
+        self._of(self._requests, method, route, answer if answer in ANSWERS else OTHER).inc()
+        self._of(self._seconds, route).observe(seconds)
 
     def _run(self, fields: Mapping[str, Any]) -> None:
-        self._runs.labels(_known(fields.get("status"), self._statuses)).inc()
+        self._of(self._runs, _known(fields.get("status"), self._statuses)).inc()
         self._credits.inc(max(0.0, float(fields.get("millicredits") or 0) / 1000))
 
     def _step(self, fields: Mapping[str, Any]) -> None:
         kind, status = _known(fields.get("step_type"), self._kinds), _known(fields.get("status"), self._statuses)
-        self._step_ends.labels(kind, status).inc()
-        self._steps.labels(kind).observe(float(fields.get("duration_ms") or 0) / 1000)
+        self._of(self._step_ends, kind, status).inc()
+        self._of(self._steps, kind).observe(float(fields.get("duration_ms") or 0) / 1000)
         if fields.get("provider") is not None:
             provider = _known(fields["provider"], self._providers)
-            self._calls.labels(provider, status).inc()
-            self._tokens.labels(provider).inc(max(0, int(fields.get("tokens") or 0)))
+            self._of(self._calls, provider, status).inc()
+            self._of(self._tokens, provider).inc(max(0, int(fields.get("tokens") or 0)))
 
     def _page(self, fields: Mapping[str, Any]) -> None:
         self._pages.observe(float(fields.get("duration_ms") or 0) / 1000)
 
     def _error(self, fields: Mapping[str, Any]) -> None:
-        self._errors.labels(_known(fields.get("surface"), frozenset(FACES))).inc()
+        self._of(self._errors, _known(fields.get("surface"), _FACES)).inc()
+
+    def _of(self, meter: Any, *labels: str) -> Any:
+        """A meter under its labels, remembered: to find it costs more than to count."""
+        child = self._children.get((meter, labels))
+        if child is None:
+            child = self._children[meter, labels] = meter.labels(*labels)
+        return child
 
 
 def _known(value: object, words: frozenset[str]) -> str:

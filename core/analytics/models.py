@@ -20,20 +20,20 @@ COUNTED = {
 }
 
 
-class EventRow(Base):
-    """An event that is not in the lake yet."""
+class BatchRow(Base):
+    """Events that were written together and are not in the lake yet.
 
-    __tablename__ = "analytics_events"
+    One row for all of them: a row each was most of what counting cost, and nobody asks for one event here.
+    """
 
-    batch: Mapped[str] = mapped_column(String(32), primary_key=True, info=not_personal("random name of a batch"))
-    place: Mapped[int] = mapped_column(Integer, primary_key=True, info=not_personal("random order within the batch"))
-    event: Mapped[str] = mapped_column(String(40), info=not_personal("kind of event"))
-    hour: Mapped[str] = mapped_column(String(13), info=not_personal("the hour, in UTC: 2026-11-24T10"))
-    visitor: Mapped[str | None] = mapped_column(
-        String(16), index=True, info=not_personal("keyed hash of a day, destroyed within 48 hours")
+    __tablename__ = "analytics_batches"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True, info=not_personal("random name of a batch"))
+    size: Mapped[int] = mapped_column(Integer, info=not_personal("how many events"))
+    events: Mapped[str] = mapped_column(
+        Text,
+        info=not_personal("events in random order, as JSON: words of a list, coarse numbers, the hour, an id of a day"),
     )
-    plan: Mapped[str | None] = mapped_column(String(20), info=not_personal("plan, one of four"))
-    fields: Mapped[str] = mapped_column(Text, info=not_personal("words of a list and coarse numbers, as JSON"))
 
 
 class LakeFileRow(Base):

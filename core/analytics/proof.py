@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core.analytics.bucket import Bucket, speaking
 from core.analytics.catalogue import EVENTS, FIELDS, PLAN, WORDS, check_event
 from core.analytics.coarse import SIZES
-from core.analytics.columns import FROM_ROWS, TYPES
+from core.analytics.columns import FROM_BATCHES, NAMES_IN_BATCHES, TYPES
 from core.analytics.engine import open_duckdb, parquet
 from core.analytics.facts import FACTS
 from core.analytics.facts import WORDS as FACT_WORDS
@@ -52,8 +52,10 @@ def prove_lake(runtime: Runtime) -> LakeProof:
     lake = lake_of(runtime)
     with open_duckdb() as connection, lake.reading():
         connection.register("waiting", waiting)
-        connection.execute(f"CREATE TEMP TABLE rows AS {FROM_ROWS}")
+        connection.execute(f"CREATE TEMP TABLE rows AS {FROM_BATCHES}")
         foreign |= _foreign(connection, "rows", set(TYPES))
+        undeclared |= {name for (name,) in connection.execute(NAMES_IN_BATCHES).fetchall()} - set(TYPES)
+        waits = connection.execute("SELECT count(*) FROM rows").fetchall()[0][0]
         for file in looked_at:
             relation = lake.relation(connection, file)
             found = _columns(connection, relation)
@@ -66,7 +68,7 @@ def prove_lake(runtime: Runtime) -> LakeProof:
                 undeclared |= found - set(fact.columns)
                 foreign |= {name for name in fact.words if name in found and _has_foreign(connection, relation, name)}
     return LakeProof(
-        sum(file.rows for file in files) + waiting.num_rows,
+        sum(file.rows for file in files) + waits,
         len(looked_at),
         tuple(sorted(undeclared)),
         tuple(sorted(foreign)),

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from core.analytics.columns import FROM_ROWS, OPEN, SEALED, TYPES, schema_of
+from core.analytics.columns import FROM_BATCHES, OPEN, SEALED, TYPES, schema_of
 from core.analytics.engine import open_duckdb, parquet, quoted
 from core.analytics.errors import file_missing
 from core.analytics.folding import fold
@@ -124,7 +124,7 @@ def _now(runtime: Runtime, lake: Lake) -> tuple[list[LakeFile], "pyarrow.Table"]
 def _fold_open(lake: Lake, unsealed: list[LakeFile], rows: "pyarrow.Table") -> "pyarrow.Table":
     with open_duckdb() as connection, lake.reading():
         connection.register("waiting", rows)
-        parts = [schema_of(OPEN), FROM_ROWS]
+        parts = [schema_of(OPEN), FROM_BATCHES]
         if unsealed:
             names = ", ".join(f"'{name}'" for name in OPEN)
             parts.append(f"SELECT COLUMNS(lambda c: c IN ({names})) FROM {lake.relations(connection, unsealed)}")

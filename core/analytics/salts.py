@@ -5,7 +5,8 @@ for a shorter time. A backup that is put back brings no old salt for long: the n
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from core.platform.runtime import Runtime
 from core.platform.vault import Vault
@@ -14,6 +15,16 @@ PREFIX = "analytics:"
 DESTROY_AFTER = timedelta(hours=47)
 """Promised are 48 hours, from when the salt was made; the job that destroys comes every ten minutes."""
 PROMISED = timedelta(hours=48)
+
+
+def hour_of(moment: datetime) -> str:
+    """`2026-11-24T10`, of a moment in UTC."""
+    return _hour(moment.toordinal(), moment.hour)
+
+
+@lru_cache(maxsize=4)
+def _hour(day: int, hour: int) -> str:
+    return f"{date.fromordinal(day).isoformat()}T{hour:02}"
 
 
 def day_of(hour: str) -> str:

@@ -1,7 +1,7 @@
 """Takes events from whoever has them, at once, and writes them in batches beside the work they tell of.
 
-To emit costs a few microseconds: the event is checked and put on a list in memory. A thread writes what has come
-within a second. A process that is killed loses that second and nothing else; one that ends writes it first. When the
+To emit costs a microsecond: the event is put on a list in memory. A thread checks and writes what has come within a
+second. A process that is killed loses that second and nothing else; one that ends writes it first. When the
 database cannot keep up, events are left out and counted: work never waits for its measurement.
 """
 
@@ -11,8 +11,9 @@ from collections import deque
 from time import monotonic, sleep
 
 from core.analytics.catalogue import check_event
-from core.analytics.pending import Pending
+from core.analytics.pending import Emitted, Pending, in_pieces
 from core.analytics.posthog_sink import PostHogSink
+from core.analytics.salts import hour_of
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput
@@ -35,7 +36,7 @@ class EventWriter:
 
     def __init__(self) -> None:
         self._runtime: Runtime | None = None
-        self._pending: deque[Pending] = deque()
+        self._emitted: deque[Emitted] = deque()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._writing = threading.Lock()
@@ -59,7 +60,7 @@ class EventWriter:
     @property
     def waiting(self) -> int:
         """Events that are not written yet."""
-        return len(self._pending)
+        return len(self._emitted)
 
     def emit(self, event: str, account_id: str | None = None, **fields: object) -> None:
         """Count something that happened, for a person where there is one. Never raises, never waits.
@@ -71,20 +72,14 @@ class EventWriter:
             runtime.meters.note(event, fields)
         if runtime is None or self._closed or not runtime.settings.analytics:
             return
-        try:
-            kept = check_event(event, fields)
-        except InvalidInput as error:
-            self.left_out += 1
-            log.error("analytics.refused", analytics_event=event[:40], fields=sorted(fields), code=error.code)
-            return
-        if len(self._pending) >= HELD:
+        if len(self._emitted) >= HELD:
             self.left_out += 1
             return
-        self._pending.append(Pending(event, f"{runtime.clock.now():%Y-%m-%dT%H}", account_id, kept))
+        self._emitted.append((event, hour_of(runtime.clock.now()), account_id, fields))
         if self._thread is None:
             if self.by_itself:
                 self._start()
-        elif len(self._pending) >= BATCH:
+        elif len(self._emitted) >= BATCH:
             self._wake.set()
 
     def used(self, feature: str, account_id: str) -> None:
@@ -99,11 +94,12 @@ class EventWriter:
         """
         done = 0
         with self._writing:
-            while self._pending:
+            while self._emitted:
                 began = monotonic()
-                batch = [self._pending.popleft() for _ in range(min(BATCH, len(self._pending)))]
-                done += self._write(batch)
-                if self._pending and not self._closed:
+                batch = [self._emitted.popleft() for _ in range(min(BATCH, len(self._emitted)))]
+                checked = self._checked(batch)
+                done += self._write(checked) if checked else 0
+                if self._emitted and not self._closed:
                     sleep(monotonic() - began)
         return done
 
@@ -124,7 +120,7 @@ class EventWriter:
     def discard(self) -> None:
         """Take no more and forget what is pending: for a runtime whose database is gone."""
         self._closed = True
-        self._pending.clear()
+        self._emitted.clear()
         self._wake.set()
         if self.sink is not None:
             self.sink.discard()
@@ -147,9 +143,20 @@ class EventWriter:
             if idle >= IDLE_SECONDS:
                 with self._lock:
                     self._thread = None
-                if self._pending:
+                if self._emitted:
                     self._start()  # one came between the last look and the end
                 return
+
+    def _checked(self, batch: list[Emitted]) -> list[Pending]:
+        kept: list[Pending] = []
+        for piece in in_pieces(batch):
+            for event, hour, account_id, fields in piece:
+                try:
+                    kept.append(Pending(event, hour, account_id, check_event(event, fields)))
+                except InvalidInput as error:
+                    self.left_out += 1
+                    log.error("analytics.refused", analytics_event=event[:40], fields=sorted(fields), code=error.code)
+        return kept
 
     def _write(self, batch: list[Pending]) -> int:
         from core.analytics.recording import record  # the tables: who only emits does not load them

@@ -22,7 +22,7 @@ ADDRESS_COLUMN = "email_index"
 ACCOUNTS = "accounts"
 
 NOBODY = {
-    "analytics_events": "events about nobody by name: the hour, words of a list, coarse numbers, and an id of a day",
+    "analytics_batches": "events about nobody by name: the hour, words of a list, coarse numbers, and an id of a day",
     "analytics_files": "names and sizes of files of such events",
     "analytics_turns": "which process writes such files, under a random name",
     "audit_head": "where the audit log ends",

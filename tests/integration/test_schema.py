@@ -8,6 +8,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Column, MetaData, String, Table, func, select, text
 
 from core.accounts.commands import create_account
+from core.analytics.models import BatchRow
 from core.bootstrap import MIGRATIONS, migrate, newest_revision
 from core.credits.commands import set_credits
 from core.credits.queries import balance, verify_ledger
@@ -42,10 +43,7 @@ def test_a_database_that_is_full_is_migrated(runtime: Runtime) -> None:
     start_run(runtime, owner, create_pipeline(runtime, owner, SAY).id, {})
     before, credits = _counts(runtime), balance(runtime, owner)
     assert all(before[name] for name in ("ledger_entries", "runs", "pipeline_versions"))
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["engine"] = runtime.database.engine
-    command.downgrade(config, "0022_schedule_keys")
+    command.downgrade(_config(runtime), "0022_schedule_keys")
     migrate(runtime.database)
     after = _counts(runtime)
     assert {name: count for name, count in before.items() if after[name] != count} == {}
@@ -55,6 +53,30 @@ def test_a_database_that_is_full_is_migrated(runtime: Runtime) -> None:
     if runtime.database.is_sqlite:
         with runtime.database.connect() as connection:
             assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_events_that_wait_are_carried_over(runtime: Runtime) -> None:
+    ada = create_account(runtime, email="ada@example.org", password=PASSWORD)
+    runtime.events.emit("page.viewed", ada.id, page="runs", duration_ms=33)
+    runtime.events.emit("page.viewed", None, page="runs")
+    runtime.events.write_now()
+    everything = select(BatchRow.name, BatchRow.size, BatchRow.events)
+    with runtime.database.read() as session:
+        before = session.execute(everything).all()
+    command.downgrade(_config(runtime), "0080_lake_turns")
+    with runtime.database.connect() as connection:
+        one_by_one = connection.execute(text("SELECT visitor, plan, fields FROM analytics_events")).all()
+    assert (None, None, '{"page":"runs"}') in one_by_one and len(one_by_one) == sum(row.size for row in before)
+    migrate(runtime.database)
+    with runtime.database.read() as session:
+        assert sorted(session.execute(everything).all()) == sorted(before)
+
+
+def _config(runtime: Runtime) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["engine"] = runtime.database.engine
+    return config
 
 
 def _counts(runtime: Runtime) -> dict[str, int]:

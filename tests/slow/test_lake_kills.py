@@ -20,7 +20,7 @@ from core.accounts.commands import create_account
 from core.analytics import turns
 from core.analytics.commands import flush
 from core.analytics.lake import list_files
-from core.analytics.models import EventRow
+from core.analytics.models import BatchRow
 from core.analytics.salts import destroy_salts, open_days
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
@@ -60,7 +60,7 @@ def in_files(runtime: Runtime) -> int:
 
 def waiting(runtime: Runtime) -> int:
     with runtime.database.read() as session:
-        return session.scalar(select(func.count()).select_from(EventRow)) or 0
+        return session.scalar(select(func.sum(BatchRow.size))) or 0
 
 
 @pytest.mark.parametrize("where", ["folder", "bucket"])

@@ -15,7 +15,7 @@ from core.analytics import commands
 from core.analytics.bucket import Bucket
 from core.analytics.commands import FILES_A_DAY, flush, forget_visitor
 from core.analytics.lake import LakeFile, lake_of, list_files
-from core.analytics.models import EventRow, LakeFileRow, ProgressRow
+from core.analytics.models import LakeFileRow, ProgressRow
 from core.analytics.proof import prove_lake
 from core.analytics.reading import open_events
 from core.analytics.salts import open_days
@@ -23,6 +23,7 @@ from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
 from tests.support.object_store import shared_store
+from tests.support.waiting_events import waiting_events
 
 
 @pytest.fixture
@@ -99,8 +100,7 @@ def in_files(runtime: Runtime) -> int:
 
 
 def waiting(runtime: Runtime) -> int:
-    with runtime.database.read() as session:
-        return session.scalar(select(func.count()).select_from(EventRow).where(EventRow.event == "page.viewed")) or 0
+    return len(waiting_events(runtime, "page.viewed"))
 
 
 def test_what_happened_is_there_at_once_and_counted_once(runtime: Runtime, people: list[Account]) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
@@ -21,7 +20,6 @@ from core.analytics.facts_queries import open_fact
 from core.analytics.facts_store import facts_of
 from core.analytics.lake import LakeFile, alone, lake_of, list_files, mend
 from core.analytics.lake_bucket import BucketLake
-from core.analytics.models import EventRow
 from core.analytics.reading import open_events
 from core.analytics.salts import open_days, visitor_ids
 from core.analytics.turns import LASTS
@@ -35,6 +33,7 @@ from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
 from tests.support.object_store import ObjectStore, TestBucket, shared_store
 from tests.support.old_history import add_runs
+from tests.support.waiting_events import waiting_events
 
 Machines = Callable[..., Runtime]
 
@@ -89,8 +88,7 @@ def seen(runtime: Runtime) -> int:
 
 
 def waiting(runtime: Runtime) -> int:
-    with runtime.database.read() as session:
-        return session.scalar(select(func.count()).select_from(EventRow).where(EventRow.event == "page.viewed")) or 0
+    return len(waiting_events(runtime, "page.viewed"))
 
 
 def files_of(bucket: TestBucket) -> list[str]:
