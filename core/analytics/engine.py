@@ -39,12 +39,12 @@ def new_duckdb(spill: Path | None = None) -> "duckdb.DuckDBPyConnection":
     )
 
 
-def parquet(paths: Sequence[Path], *, alike: bool = False) -> str:
+def parquet(paths: Sequence[Path | str], *, alike: bool = False) -> str:
     """A relation over files, whose columns are matched by name; `alike`: they are known to have the same."""
     names = ", ".join(quoted(path) for path in paths)
     return f"read_parquet([{names}], union_by_name = {str(not alike).lower()}, hive_partitioning = false)"
 
 
-def quoted(path: Path) -> str:
+def quoted(path: Path | str) -> str:
     """A path as a literal of SQL."""
     return "'" + str(path).replace("'", "''") + "'"

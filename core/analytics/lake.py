@@ -16,7 +16,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import Table, delete, func, insert, select, update
+from sqlalchemy import Integer, Table, delete, func, insert, select, update
+from sqlalchemy import cast as cast_to
 from sqlalchemy.orm import Session
 
 from core.analytics.engine import parquet
@@ -127,9 +128,16 @@ class Lake:
         """Delete a file that is not listed."""
         Path(stray.where).unlink(missing_ok=True)
 
-    def paths(self, sealed: Sequence[LakeFile]) -> list[Path]:
-        """Where sealed files can be read on this machine, for some minutes. FileNotFoundError where one is gone."""
-        return [self.find(file) for file in sealed]
+    def paths(self, sealed: Sequence[LakeFile]) -> list[str]:
+        """Where sealed files can be read on this machine, for some minutes. FileNotFoundError where one is gone.
+
+        One look for what did not move, instead of one for each of the files: a lake has hundreds.
+        """
+        staying = {path.name for path in self.staging.glob("*.parquet")}
+        return [
+            f"{self.staging}/{name}" if (name := f"{file.name}.parquet") in staying else f"{self.root}/{file.key}"
+            for file in sealed
+        ]
 
     def forget_gone(self, files: Iterable[LakeFile]) -> None:
         """Delete what this machine keeps of files that are not among these: all that are listed."""
@@ -199,8 +207,10 @@ def listed(session: Session) -> list[LakeFile]:
 
 
 def state_of_files(session: Session) -> tuple[object, ...]:
-    """What is another when other files count than before: how many they are, and when the newest was made."""
-    counted = select(func.count(), func.max(_files.c.made_at), func.min(_files.c.day)).where(~_files.c.gone)
+    """What is another when other files count than before: how many they are, of what, and when the newest was made."""
+    file = _files.c
+    sums = [func.sum(column) for column in (file.rows, file.size, cast_to(file.sealed, Integer))]
+    counted = select(func.count(), func.max(file.made_at), func.min(file.day), *sums).where(~file.gone)
     return tuple(session.execute(counted).one())
 
 

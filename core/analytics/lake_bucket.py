@@ -89,8 +89,9 @@ class BucketLake(Lake):
         else:
             super().clear(stray)
 
-    def paths(self, sealed: Sequence[LakeFile]) -> list[Path]:
-        return self.cache.hold(PART, [(file.name, file.size, self._fetcher(file)) for file in sealed])
+    def paths(self, sealed: Sequence[LakeFile]) -> list[str]:
+        held = self.cache.hold(PART, [(file.name, file.size, self._fetcher(file)) for file in sealed])
+        return [str(path) for path in held]
 
     def forget_gone(self, files: Iterable[LakeFile]) -> None:
         self.cache.keep_only(PART, {file.name for file in files})

@@ -12,6 +12,8 @@ from threading import Lock
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.orm import Session
+
 from core.analytics.columns import FROM_BATCHES, OPEN, SEALED, TYPES, schema_of
 from core.analytics.engine import open_duckdb, parquet, quoted
 from core.analytics.errors import file_missing
@@ -30,6 +32,7 @@ SHOWN = tuple(name for name in SEALED if name != "shown")
 TRIES = 5
 
 _folded: "WeakKeyDictionary[Database, tuple[tuple[object, ...], pyarrow.Table]]" = WeakKeyDictionary()
+_files: "WeakKeyDictionary[Database, tuple[tuple[object, ...], list[LakeFile]]]" = WeakKeyDictionary()
 _columns: dict[str, frozenset[str]] = {}
 """The columns of sealed files, by name: as many as there are days, and those that are gone are not asked for."""
 _lock = Lock()
@@ -52,6 +55,7 @@ def open_events(
                     raise
                 if not left:
                     raise file_missing(error) from None
+                _files.pop(runtime.database, None)
                 continue
             yield connection
             return
@@ -79,7 +83,7 @@ def _define(
 
 def _by_columns(
     connection: "duckdb.DuckDBPyConnection", lake: Lake, sealed: list[LakeFile]
-) -> dict[frozenset[str], list[Path]]:
+) -> dict[frozenset[str], list[str]]:
     """The files, together with those that have the same columns: so only one of them has to be opened to know.
 
     A sealed file never changes, so this process looks into each once.
@@ -92,7 +96,7 @@ def _by_columns(
             f"SELECT file_name, list(name) FROM parquet_schema([{listed}]) GROUP BY ALL"
         ).fetchall()
         _columns.update({Path(place).stem: frozenset(names) for place, names in found})
-    alike: dict[frozenset[str], list[Path]] = {}
+    alike: dict[frozenset[str], list[str]] = {}
     for name, path in paths.items():
         alike.setdefault(_columns[name], []).append(path)
     return alike
@@ -103,7 +107,7 @@ def _now(runtime: Runtime, lake: Lake) -> tuple[list[LakeFile], "pyarrow.Table"]
     with _lock:
         while True:
             with runtime.database.read() as session:
-                files = listed(session)
+                files = _listed(runtime.database, session)
                 waiting = state_of_waiting(session)
             lake.forget_gone(files)
             unsealed = [file for file in files if not file.sealed]
@@ -114,11 +118,20 @@ def _now(runtime: Runtime, lake: Lake) -> tuple[list[LakeFile], "pyarrow.Table"]
             with runtime.database.read() as session:
                 rows = read_waiting(session)
             with runtime.database.read() as session:
-                if listed(session) != files or state_of_waiting(session) != waiting:
+                if _listed(runtime.database, session) is not files or state_of_waiting(session) != waiting:
                     continue  # some moved while we read: they would be lost, or counted twice
             folded = _fold_open(lake, unsealed, rows)
             _folded[runtime.database] = (state, folded)
             return files, folded
+
+
+def _listed(database: Database, session: Session) -> list[LakeFile]:
+    """The files of the lake, kept in memory until they are others."""
+    state = state_of_files(session)
+    held = _files.get(database)
+    if held is None or held[0] != state:
+        held = _files[database] = (state, listed(session))
+    return held[1]
 
 
 def _fold_open(lake: Lake, unsealed: list[LakeFile], rows: "pyarrow.Table") -> "pyarrow.Table":

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 from genai_prices.types import ModelInfo
 
@@ -99,12 +100,9 @@ class Catalogue:
         """The price of everything that is priced, by provider and model: also of what is found without being listed."""
         now = self._clock.now()
         found: dict[str, Price] = {}
-        for vendor_id in VENDORS:
-            vendor = find_vendor(vendor_id)
-            for info in vendor.models if vendor else ():
-                card = _vendor_card(vendor_id, info, info.id, now)
-                if card is not None and card.price is not None:
-                    found[card.priced_as] = card.price
+        for card in _vendor_cards(*_half_hour(now)):
+            if card.price is not None:
+                found[card.priced_as] = card.price
         for partner in self._partners.values():
             for model in partner.models:
                 card = self._partner_card(partner, model, now)
@@ -184,7 +182,7 @@ class Catalogue:
 
     def _refresh(self) -> None:
         now = self._clock.now()
-        period = (now.year, now.month, now.day, now.hour, now.minute // 30)
+        period = _half_hour(now)
         if period != self._priced_for:
             self._found = {}
             self._listed = self._list_at(now)
@@ -192,11 +190,7 @@ class Catalogue:
 
     def _list_at(self, now: datetime) -> dict[str, ModelCard]:
         cards = [_demo_card()]
-        for vendor_id in VENDORS:
-            vendor = find_vendor(vendor_id)
-            for info in vendor.models if vendor else ():
-                if not _PREFIX_ONLY.search(info.id) and (card := _vendor_card(vendor_id, info, info.id, now)):
-                    cards.append(card)
+        cards += [card for card in _vendor_cards(*_half_hour(now)) if not _PREFIX_ONLY.search(card.id)]
         for partner in self._partners.values():
             cards.extend(self._partner_card(partner, model, now) for model in partner.models)
         listed: dict[str, ModelCard] = {}
@@ -253,6 +247,23 @@ def _bill(price: Price, usage: Usage) -> Decimal:
         + usage.output_tokens * at.output_usd_per_mtok
     )
     return total * (BATCH_SHARE if usage.batch else 1) / ONE_MILLION
+
+
+def _half_hour(now: datetime) -> tuple[int, ...]:
+    return now.year, now.month, now.day, now.hour, now.minute // 30
+
+
+@lru_cache(maxsize=8)
+def _vendor_cards(year: int, month: int, day: int, hour: int, half: int) -> tuple[ModelCard, ...]:
+    """Every model of the vendors that can be used, at the prices of half an hour; the same for all installations."""
+    now = datetime(year, month, day, hour, 30 * half, tzinfo=UTC)
+    found = (
+        _vendor_card(vendor_id, info, info.id, now)
+        for vendor_id in VENDORS
+        if (vendor := find_vendor(vendor_id))
+        for info in vendor.models
+    )
+    return tuple(card for card in found if card is not None)
 
 
 def _vendor_card(vendor: str, info: ModelInfo, model_id: str, now: datetime) -> ModelCard | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from core.platform.annotations import Personal
 from core.platform.runtime import Runtime
@@ -20,7 +21,8 @@ COOKIES = (
 """What may be set without consent, for what and for how long. Over https the first three names begin with `__Host-`."""
 
 
-def purposes_table(declared: Sequence[Personal]) -> str:
+@cache
+def purposes_table(declared: tuple[Personal, ...]) -> str:
     """What each purpose uses, and on which legal basis."""
     rows = []
     for purpose in in_order({each.purpose for each in declared}):
@@ -31,7 +33,8 @@ def purposes_table(declared: Sequence[Personal]) -> str:
     return _table(("Purpose", "Data", "Legal basis"), rows)
 
 
-def retention_table(declared: Sequence[Personal]) -> str:
+@cache
+def retention_table(declared: tuple[Personal, ...]) -> str:
     """How long what each purpose uses is kept."""
     rows = []
     for purpose in in_order({each.purpose for each in declared}):
