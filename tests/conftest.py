@@ -13,6 +13,7 @@ import structlog
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
 from core.bootstrap import build_runtime, prepare
+from core.platform.garbage import tune_collector
 from core.platform.runtime import Runtime
 from core.platform.settings import Settings, load_settings
 from tests.support.clock import FixedClock
@@ -72,6 +73,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             fixtures = item._fixtureinfo.name2fixturedefs.values()
             if any(made.scope == "module" for each in fixtures for made in each):
                 item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+        on = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
+        if "postgres" in on and item.get_closest_marker("slow_on_postgres"):
+            item.add_marker(pytest.mark.slow)
     yield
 
 
@@ -148,3 +152,8 @@ def sqlite_runtime(runtime_with: Callable[..., Runtime]) -> Runtime:
 def owner(runtime: Runtime) -> Account:
     """A person on the plan without limits."""
     return create_account(runtime, email="ada@example.org", password=PASSWORD, name="Ada")
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: nobody looks through it for garbage a hundred times."""
+    tune_collector()

@@ -4,17 +4,21 @@ import sys
 from importlib import import_module
 from pkgutil import iter_modules
 
-import typer
+from core.platform.garbage import without_collections
 
-from core.cli.console import app
-from core.shared.errors import AppError
+with without_collections():
+    import typer
+
+    from core.cli.console import app
+    from core.shared.errors import AppError
 
 FIRST = ("serving", "runs", "people", "ledger", "audit", "jobs", "backup", "privacy", "billing")
 """The order of `stepiq --help`. A module that is not named here comes after these."""
 
 _modules = {each.name for each in iter_modules(__path__) if not each.name.startswith("_")}
-for _name in (*FIRST, *sorted(_modules.difference(FIRST))):
-    import_module(f"{__name__}.{_name}")
+with without_collections():
+    for _name in (*FIRST, *sorted(_modules.difference(FIRST))):
+        import_module(f"{__name__}.{_name}")
 
 
 def main() -> None:

@@ -1,8 +1,23 @@
-"""The garbage collector of a process that serves."""
+"""The garbage collector, where there is no garbage to be found."""
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 ALLOCATIONS = 20_000
+
+
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """While modules are loaded: all of it stays, and looking for garbage in it took a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
 
 
 def tune_collector() -> None:

@@ -50,6 +50,7 @@ def _made(server: ServerProcess, definition: dict[str, object]) -> str:
     return str(made.json()["id"])
 
 
+@pytest.mark.slow
 def test_a_condition_and_a_review_are_added_run_and_approved(context: BrowserContext, server: ServerProcess) -> None:
     pipeline = _made(server, {**DESK, "name": "To be approved", "steps": DESK["steps"][:1]})  # type: ignore[index]
     page = open_page(context, server, f"?pipeline={pipeline}")

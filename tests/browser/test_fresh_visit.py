@@ -17,7 +17,7 @@ PUBLIC = (
 NEEDED = {"stepiq_form"}
 
 
-@pytest.fixture(scope="module", params=["plain", "measured"])
+@pytest.fixture(scope="module", params=[pytest.param("plain", marks=pytest.mark.slow), "measured"])
 def visited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server without and with a key for measurements; what it would send to listens nowhere."""
     if find_chromium() is None:

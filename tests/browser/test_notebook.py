@@ -211,6 +211,7 @@ def test_broken_yaml_is_kept_and_says_where(context: BrowserContext, server: Ser
     expect(page.get_by_role("button", name="Run all")).to_be_disabled()
 
 
+@pytest.mark.slow
 def test_signing_out_in_one_tab_leads_the_others_to_the_sign_in_form(
     context: BrowserContext, server: ServerProcess
 ) -> None:

@@ -22,6 +22,7 @@ steps:
 """
 
 
+@pytest.mark.slow
 def test_a_pipeline_comes_in_goes_out_and_rests(context: BrowserContext, server: ServerProcess, tmp_path: Path) -> None:
     page = open_page(context, server, "pipelines")
     page.get_by_role("button", name="Import").click()

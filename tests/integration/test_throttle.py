@@ -17,6 +17,8 @@ from jobs import key_cleanup
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
 
+pytestmark = pytest.mark.slow_on_postgres
+
 EMAIL, HOME, ABROAD = "ada@example.org", "192.0.2.7", "198.51.100.1"
 
 

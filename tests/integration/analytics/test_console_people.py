@@ -197,6 +197,7 @@ def test_the_order_of_rows_tells_nothing(asked: Callable[[str], list[tuple[Any, 
     assert asked("SELECT * FROM events ORDER BY rowid") == asked("SELECT * FROM events ORDER BY ALL")
 
 
+@pytest.mark.parametrize("lake", ["sealed"], indirect=True)  # what happened is the same in both
 def test_these_questions_find_the_one_where_rows_are_not_folded(
     tmp_path: Any, done: list[Event], lake: Runtime
 ) -> None:

@@ -35,6 +35,8 @@ from tests.support.object_store import ObjectStore, TestBucket, shared_store
 from tests.support.old_history import add_runs
 from tests.support.waiting_events import waiting_events
 
+pytestmark = pytest.mark.slow_on_postgres
+
 Machines = Callable[..., Runtime]
 
 

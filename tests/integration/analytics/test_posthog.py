@@ -29,6 +29,8 @@ from tests.support.encodings import traces_of
 from tests.support.planting.everything import planted_person
 from tests.support.waiting_events import waiting_events
 
+pytestmark = pytest.mark.slow_on_postgres
+
 KEY = "phc_test"
 SECONDS = 10.0
 

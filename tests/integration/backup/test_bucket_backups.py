@@ -25,6 +25,8 @@ from tests.support.clock import FixedClock
 from tests.support.object_store import TestBucket, shared_store
 from tests.support.old_history import add_runs
 
+pytestmark = pytest.mark.slow_on_postgres
+
 
 @pytest.fixture
 def bucket() -> TestBucket:

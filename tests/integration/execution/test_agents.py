@@ -28,6 +28,8 @@ from tests.conftest import PASSWORD
 from tests.support.http_peer import HttpPeer
 from tests.support.vendor_stub import StubServer, vendor_settings
 
+pytestmark = pytest.mark.slow_on_postgres
+
 CLAUDE, GPT, LLAMA = "claude-sonnet-4-5-tools", "gpt-4o-mini-2024-07-18.ft-tools", "stub-tools"
 CANARY = "canary-7f3a9c/with+signs&more"
 TOOLS = ["http_request", "extract_json", "template_render", "curl"]
