@@ -80,10 +80,10 @@ def _period(today: date) -> tuple[date, date]:
 
 
 def _draw_boards(board: Dashboard) -> None:
-    key = f"analytics-tab-{board.name}"
+    key, titles = f"analytics-tab-{board.name}", {each.name: each.title for each in DASHBOARDS.values()}
     st.segmented_control(
         "Dashboard", list(DASHBOARDS), default=board.name, required=True, key=key,
-        format_func={each.name: each.title for each in DASHBOARDS.values()}.get, label_visibility="collapsed",
+        format_func=titles.__getitem__, label_visibility="collapsed",
         on_change=_choose_board, args=(key,),
     )  # fmt: skip
 
@@ -103,7 +103,7 @@ def _draw_period(today: date) -> None:
     chosen = chosen if chosen in PERIODS else USUAL
     key = f"analytics-period-{chosen}"
     st.segmented_control(
-        "Period", list(PERIODS), default=chosen, required=True, key=key, format_func=PERIODS.get,
+        "Period", list(PERIODS), default=chosen, required=True, key=key, format_func=PERIODS.__getitem__,
         on_change=_choose_period, args=(key, today),
     )  # fmt: skip
     if chosen == "other":
@@ -127,7 +127,7 @@ def _choose_period(key: str, today: date) -> None:
 
 @guarded
 def _choose_days() -> None:
-    days = st.session_state.get("analytics-days") or ()
+    days: tuple[date, ...] = st.session_state.get("analytics-days") or ()
     if len(days) == 2:  # with the first day chosen only, the last one is still to come
         st.query_params.from_dict({**st.query_params.to_dict(), "from": days[0].isoformat(), "to": days[1].isoformat()})
 
@@ -138,11 +138,11 @@ def _draw_filters(runtime: Runtime, board: Dashboard, first: date, last: date) -
     for name in board.filters:
         now = chosen.get(name, ALL)
         options = [ALL, *dict.fromkeys((*_words_of(runtime, name, first, last), *([now] if now else [])))]
+        words = {ALL: "All", **{word: named(word) for word in options if word}}
         key = f"analytics-{name}-{now}"
         st.selectbox(
             FILTERS[name], options, index=options.index(now), key=key, width=140,
-            format_func={ALL: "All", **{word: named(word) for word in options if word}}.get,
-            on_change=_choose_filter, args=(name, key),
+            format_func=words.__getitem__, on_change=_choose_filter, args=(name, key),
         )  # fmt: skip
     return chosen
 

@@ -43,7 +43,7 @@ def egress_page() -> None:
     )
     draw_notices()
     days = st.segmented_control(
-        "Period", list(PERIODS), default=30, required=True, key="egress-period", format_func=PERIOD_WORDS.get,
+        "Period", list(PERIODS), default=30, required=True, key="egress-period", format_func=PERIOD_WORDS.__getitem__,
         label_visibility="collapsed",
     )  # fmt: skip
     found = totals_of(runtime, int(days or 30))

@@ -68,7 +68,7 @@ def _draw_filters() -> None:
         )  # fmt: skip
         choose("Plan", "plan", {"": "Any plan", **{name: plan.title for name, plan in PLANS.items()}}, width=140)
         choose("Role", "role", {"": "Any role", **ROLE_WORDS}, width=150)
-        states = {"": "Any state", **{name: STANDING_LOOKS[name][0].capitalize() for name in STANDINGS}}
+        states: dict[str, str] = {"": "Any state", **{name: STANDING_LOOKS[name][0].capitalize() for name in STANDINGS}}
         choose("State", "state", states, width=150)
         clear_button(("plan", "role", "state"))
 

@@ -13,14 +13,15 @@ from admin import privacy_actions as actions
 from admin.legal_holds import draw_holds
 from core.accounts.domain import SessionView
 from core.privacy.answers import answer_text, letter_to_post, spoken
-from core.privacy.deciding import comments_to_judge
-from core.privacy.domain import LONGEST_TEXT, SIGN_AGAIN_AFTER, longest_due_at, months_after
+from core.privacy.deciding import Revealed, comments_to_judge
+from core.privacy.domain import LONGEST_TEXT, SIGN_AGAIN_AFTER, longest_due_at
 from core.privacy.dry_run import DryRun, Kept, dry_run
 from core.privacy.erasure.certificates import certificate_of, followups_of, render_certificate
 from core.privacy.export.passages import STANDS_ALONE
 from core.privacy.queries import RequestFile, request_file
 from core.privacy.rights import STEPS
 from core.privacy.words import CAME_BY, GROUND_WORDS, IDENTITIES, RIGHT_NAMES
+from core.shared.months import months_after
 from pages.ui.badges import text_badge
 from pages.ui.download import download_button
 from pages.ui.memory import recall
@@ -67,19 +68,25 @@ def draw_detail(runtime: Runtime, session: SessionView, request_id: str, confirm
     _draw_happened(runtime, file)
 
 
+def _revealed(request_id: str) -> Revealed | None:
+    """Who asked, where it was looked at for this request since the page was opened."""
+    shown_for, seen = recall(actions.REVEALED) or ("", None)
+    return seen if shown_for == request_id else None
+
+
 def _draw_person(file: RequestFile, confirmed: bool) -> None:
     request = file.request
-    shown_for, seen = recall(actions.REVEALED) or (None, None)
+    seen = _revealed(request.id)
     with st.container(border=True, key="request-person"):
         who = f"<code>{escape(request.account_id)}</code>"
-        if shown_for == request.id:
+        if seen is not None:
             who = f"<b>{escape(seen.name or 'No name')}</b> · {escape(seen.email)} · {who}"
         identity = IDENTITIES[request.identity] if request.identity else "not shown yet"
         st.html(
             f'<h2 class="sq-id">Who asked</h2><p class="sq-facts">{who}<br>'
             f"{joined(f'identity: {escape(identity)}', CAME_BY[request.channel])}</p>"
         )
-        if confirmed and shown_for != request.id:
+        if confirmed and seen is None:
             with st.popover("Show name and address", icon=":material/visibility:", key=f"reveal-{request.id}"):
                 st.text_area(
                     "Why you have to know", key=f"reveal-reason-{request.id}", max_chars=500, height=80,
@@ -191,7 +198,7 @@ def _draw_others(runtime: Runtime, file: RequestFile) -> None:
     found = comments_to_judge(runtime, request)
     if not found:
         return
-    shown_for, seen = recall(actions.REVEALED) or (None, None)
+    seen = _revealed(request.id)
     st.html(
         f'<p class="sq-facts">{count(len(found), "comment")} came through mailed links of reviews, perhaps from '
         "others (GDPR Art. 15(4)). Their words show once you looked who asked. What is left out makes the answer "
@@ -202,9 +209,9 @@ def _draw_others(runtime: Runtime, file: RequestFile) -> None:
             f"Leave out the comment of {each.decided_at:%Y-%m-%d %H:%M}", key=f"leave-{each.review_id}",
             value=each.review_id in file.left_out,
         )  # fmt: skip
-        if shown_for == request.id and each.review_id in seen.others:
+        if seen is not None and each.review_id in seen.others:
             st.html(f'<div class="sq-quote">{escape(seen.others[each.review_id])}</div>')
-    if shown_for == request.id:
+    if seen is not None:
         st.text_area(
             "Left out wherever it stands, one a line", key=f"passages-{request.id}", value="\n".join(seen.passages),
             height=100, placeholder="A name, an address, a sentence about somebody else",
@@ -226,8 +233,8 @@ def _left_out_html(file: RequestFile) -> str:
         f"{count(len(file.left_out), 'comment')} left out" if file.left_out else "",
         f"{count(file.passages, 'passage')} left out wherever it stands" if file.passages else "",
     )
-    shown_for, seen = recall(actions.REVEALED) or (None, None)
-    said = escape("\n".join(seen.passages)) if shown_for == file.request.id else ""
+    seen = _revealed(file.request.id)
+    said = escape("\n".join(seen.passages)) if seen is not None else ""
     quote = f'<div class="sq-quote">{said}</div>' if said else ""
     return f'<p class="sq-facts">{what}</p>{quote}'
 

@@ -85,7 +85,8 @@ def _draw_enter(runtime: Runtime, session: SessionView) -> None:
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 st.text_input("Address of the account", key="enter-email", width=280, autocomplete="off")
                 st.selectbox("Right", RIGHTS, key="enter-right", width=170, format_func=RIGHT_NAMES.__getitem__)
-                st.selectbox("Came by", list(CHANNELS), key="enter-channel", width=130, format_func=CHANNELS.get)
+                ways = list(CHANNELS)
+                st.selectbox("Came by", ways, key="enter-channel", width=130, format_func=CHANNELS.__getitem__)
                 today = runtime.clock.now().date()
                 st.date_input("Came in on", value=today, max_value=today, key="enter-day", width=150)
             st.text_area("What it says", key="enter-text", max_chars=LONGEST_TEXT, height=90)

@@ -14,7 +14,7 @@ from core.analytics.engine import open_duckdb
 from core.analytics.files import write_file
 from core.analytics.folding import fold
 from core.analytics.lake import Lake, LakeFile, alone, lake_of, listed, mend, settle, write_list
-from core.analytics.recording import forget_progress
+from core.analytics.progress import forget_progress
 from core.analytics.salts import destroy_salts, is_open, open_days, over_days, visitor_ids
 from core.analytics.waiting import delete_batches, delete_visitor, read_batches, waiting_batches
 from core.platform.logging import get_logger

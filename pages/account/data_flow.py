@@ -60,7 +60,7 @@ def data_flow_page() -> None:
 def _draw_filters(period: str, pipeline: str, names: dict[str, str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.segmented_control(
-            "Period", list(PERIODS), default=period, required=True, key=_PERIOD, format_func=PERIODS.get,
+            "Period", list(PERIODS), default=period, required=True, key=_PERIOD, format_func=PERIODS.__getitem__,
             on_change=_choose, label_visibility="collapsed",
         )  # fmt: skip
         options = [ALL, *sorted(names, key=lambda each: names[each].casefold())]

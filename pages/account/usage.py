@@ -83,8 +83,8 @@ def _draw_period(today: date) -> None:
     chosen = "other" if "from" in st.query_params else st.query_params.get("period", "this")
     st.segmented_control(
         "Period", list(PERIODS), default=chosen if chosen in PERIODS else "this", required=True,
-        key=f"usage-period-{chosen}", format_func=PERIODS.get, label_visibility="collapsed", on_change=_choose_period,
-        args=(f"usage-period-{chosen}", today),
+        key=f"usage-period-{chosen}", format_func=PERIODS.__getitem__, label_visibility="collapsed",
+        on_change=_choose_period, args=(f"usage-period-{chosen}", today),
     )  # fmt: skip
     if chosen == "other":
         st.date_input(

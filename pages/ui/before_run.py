@@ -39,7 +39,7 @@ class Before:
 
 
 @st.dialog("Before this run", icon=":material/policy:", width="medium")
-def before_dialog(before: Before, start: Callable[[], object]) -> None:
+def before_dialog(before: Before, start: Callable[[], None]) -> None:
     """Says it, and starts the run with one click."""
     for each in before.terms:
         st.html(terms_html(each, first_note(each, known=each.provider in before.known)))

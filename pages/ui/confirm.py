@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 
-def confirm_delete(title: str, html: str, label: str, *, key: str, keep: str, delete: Callable[[], object]) -> None:
+def confirm_delete(title: str, html: str, label: str, *, key: str, keep: str, delete: Callable[[], None]) -> None:
     """Ask in a dialog. `key` and `keep` are the keys of its two buttons; `delete` is a callback of its own."""
 
     @st.dialog(title, icon=":material/delete:")

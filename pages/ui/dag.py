@@ -153,10 +153,10 @@ def _routed(layers: list[list[str]], needs: Mapping[str, Sequence[str]]) -> tupl
     for way in ways:
         for upper, lower in pairwise(way):
             above.setdefault(lower, []).append(upper)
-    for before, row in pairwise(rows):
+    for before, below in pairwise(rows):
         at = {point: place for place, point in enumerate(before)}
         # Under what they come from, so that few edges cross; sorting keeps the written order otherwise.
-        row.sort(key=lambda point: _mean([at[upper] for upper in above.get(point, ()) if upper in at]))
+        below.sort(key=lambda point: _mean([at[upper] for upper in above.get(point, ()) if upper in at]))
     return rows, ways
 
 

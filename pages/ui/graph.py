@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from core.pipelines.definition import Definition, Step
+from core.pipelines.definition import Definition
 from core.pipelines.graph import dependencies, reachable
-from core.pipelines.kinds.base import END
+from core.pipelines.kinds.base import END, BaseStep
 from core.pipelines.kinds.condition import ConditionStep
 from core.pipelines.kinds.map import MapStep
 from pages.ui.cell import CellFace
@@ -15,7 +15,7 @@ from pages.ui.kinds import kind_of
 from pages.ui.steps import distinct_steps
 
 
-def graph_of(definition: Definition, face: Callable[[Step], CellFace], current: str | None) -> Graph:
+def graph_of(definition: Definition, face: Callable[[BaseStep], CellFace], current: str | None) -> Graph:
     """The graph of a definition. `face` gives the state and the address of a step."""
     steps = distinct_steps(definition)
     nodes = tuple(_node(step, face, current) for step in steps)
@@ -32,7 +32,7 @@ def graph_of(definition: Definition, face: Callable[[Step], CellFace], current: 
     return Graph(nodes, needs, tuple(jump for step in steps for jump in _jumps(step)))
 
 
-def _node(step: Step, face: Callable[[Step], CellFace], current: str | None, *, repeated: bool = False) -> Node:
+def _node(step: BaseStep, face: Callable[[BaseStep], CellFace], current: str | None, *, repeated: bool = False) -> Node:
     shown = face(step)
     inside = repeated or isinstance(step, MapStep)
     rows = tuple(_node(inner, face, current, repeated=inside) for inner in step.inner)
@@ -46,7 +46,7 @@ def _is_implied(waits: Mapping[str, frozenset[str]], step_id: str, other: str) -
     return any(other in reachable(waits, between) for between in waits[step_id] if between != other)
 
 
-def _jumps(step: Step) -> Iterator[JumpEdge]:
+def _jumps(step: BaseStep) -> Iterator[JumpEdge]:
     for jump in step.jumps():
         label = str(jump.path[0]) if isinstance(step, ConditionStep) and jump.path[0] in ("then", "else") else "goto"
         if jump.max_loops:

@@ -33,8 +33,8 @@ class ImportActions:
 
     preview: Callable[[str], ImportPreview]
     fetch: Callable[[str], str | None]
-    create: Callable[[str, str | None], bool]
-    replace: Callable[[str, str, bool], bool]
+    create: Callable[[str, str | None], bool | None]
+    replace: Callable[[str, str, bool], bool | None]
 
 
 @st.dialog("Import a pipeline", width="large", icon=":material/upload:")
@@ -43,7 +43,7 @@ def import_dialog(actions: ImportActions) -> None:
     if take(_DONE):
         st.rerun()  # the page goes on from here
     way = st.segmented_control(
-        "From", list(WAYS), default="file", required=True, key="import-way", format_func=WAYS.get,
+        "From", list(WAYS), default="file", required=True, key="import-way", format_func=WAYS.__getitem__,
         label_visibility="collapsed",
     )  # fmt: skip
     if way == "file":
@@ -126,7 +126,7 @@ def _draw_preview(text: str, preview: ImportPreview, actions: ImportActions) -> 
     name = preview.free_name if preview.free_name != preview.name else None
 
     def make() -> None:
-        done = False
+        done: bool | None = False
         try:
             new = how == "new"
             done = actions.create(text, name) if new else actions.replace(preview.namesake or "", text, drop)

@@ -8,7 +8,7 @@ from core.accounts.people import PersonView
 from pages.ui.badges import text_badge
 from pages.ui.navigator import base_path
 
-ROLE_WORDS = {"admin": "Admin", "privacy_admin": "Privacy admin", "accounting": "Accounting"}
+ROLE_WORDS: dict[str, str] = {"admin": "Admin", "privacy_admin": "Privacy admin", "accounting": "Accounting"}
 STANDING_LOOKS = {
     "active": ("active", "green"),
     "suspended": ("suspended", "red"),

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import unified_diff
+from functools import partial
 from html import escape
+from typing import Literal
 
 import streamlit as st
 
@@ -51,14 +53,15 @@ def draw_review(review: ReviewView, decide: Decide, *, now: datetime, keys: bool
         label_visibility="collapsed", max_chars=5_000,
     )  # fmt: skip
     with st.container(key=f"decide-{review.id}", horizontal=True, vertical_alignment="center"):
-        for decision, label, icon, kind, shortcut in (
+        ways: tuple[tuple[Decision, str, str, Literal["primary", "secondary"], str], ...] = (
             ("approve", "Approve the edit" if _is_edited(review) else "Approve", "check", "primary", "A"),
             ("reject", "Reject", "close", "secondary", "X"),
-        ):
+        )
+        for decision, label, icon, kind, shortcut in ways:
             st.button(
                 label, key=f"{decision}-{review.id}", icon=f":material/{icon}:", type=kind,
                 shortcut=shortcut if keys else None, on_click=decide,
-                args=(review, lambda decision=decision: _answer(review, decision)),
+                args=(review, partial(_answer, review, decision)),
             )  # fmt: skip
         st.html(
             f'<div class="sq-facts" title="{exact(review.due_at)}">Else {_SILENCE[review.on_timeout]} '
@@ -147,7 +150,7 @@ def _answer(review: ReviewView, decision: Decision) -> Answer:
 def _is_edited(review: ReviewView) -> bool:
     if not (review.editable and st.session_state.get(_key(review, "edits"))):
         return False
-    return st.session_state.get(_key(review, "output"), _text(review.output)) != _text(review.output)
+    return bool(st.session_state.get(_key(review, "output"), _text(review.output)) != _text(review.output))
 
 
 def _key(review: ReviewView, what: str) -> str:

@@ -55,7 +55,8 @@ def visible(definition: Definition, step_id: str) -> tuple[Named, ...]:
     """Everything a step can name: inputs, variables, items around it, and the outputs of steps before it."""
     inputs = [Named(("input", name), field.type) for name, field in definition.input.fields.items()]
     variables = [Named(("vars", name), "variable") for name in definition.variables]
-    items, steps = [], []
+    items: list[Named] = []
+    steps: list[Named] = []
     listed: tuple[Step, ...] = definition.steps
     path = place_of(definition, step_id).path
     for index in path[1::2]:

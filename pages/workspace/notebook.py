@@ -216,8 +216,8 @@ def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
         data = read_input(shown.pipeline.id, shown.fields)
         now = notebook(runtime, session.account, shown.pipeline.id, text=shown.text, input_data=data)
         was, is_now = shown.notebook.last_run, now.last_run
-        parked = was is not None and is_now is not None and "waiting" in {was.status, is_now.status}
-        if now.active_run_id is None or (parked and was.status != is_now.status):
+        statuses = {each.status for each in (was, is_now) if each is not None}
+        if now.active_run_id is None or ("waiting" in statuses and len(statuses) == 2):
             st.rerun()
         draw(replace(shown, session=session, notebook=now, cells=_cells(shown.pipeline.id, now)))
 

@@ -61,7 +61,7 @@ def _draw_header(view: str) -> None:
         st.html('<h1 class="sq-title">Pipelines</h1>')
         key = f"pipelines-view-{view}"
         st.segmented_control(
-            "Which", list(VIEWS), default=view, required=True, key=key, format_func=VIEWS.get,
+            "Which", list(VIEWS), default=view, required=True, key=key, format_func=VIEWS.__getitem__,
             label_visibility="collapsed", on_change=lambda: _look_at(str(st.session_state[key])),
         )  # fmt: skip
         st.button(
@@ -85,7 +85,8 @@ def _draw_row(pipeline: PipelineSummary, view: str) -> None:
         key = f"pipeline-menu-{pipeline.id}"
         st.menu_button(
             f"More about {pipeline.name}", list(MENU), key=key, icon=":material/more_horiz:", type="tertiary",
-            format_func=MENU.get, on_click=lambda: _choose(str(st.session_state.get(key)), pipeline.id, pipeline.name),
+            format_func=MENU.__getitem__,
+            on_click=lambda: _choose(str(st.session_state.get(key)), pipeline.id, pipeline.name),
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from core.bootstrap import get_runtime
 from core.execution.domain import ReviewView
@@ -21,7 +22,7 @@ def decide(review: ReviewView, answer: Callable[[], Answer]) -> None:
 
     def send() -> None:
         given = answer()
-        edited = {"output": given.output} if given.edited else {}
+        edited: dict[str, Any] = {"output": given.output} if given.edited else {}
         decide_review(
             runtime, owner, review.run_id, review.step_id, given.decision, comment=given.comment,
             review_id=review.id, **edited,

@@ -114,7 +114,7 @@ def _draw_filters(owner_id: str) -> None:
 def _draw_download() -> None:
     """All runs that the filters let through, however many pages they fill: the browser saves them as they come."""
     now = get_runtime().clock.now()
-    days = st.selectbox("Started", list(PERIODS), key="runs-period", format_func=PERIODS.get)
+    days = st.selectbox("Started", list(PERIODS), key="runs-period", format_func=PERIODS.__getitem__)
     asked = st.query_params.to_dict()
     query = {"pipeline_id": asked.get("pipeline"), "status": asked.get("status"), "text": asked.get("text")}
     query["since"] = iso_z(now - timedelta(days=days)) if days else None

@@ -125,7 +125,9 @@ def _draw_form(runtime: Runtime, account: Account) -> None:
                 )  # fmt: skip
             zones = sorted(available_timezones())
             st.selectbox("Time zone", zones, index=zones.index("UTC"), key="schedule-zone", width=240)
-            st.selectbox("If we were down", list(MISSED), key="schedule-missed", width=240, format_func=MISSED.get)
+            st.selectbox(
+                "If we were down", list(MISSED), key="schedule-missed", width=240, format_func=MISSED.__getitem__
+            )
             draw_cap_field("schedule-cap")
         _draw_times(runtime)
         _draw_inputs(runtime, account, chosen)

@@ -16,9 +16,9 @@ from core.execution.egress_queries import EgressView, list_egress
 from core.pipelines.personal_data import choose_screening, own_screenings, screening_of
 from core.pipelines.queries import get_pipeline
 from core.shared.clock import iso_z
+from core.shared.csv_cells import csv_cell
 from web.api.account_payloads import EgressItem, ScreeningAnswer, ScreeningChoice
 from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, ReaderDep, RuntimeDep, SessionDep
-from web.api.run_exports import csv_cell
 from web.api.shapes import Listing, answers, file_answer
 from web.api.statements import Day
 from web.api.strict_json import StrictJsonRoute

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -101,7 +103,7 @@ class RegistrationPages(FormPages):
 
     def _finish_values(
         self, request: Request, *, email: str, invitation: str, name: str = "", notice: str = ""
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         return {
             "email": email,
             "invitation": invitation,

@@ -181,7 +181,8 @@ class SecurityPages(FormPages):
         else:
             # A key that waits is shown again: the phone that scanned it need not scan another.
             address = await self.call(second_factor.pending_address, account)
-            address = address or await self.call(second_factor.begin, account)
+            if address is None:
+                address = await self.call(second_factor.begin, account)
             key = address.split("secret=")[1].split("&")[0]
             picture = segno.make(address, error="m").svg_data_uri(scale=5, border=4, light="#ffffff")
             values |= {"picture": picture, "key": " ".join(key[at : at + 4] for at in range(0, len(key), 4)), "left": 0}

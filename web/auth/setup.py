@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -43,7 +45,7 @@ class SetupPages(FormPages):
         refusal = await self._refusal(token)
         if refusal is not None:
             return refusal
-        shown = {"token": token, "email": email, "name": name}
+        shown: dict[str, Any] = {"token": token, "email": email, "name": name}
         fields, ours = await self.read(request, SETUP)
         if not ours:
             return self.draw_stale(request, SETUP, **shown)

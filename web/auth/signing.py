@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -106,7 +108,7 @@ class SigningPages(FormPages):
     ) -> Response:
         return self.draw(request, LOGIN, status=status, errors=errors, **self._login_values(**values))
 
-    def _login_values(self, *, next: str = "/app/", email: str = "", notice: str = "") -> dict[str, object]:
+    def _login_values(self, *, next: str = "/app/", email: str = "", notice: str = "") -> dict[str, Any]:
         sign_up = self.runtime.settings.signup == "open"
         return {"next": next, "email": email[:320], "notice": notice, "sign_up": sign_up}
 

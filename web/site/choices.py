@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -48,7 +50,7 @@ class ChoicePages(FormPages):
     async def _page(self, request: Request, *, stale: bool = False) -> Response:
         session = await self.session_of(request)
         asked = await self.call(standing, request, session.account.id if session else None)
-        values = {"asked": asked, "about": current_text(ANALYTICS)}
+        values: dict[str, Any] = {"asked": asked, "about": current_text(ANALYTICS)}
         if stale:
             return self.draw_stale(request, CHOICES, **values)
         return self.draw(request, CHOICES, **values)

@@ -5,7 +5,7 @@ The page says the same whoever has an account or not.
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -52,7 +52,7 @@ class PrivacyRequestPages(FormPages):
         """Mail a link where there is an account; the page is the same where there is none."""
         fields, ours = await self.read(request, ASK)
         email, right, text = fields.get("email", "")[:320], fields.get("right", ""), fields.get("text", "")[:20_000]
-        typed = {"rights": RIGHTS, "email": email, "right": right, "text": text}
+        typed: dict[str, Any] = {"rights": RIGHTS, "email": email, "right": right, "text": text}
         if not ours:
             return self.draw_stale(request, ASK, **typed)
         errors = {}

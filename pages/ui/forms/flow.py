@@ -11,12 +11,13 @@ from core.pipelines.kinds.condition import ConditionStep
 from core.pipelines.kinds.map import MapStep
 from core.pipelines.kinds.parallel import ParallelStep
 from core.pipelines.kinds.pipeline import PipelineStep
+from pages.ui.editor import Language
 from pages.ui.forms.parts import StepForm, pairs, target_select
 
 
 def draw_condition(step: ConditionStep, form: StepForm) -> None:
     """The question, and both ways out."""
-    language = "template" if "{{" in step.if_ else "cel"
+    language: Language = "template" if "{{" in step.if_ else "cel"
     form.editor("if", "If", step.if_, language=language, placeholder="steps.score.output.value > 3")
     if form.can_jump:
         yes, no = st.columns(2, vertical_alignment="bottom")

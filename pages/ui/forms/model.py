@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -62,6 +63,9 @@ def _draw_agent(step: LlmStep, form: StepForm) -> None:
             values.pop("network_allowlist", None)
         form.set("agent", values)
 
+    def save_one(name: str, value: Any) -> None:
+        save(**{name: value})
+
     form.bound(
         "agent", st.toggle, "Let it use tools", agent is not None,
         lambda on: form.set("agent", dict(NEW_AGENT) if on else None),
@@ -84,7 +88,7 @@ def _draw_agent(step: LlmStep, form: StepForm) -> None:
             with column:
                 form.bound(
                     f"agent-{name}", st.number_input, label, getattr(agent, name),
-                    lambda value, name=name: save(**{name: value}), min_value=least, max_value=most, step=1,
+                    partial(save_one, name), min_value=least, max_value=most, step=1,
                 )  # fmt: skip
         if OUTSIDE_TOOLS & set(agent.tools):
             form.bound(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -293,6 +294,12 @@ def pairs(
             changed[new] = value
         save({key: kept for key, kept in changed.items() if key and not (key in fixed and kept in (None, ""))})
 
+    def rename(old: str, value: Any, new: str | None) -> None:
+        put(old, new or "", value)
+
+    def revalue(row: str, new: str | None) -> None:
+        put(row, row, new or "")
+
     st.html(f'<div class="sq-pair sq-label"><span>{escape(labels[0])}</span><span>{escape(labels[1])}</span></div>')
     with st.container(key=f"pairs-{form.step.id}-{name}", gap=None):
         for at, row in enumerate(rows):
@@ -304,12 +311,12 @@ def pairs(
                 else:
                     form.bound(
                         f"{name}-{at}-name", st.text_input, f"{labels[0]} {at + 1}", row,
-                        lambda new, row=row, value=value: put(row, new or "", value), label_visibility="collapsed",
+                        partial(rename, row, value), label_visibility="collapsed",
                     )  # fmt: skip
             with right:
                 form.bound(
                     f"{name}-{at}-value", st.text_input, f"{labels[1]} of {row}", _as_text(value),
-                    lambda new, row=row: put(row, row, new or ""), label_visibility="collapsed",
+                    partial(revalue, row), label_visibility="collapsed",
                     placeholder="{{input.…}}",
                 )  # fmt: skip
             with away:
