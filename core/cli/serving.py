@@ -2,8 +2,11 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -54,6 +57,10 @@ def serve(
 @app.command()
 def worker(
     concurrency: Annotated[int | None, typer.Option(min=1, help="Runs to advance at once.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Answer /api/health, /api/ready and /api/metrics there, at HOST."),
+    ] = None,
 ) -> None:
     """Advance runs from the queue, on this machine or another (PostgreSQL)."""
     runtime = open_runtime(**({} if concurrency is None else {"worker_concurrency": concurrency}))
@@ -62,12 +69,44 @@ def worker(
     stopped = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stopped.set())
-    tune_collector()
-    runtime.dispatcher.start()
-    typer.echo("The worker takes runs from the queue. Ctrl-C hands them over and stops.")
-    sys.stdout.flush()
-    stopped.wait()
-    runtime.dispatcher.stop()
+    set_runtime(runtime)
+    with _answering(runtime.settings.host, port):
+        tune_collector()
+        runtime.dispatcher.start()
+        typer.echo("The worker takes runs from the queue. Ctrl-C hands them over and stops.")
+        sys.stdout.flush()
+        stopped.wait()
+        runtime.dispatcher.stop()
+
+
+@contextmanager
+def _answering(host: str, port: int | None) -> Iterator[None]:
+    """A worker's face over HTTP meanwhile, in a thread of its own; nothing without a port."""
+    if port is None:
+        yield
+        return
+    import uvicorn
+
+    sys.path.insert(0, str(ROOT))  # what answers lies beside `core`
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((host, port))
+            door.listen()  # who asks before the thread is ready waits
+        except OSError as error:
+            raise fail(
+                f"Nothing can be answered at {host}:{port}: {error.strerror}. Choose another --port.", 2
+            ) from None
+        config = uvicorn.Config("web.worker:make", factory=True, log_level="warning", access_log=False)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([door],), name="face", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join(timeout=5)
 
 
 @app.command()

@@ -12,7 +12,9 @@ from tests.support.server import ROOT, poll_until
 class WorkerProcess:
     """`stepiq worker` over given settings."""
 
-    def __init__(self, data_dir: Path, name: str, concurrency: int = 50, **environment: str) -> None:
+    def __init__(
+        self, data_dir: Path, name: str, concurrency: int = 50, *, port: int | None = None, **environment: str
+    ) -> None:
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         self.environment = {
             **inherited,
@@ -21,7 +23,7 @@ class WorkerProcess:
             "PYTHONUNBUFFERED": "1",
             **environment,
         }
-        self.concurrency = concurrency
+        self.concurrency, self.port = concurrency, port
         self.log = data_dir.parent / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -29,10 +31,18 @@ class WorkerProcess:
         """Start, and wait until it takes runs."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "core.cli", "worker", "--concurrency", str(self.concurrency)],
+                [
+                    *(sys.executable, "-m", "core.cli", "worker", "--concurrency", str(self.concurrency)),
+                    *(() if self.port is None else ("--port", str(self.port))),
+                ],
                 cwd=ROOT, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
-        poll_until(lambda: b"takes runs" in self.log.read_bytes(), 60, "the worker did not start")
+        process = self._process
+        poll_until(lambda: self._takes_runs() or process.poll() is not None, 60, "the worker did not start")
+        assert self._takes_runs(), f"the worker ended with {process.returncode}"
+
+    def _takes_runs(self) -> bool:
+        return b"takes runs" in self.log.read_bytes()
 
     @property
     def pid(self) -> int:

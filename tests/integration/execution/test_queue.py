@@ -1,10 +1,12 @@
 """Many machines: runs are jobs on PostgreSQL, advanced by whoever has room."""
 
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 from sqlalchemy import make_url, text
@@ -20,7 +22,7 @@ from core.pipelines.commands import create_pipeline
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.support.postgres import new_database, new_migrated_database
-from tests.support.server import poll_until
+from tests.support.server import free_port, poll_until
 from tests.support.workers import WorkerProcess
 
 REVIEW = {
@@ -152,3 +154,28 @@ def test_one_person_cannot_have_everything_under_way(runtime: Runtime, owner: Ac
     assert claims.claim(runtime, first.id, "worker:one") is not None
     assert not leases.may_begin(runtime, second.id, per_person=1)
     assert leases.may_begin(runtime, second.id, per_person=2)
+
+
+def test_a_worker_answers_whether_it_works_and_what_it_counted(
+    runtime: Runtime, owner: Account, worker: Callable[..., WorkerProcess]
+) -> None:
+    pipeline, port = create_pipeline(runtime, owner, REVIEW), free_port()
+    worker("told", port=port, METRICS_TOKEN="scrape-me-0123456789")
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        assert client.get("/api/health").json()["status"] == "ok"
+        poll_until(lambda: client.get("/api/ready").status_code == 200, 20, "the worker is not ready")
+        assert client.get("/api/metrics").json()["code"] == "UNAUTHENTICATED"
+        for path in ("/", "/api/models", "/api/runs", "/docs", "/openapi.json"):
+            assert client.get(path).status_code == 404, path
+        run = start_run(runtime, owner, pipeline.id, {})
+        wait_for(runtime, owner, run.id, "waiting")
+        told = client.get("/api/metrics", headers={"Authorization": "Bearer scrape-me-0123456789"}).text
+    assert 'stepiq_duty_alive{duty="worker"} 1.0' in told and "stepiq_steps_ended_total{" in told
+
+
+def test_a_worker_whose_port_is_taken_says_so_and_takes_no_runs(
+    runtime: Runtime, worker: Callable[..., WorkerProcess], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(AssertionError, match="ended with 2"):
+        worker("late", port=taken.getsockname()[1])
+    assert "Choose another --port" in (tmp_path / "late.log").read_text()
