@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.accounts.models import AccountRow
@@ -69,10 +69,13 @@ def _counted(session: Session, ids: Collection[str]) -> _Counted:
 
 
 def _is_still_so(session: Session, counted: _Counted) -> bool:
-    """Whether each of them may be counted now."""
+    """Whether each of them may be counted, and can not object before the caller's transaction is over.
+
+    On PostgreSQL an objection could else be written, and its person's events be forgotten, in between.
+    """
     ids = [*counted.people, *counted.nobody]
-    asked = select(func.count()).select_from(AccountRow).where(AccountRow.id.in_(ids), analysable())
-    return not ids or session.scalar(asked) == len(ids)
+    mine = select(AccountRow.id).where(AccountRow.id.in_(ids), analysable()).order_by(AccountRow.id)
+    return not ids or len(session.scalars(mine.with_for_update(read=True)).all()) == len(ids)
 
 
 def _counts(counted: _Counted, account_id: str) -> bool:

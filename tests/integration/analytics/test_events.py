@@ -1,10 +1,11 @@
 """Events on their way into the database: whose count, whose do not, and what follows from them."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from core.accounts.commands import create_account
 from core.accounts.domain import Account
@@ -14,6 +15,7 @@ from core.analytics.models import BatchRow, ProgressRow
 from core.platform.runtime import Runtime
 from tests.conftest import PASSWORD
 from tests.support.clock import FixedClock
+from tests.support.server import poll_until
 from tests.support.waiting_events import waiting_events
 
 
@@ -161,3 +163,25 @@ def test_who_objects_while_a_batch_is_made_ready_is_left_out(
     assert len({each["visitor"] for each in stored(runtime)}) == 1 and len(named(runtime, "page.viewed")) == 1
     with runtime.database.read() as session:
         assert session.get(ProgressRow, ada.id) is None and session.get(ProgressRow, bea.id) is not None
+
+
+def test_an_objection_that_is_being_written_is_waited_for(runtime: Runtime, ada: Account, clock: FixedClock) -> None:
+    runtime.events.emit("page.viewed", ada.id, page="runs")
+    writing = threading.Thread(target=runtime.events.write_now)
+    waited = runtime.database.waits
+    with runtime.database.write() as session:
+        session.get_one(AccountRow, ada.id).objected_at = clock.now()
+        session.flush()
+        writing.start()
+        poll_until(lambda: not writing.is_alive() or _somebody_waits(runtime, waited), 20, "nobody waits")
+        assert writing.is_alive()
+    writing.join()
+    assert stored(runtime) == []
+
+
+def _somebody_waits(runtime: Runtime, waited: int) -> bool:
+    if runtime.database.is_sqlite:
+        return runtime.database.waits > waited
+    locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with runtime.database.connect() as connection:
+        return bool(connection.scalar(text(locked)))
