@@ -16,7 +16,7 @@ from core.analytics.folding import fold
 from core.analytics.lake import Lake, LakeFile, alone, lake_of, listed, mend, settle, write_list
 from core.analytics.progress import forget_progress
 from core.analytics.salts import destroy_salts, is_open, open_days, over_days, visitor_ids
-from core.analytics.waiting import delete_batches, delete_visitor, read_batches, waiting_batches
+from core.analytics.waiting import delete_batches, delete_visitor, load_waiting, read_batches, waiting_batches
 from core.platform.logging import get_logger
 from core.platform.runtime import Runtime
 from core.shared.errors import Conflict
@@ -76,12 +76,12 @@ def _move(runtime: Runtime, lake: Lake) -> int:
     while True:
         with runtime.database.read() as session:
             batches = waiting_batches(session, CHUNK)
-            waiting = read_batches(session, batches)
+            waiting = read_batches(session, batches) if batches else ()
         if not batches:
             return moved
         events = sum(batches.values())
         with open_duckdb(lake.root) as connection:
-            connection.register("waiting", waiting)
+            load_waiting(connection, waiting)
             connection.execute(f"CREATE TEMP TABLE moving AS {FROM_BATCHES}")
             made = [file for day in _days(connection) if (file := _write_day(runtime, connection, lake, day))]
         for file in made:

@@ -1,6 +1,7 @@
 """Making facts: the last days anew, the ones before once, and no more days than are kept."""
 
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ from core.analytics.commands import KEPT_MONTHS, months_before
 from core.analytics.engine import open_duckdb, quoted
 from core.analytics.facts import FACTS, Fact
 from core.analytics.facts_folding import fold_fact
-from core.analytics.facts_reading import read_days
+from core.analytics.facts_reading import has_enough, read_days
 from core.analytics.facts_store import Built, FactFolder, facts_of
 from core.analytics.lake import alone
 from core.platform.logging import get_logger
@@ -52,6 +53,12 @@ def build_facts(runtime: Runtime) -> int:
 
 
 def _build_days(runtime: Runtime, folder: FactFolder, first: date, last: date) -> int:
+    with runtime.database.connect() as database:
+        enough = has_enough(database, first, last)
+    if not enough:
+        for day, name in product(_days(first, last), FACTS):
+            folder.replace(name, day, None)
+        return 0
     with open_duckdb() as connection:  # without a folder to spill into: rows of people are in memory only
         with runtime.database.connect() as database:
             read_days(database, connection, first, last)
@@ -67,9 +74,13 @@ def write_folded(
     if connection.execute(f"SELECT EXISTS (FROM rows_of_{fact.name})").fetchall()[0][0]:
         fold_fact(connection, fact, f"rows_of_{fact.name}")
         days = {day for (day,) in connection.execute("SELECT DISTINCT day FROM folded").fetchall()}
-    for day in (first + timedelta(days=number) for number in range((last - first).days + 1)):
+    for day in _days(first, last):
         folder.replace(fact.name, day, _write(connection, folder, fact, day) if day in days else None)
     return days
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 def _write(connection: "duckdb.DuckDBPyConnection", folder: FactFolder, fact: Fact, day: date) -> Path:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from core.analytics.coarse import SIZES
 from core.analytics.facts import KINDS, UNDER_WAY, WORDS
+from core.analytics.folding import K
 
 if TYPE_CHECKING:
     import duckdb
@@ -123,6 +124,18 @@ ROWS: Mapping[str, str] = {
 }
 """How the rows that were read become rows of each fact: words of the catalogue, coarse times, and a person's hash."""
 assert set(KINDS) == {"bought" if name == "purchased" else name for name in _ACCOUNTS}
+
+
+def has_enough(database: Connection, first: date, last: date) -> bool:
+    """Whether so many people did anything on some days that a fact of them can be told at all."""
+    zone = "" if database.dialect.name == "sqlite" else "+00"
+    people = " UNION ALL ".join(
+        f"SELECT owner_id FROM ({statement.format(within=_within(_WHEN[name], first, last, zone=zone))}) AS {name}"
+        for name, statement in STATEMENTS.items()
+        if name != "read_steps"  # whose runs are read
+    )
+    asked = f"SELECT count(*) FROM (SELECT DISTINCT owner_id FROM ({people}) AS everybody LIMIT {K}) AS these"
+    return database.exec_driver_sql(asked).scalar() == K
 
 
 def read_days(database: Connection, connection: "duckdb.DuckDBPyConnection", first: date, last: date) -> None:

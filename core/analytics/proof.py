@@ -15,7 +15,7 @@ from core.analytics.facts import WORDS as FACT_WORDS
 from core.analytics.facts_store import facts_of
 from core.analytics.lake import lake_of, list_files
 from core.analytics.salts import oldest_salt
-from core.analytics.waiting import read_waiting
+from core.analytics.waiting import load_waiting, read_waiting
 from core.platform.runtime import Runtime
 from core.shared.errors import InvalidInput
 
@@ -51,7 +51,7 @@ def prove_lake(runtime: Runtime) -> LakeProof:
     undeclared, foreign = set[str](), set[str]()
     lake = lake_of(runtime)
     with open_duckdb() as connection, lake.reading():
-        connection.register("waiting", waiting)
+        load_waiting(connection, waiting)
         connection.execute(f"CREATE TEMP TABLE rows AS {FROM_BATCHES}")
         foreign |= _foreign(connection, "rows", set(TYPES))
         undeclared |= {name for (name,) in connection.execute(NAMES_IN_BATCHES).fetchall()} - set(TYPES)

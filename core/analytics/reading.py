@@ -4,7 +4,7 @@ Sealed days are read from their files as they are. Days that are open, and what 
 for the asking, so what happened a second ago is there at once. Visitors are in no relation that can be asked for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -19,7 +19,7 @@ from core.analytics.engine import open_duckdb, parquet, quoted
 from core.analytics.errors import file_missing
 from core.analytics.folding import fold
 from core.analytics.lake import Lake, LakeFile, lake_of, listed, state_of_files
-from core.analytics.waiting import read_waiting, state_of_waiting
+from core.analytics.waiting import load_waiting, read_waiting, state_of_waiting
 from core.platform.database import Database
 from core.platform.runtime import Runtime
 
@@ -134,9 +134,9 @@ def _listed(database: Database, session: Session) -> list[LakeFile]:
     return held[1]
 
 
-def _fold_open(lake: Lake, unsealed: list[LakeFile], rows: "pyarrow.Table") -> "pyarrow.Table":
+def _fold_open(lake: Lake, unsealed: list[LakeFile], waiting: Sequence[str]) -> "pyarrow.Table":
     with open_duckdb() as connection, lake.reading():
-        connection.register("waiting", rows)
+        load_waiting(connection, waiting)
         parts = [schema_of(OPEN), FROM_BATCHES]
         if unsealed:
             names = ", ".join(f"'{name}'" for name in OPEN)

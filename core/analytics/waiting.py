@@ -1,7 +1,7 @@
 """Events that are in the database and not in the lake yet, in batches as they were written."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -12,7 +12,7 @@ from core.analytics.models import BatchRow
 from core.platform.runtime import Runtime
 
 if TYPE_CHECKING:
-    import pyarrow
+    import duckdb
 
 _batches = cast(Table, BatchRow.__table__)
 _LOOK = 25
@@ -52,14 +52,21 @@ def waiting_batches(session: Session, most: int) -> dict[str, int]:
     return found
 
 
-def read_batches(session: Session, names: Collection[str]) -> "pyarrow.Table":
-    """These batches, as `waiting` is read."""
-    return _as_arrow(session.scalars(select(_batches.c.events).where(_batches.c.name.in_(names))).all())
+def read_batches(session: Session, names: Collection[str]) -> Sequence[str]:
+    """These batches, as they were packed."""
+    return session.scalars(select(_batches.c.events).where(_batches.c.name.in_(names))).all()
 
 
-def read_waiting(session: Session) -> "pyarrow.Table":
+def read_waiting(session: Session) -> Sequence[str]:
     """Every batch that waits, the same way."""
-    return _as_arrow(session.scalars(select(_batches.c.events)).all())
+    return session.scalars(select(_batches.c.events)).all()
+
+
+def load_waiting(connection: "duckdb.DuckDBPyConnection", batches: Sequence[str]) -> None:
+    """Make the table `waiting` of them. Not by way of Arrow: its Python side loads pandas for a list of strings."""
+    connection.execute("CREATE TEMP TABLE waiting (events VARCHAR)")
+    for batch in batches:
+        connection.execute("INSERT INTO waiting VALUES (?)", [batch])
 
 
 def state_of_waiting(session: Session) -> tuple[object, ...]:
@@ -92,9 +99,3 @@ def delete_visitor(session: Session, visitor: str) -> int:
         session.execute(changed if others else delete(_batches).where(this))
         done += len(events) - len(others)
     return done
-
-
-def _as_arrow(batches: Iterable[str]) -> "pyarrow.Table":
-    import pyarrow
-
-    return pyarrow.table({"events": pyarrow.array(batches, pyarrow.large_string())})

@@ -78,11 +78,12 @@ def code_editor(
             "language": language,
             "label": label,
             "placeholder": placeholder,
-            "scope": [{"label": item.label, "detail": item.detail} for item in scope],
-            "issues": [
+            # Tuples: in a list Streamlit looks for data frames, and loads pandas (80 MB) to know them.
+            "scope": tuple({"label": item.label, "detail": item.detail} for item in scope),
+            "issues": tuple(
                 {"line": mark.line, "column": mark.column, "message": mark.message, "severity": mark.severity}
                 for mark in marks
-            ],
+            ),
             "focus": focus,
         },
         on_content_change=take_text,
