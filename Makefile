@@ -19,7 +19,7 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --no-compile -r requirements.txt
 	@$(BIN)/python -m pip install -q --no-compile --no-deps -e .
-	@$(BIN)/python -m compileall -q -j 0 -x '$(UNUSED)' $(VENV)/lib core jobs web app.py
+	@$(BIN)/python -m compileall -q -j 0 -x '$(UNUSED)' $(VENV)/lib admin core jobs pages web app.py
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt

@@ -73,8 +73,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             fixtures = item._fixtureinfo.name2fixturedefs.values()
             if any(made.scope == "module" for each in fixtures for made in each):
                 item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-        on = item.callspec.params.values() if isinstance(item, pytest.Function) and hasattr(item, "callspec") else ()
-        if "postgres" in on and item.get_closest_marker("slow_on_postgres"):
+        called = getattr(item, "callspec", None)
+        if called and "postgres" in called.params.values() and item.get_closest_marker("slow_on_postgres"):
             item.add_marker(pytest.mark.slow)
     yield
 

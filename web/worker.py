@@ -3,20 +3,16 @@
 from fastapi import FastAPI
 
 from core.bootstrap import get_runtime
-from core.operations.readiness import Readiness
 from core.platform.runtime import Runtime
 from web.api import system
-from web.api.errors import install_error_handlers
+from web.api.bare import bare_api
 
 
 def build_face(runtime: Runtime) -> FastAPI:
     """The same three addresses that a server has."""
-    face = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    face.state.runtime = runtime
-    face.state.readiness = Readiness(runtime)
+    face = bare_api(runtime, openapi_url=None)
     for path, answer in (("health", system.health), ("ready", system.ready), ("metrics", system.metrics)):
         face.add_api_route(f"/api/{path}", answer, response_model=None)
-    install_error_handlers(face)
     return face
 
 

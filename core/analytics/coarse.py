@@ -18,6 +18,7 @@ def _sizes() -> tuple[int, ...]:
 
 SIZES = _sizes()
 _AT = (*SIZES, SIZES[-1])
+"""The size for each place among them: beyond the last one it is the last."""
 
 
 def coarse(value: float) -> int:

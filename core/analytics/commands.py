@@ -76,7 +76,7 @@ def _move(runtime: Runtime, lake: Lake) -> int:
     while True:
         with runtime.database.read() as session:
             batches = waiting_batches(session, CHUNK)
-            waiting = read_batches(session, batches) if batches else ()
+            waiting = read_batches(session, batches)
         if not batches:
             return moved
         events = sum(batches.values())

@@ -128,10 +128,9 @@ assert set(KINDS) == {"bought" if name == "purchased" else name for name in _ACC
 
 def has_enough(database: Connection, first: date, last: date) -> bool:
     """Whether so many people did anything on some days that a fact of them can be told at all."""
-    zone = "" if database.dialect.name == "sqlite" else "+00"
     people = " UNION ALL ".join(
-        f"SELECT owner_id FROM ({statement.format(within=_within(_WHEN[name], first, last, zone=zone))}) AS {name}"
-        for name, statement in STATEMENTS.items()
+        f"SELECT owner_id FROM ({statement}) AS {name}"
+        for name, statement in _statements(database, first, last).items()
         if name != "read_steps"  # whose runs are read
     )
     asked = f"SELECT count(*) FROM (SELECT DISTINCT owner_id FROM ({people}) AS everybody LIMIT {K}) AS these"
@@ -140,9 +139,8 @@ def has_enough(database: Connection, first: date, last: date) -> bool:
 
 def read_days(database: Connection, connection: "duckdb.DuckDBPyConnection", first: date, last: date) -> None:
     """Make a table `rows_of_<fact>` of each fact's rows of some days."""
-    for name, statement in STATEMENTS.items():
-        within = _within(_WHEN[name], first, last, zone="" if database.dialect.name == "sqlite" else "+00")
-        connection.register(name, _read(database, statement.format(within=within)))
+    for name, statement in _statements(database, first, last).items():
+        connection.register(name, _read(database, statement))
     connection.register("books", _read(database, BOOKS))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE markups AS "
@@ -187,6 +185,15 @@ def _column(field: Any, values: tuple[Any, ...]) -> Any:
     if any(isinstance(value, str) for value in values):
         return pyarrow.array(values, pyarrow.string()).cast(field.type)
     return pyarrow.array(values, pyarrow.timestamp("us", tz="UTC")).cast(field.type)
+
+
+def _statements(database: Connection, first: date, last: date) -> dict[str, str]:
+    """The statements, of some days."""
+    zone = "" if database.dialect.name == "sqlite" else "+00"
+    return {
+        name: statement.format(within=_within(_WHEN[name], first, last, zone=zone))
+        for name, statement in STATEMENTS.items()
+    }
 
 
 def _within(table: str, first: date, last: date, *, zone: str) -> str:

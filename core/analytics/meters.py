@@ -84,7 +84,7 @@ class Meters:
         self._of(self._errors, _known(fields.get("surface"), _FACES)).inc()
 
     def _of(self, meter: Any, *labels: str) -> Any:
-        """A meter under its labels, remembered: to find it costs more than to count."""
+        """A meter under its labels, remembered: to find it costs as much again as to count."""
         child = self._children.get((meter, labels))
         if child is None:
             child = self._children[meter, labels] = meter.labels(*labels)

@@ -23,7 +23,7 @@ COUNTED = {
 class BatchRow(Base):
     """Events that were written together and are not in the lake yet.
 
-    One row for all of them: a row each was most of what counting cost, and nobody asks for one event here.
+    One row for all of them: that is cheaper to write, and nobody asks for one event here.
     """
 
     __tablename__ = "analytics_batches"

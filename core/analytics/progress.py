@@ -41,6 +41,7 @@ class Doings:
     completed: bool = False
 
     def add(self, event: str, hour: str, fields: Mapping[str, Value]) -> None:
+        """They did this too."""
         if hour > self.last:
             self.last = hour
         if event == ENDED:
@@ -63,7 +64,7 @@ def doings_of(batch: Sequence[Pending]) -> dict[str, Doings]:
 
 
 def follow(session: Session, doings: Mapping[str, Doings], people: Mapping[str, Person]) -> list[Pending]:
-    """The events that are told once a person or once a week, and the note that they were told."""
+    """In the caller's transaction: the events that are told once a person or once a week, and a note that they were."""
     known = _begin(session, set(people))
     found: list[Pending] = []
     for account_id, (week, stages, runs) in sorted(known.items()):

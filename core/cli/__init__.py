@@ -6,17 +6,16 @@ from pkgutil import iter_modules
 
 from core.platform.garbage import without_collections
 
+FIRST = ("serving", "runs", "people", "ledger", "audit", "jobs", "backup", "privacy", "billing")
+"""The order of `stepiq --help`. A module that is not named here comes after these."""
+
+_modules = {each.name for each in iter_modules(__path__) if not each.name.startswith("_")}
 with without_collections():
     import typer
 
     from core.cli.console import app
     from core.shared.errors import AppError
 
-FIRST = ("serving", "runs", "people", "ledger", "audit", "jobs", "backup", "privacy", "billing")
-"""The order of `stepiq --help`. A module that is not named here comes after these."""
-
-_modules = {each.name for each in iter_modules(__path__) if not each.name.startswith("_")}
-with without_collections():
     for _name in (*FIRST, *sorted(_modules.difference(FIRST))):
         import_module(f"{__name__}.{_name}")
 

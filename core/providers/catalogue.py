@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 
@@ -69,7 +69,7 @@ class Catalogue:
         self._config = config
         self._clock = clock or SystemClock()
         self._partners = _checked_partners(config.partners)
-        self._priced_for: tuple[int, ...] = ()
+        self._priced_for: datetime | None = None
         self._listed: dict[str, ModelCard] = {}
         self._found: dict[str, ModelCard | None] = {}
         self._refresh()
@@ -100,7 +100,7 @@ class Catalogue:
         """The price of everything that is priced, by provider and model: also of what is found without being listed."""
         now = self._clock.now()
         found: dict[str, Price] = {}
-        for card in _vendor_cards(*_half_hour(now)):
+        for card in _vendor_cards(_half_hour(now)):
             if card.price is not None:
                 found[card.priced_as] = card.price
         for partner in self._partners.values():
@@ -190,7 +190,7 @@ class Catalogue:
 
     def _list_at(self, now: datetime) -> dict[str, ModelCard]:
         cards = [_demo_card()]
-        cards += [card for card in _vendor_cards(*_half_hour(now)) if not _PREFIX_ONLY.search(card.id)]
+        cards += [card for card in _vendor_cards(_half_hour(now)) if not _PREFIX_ONLY.search(card.id)]
         for partner in self._partners.values():
             cards.extend(self._partner_card(partner, model, now) for model in partner.models)
         listed: dict[str, ModelCard] = {}
@@ -249,14 +249,13 @@ def _bill(price: Price, usage: Usage) -> Decimal:
     return total * (BATCH_SHARE if usage.batch else 1) / ONE_MILLION
 
 
-def _half_hour(now: datetime) -> tuple[int, ...]:
-    return now.year, now.month, now.day, now.hour, now.minute // 30
+def _half_hour(now: datetime) -> datetime:
+    return now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
 
 
 @lru_cache(maxsize=8)
-def _vendor_cards(year: int, month: int, day: int, hour: int, half: int) -> tuple[ModelCard, ...]:
-    """Every model of the vendors that can be used, at the prices of half an hour; the same for all installations."""
-    now = datetime(year, month, day, hour, 30 * half, tzinfo=UTC)
+def _vendor_cards(now: datetime) -> tuple[ModelCard, ...]:
+    """Every model of the vendors that can be used, at the prices of a half hour; the same for all installations."""
     found = (
         _vendor_card(vendor_id, info, info.id, now)
         for vendor_id in VENDORS

@@ -52,7 +52,7 @@ def listen(commands: tuple[str, ...] = ()) -> Target | None:
     with st.container(key="navigator-slot"):
         _component(
             key="navigator",
-            # A tuple: in a list Streamlit looks for data frames, and loads pandas (80 MB) to know them.
+            # A tuple: in a list Streamlit looks for data frames, and loads pandas (65 MB) to know them.
             data={"commands": commands, "base": base_path(), "scroll": st.session_state.get(_SCROLL)},
             height=1,
             on_event_change=keep,

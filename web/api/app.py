@@ -9,7 +9,6 @@ from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
-from core.operations.readiness import Readiness
 from core.platform.files.inspection import AT_ONCE
 from web.api import (
     accounts,
@@ -31,7 +30,7 @@ from web.api import (
     system,
     webhooks,
 )
-from web.api.errors import install_error_handlers
+from web.api.bare import bare_api
 from web.api.measured import Measured
 from web.api.openapi import describe
 from web.api.rate_limit import RateLimit
@@ -73,21 +72,9 @@ RESOURCES = (
 
 def build_api(runtime: Runtime) -> FastAPI:
     """The API over one runtime."""
-    api = FastAPI(
-        title="stepIQ",
-        version=system.app_version(),
-        description=ABOUT,
-        docs_url=None,  # the interactive pages load scripts from a foreign host
-        redoc_url=None,
-        redirect_slashes=False,  # a redirect built from the Host header could carry a token elsewhere
-        # No exporter may be switched on from the environment: its logs would carry exceptions' texts.
-        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-    )
-    api.state.runtime = runtime
-    api.state.readiness = Readiness(runtime)
+    api = bare_api(runtime, title="stepIQ", version=system.app_version(), description=ABOUT)
     api.state.judging = CapacityLimiter(AT_ONCE)
     api.router.routes.extend(_routes())
-    install_error_handlers(api)
     describe(api)
     api.add_middleware(RateLimit, runtime=runtime)
     api.add_middleware(Measured, runtime=runtime)

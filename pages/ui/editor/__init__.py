@@ -78,7 +78,7 @@ def code_editor(
             "language": language,
             "label": label,
             "placeholder": placeholder,
-            # Tuples: in a list Streamlit looks for data frames, and loads pandas (80 MB) to know them.
+            # Tuples: in a list Streamlit looks for data frames, and loads pandas (65 MB) to know them.
             "scope": tuple({"label": item.label, "detail": item.detail} for item in scope),
             "issues": tuple(
                 {"line": mark.line, "column": mark.column, "message": mark.message, "severity": mark.severity}

@@ -234,7 +234,7 @@ def test_the_end_of_a_process_sends_the_rest(runtime: Runtime, ada: Account, pos
 
 def test_what_has_no_room_is_left_out_and_counted(runtime: Runtime) -> None:
     sink = sink_of(runtime)
-    sink.take([Pending("page.viewed", "2027-01-31T12", None, None, {"page": "runs"})] * (HELD + 5))
+    sink.take([Pending("page.viewed", "2027-01-31T12", None, {"page": "runs"})] * (HELD + 5))
     assert (sink.waiting, sink.record.left_out) == (HELD, 5)
     sink.discard()
 
@@ -243,7 +243,7 @@ def test_events_go_at_a_full_ten_minutes(runtime: Runtime, clock: FixedClock) ->
     clock.moment = datetime(2027, 1, 31, 12, 7, 13, tzinfo=UTC)
     runtime.events.by_itself = True
     sink = sink_of(runtime)
-    sink.take([Pending("page.viewed", "2027-01-31T12", None, None, {"page": "runs"})])
+    sink.take([Pending("page.viewed", "2027-01-31T12", None, {"page": "runs"})])
     timer: Any = sink._timer
     assert timer is not None and timer.interval == pytest.approx(167.0) and timer.daemon
     sink.discard()
