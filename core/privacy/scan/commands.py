@@ -147,7 +147,9 @@ def _roots(runtime: Runtime) -> tuple[list[Root], list[str], list[str]]:
                 "deleted rows left in its pages and its log was not, and is sealed"
             )
             continue
-        roots += [Root(f"{store}, files of PostgreSQL", f"{known[0]}/{below}") for below in known[1]]
+        # Two databases of one server share its log.
+        places = {f"{known[0]}/{below}" for below in known[1]} - {root.path for root in roots}
+        roots += [Root(f"{store}, files of PostgreSQL", place) for place in sorted(places)]
         covered.append(f"files of PostgreSQL ({store}): pages of this database, and the write-ahead log")
     return roots, covered, missing
 

@@ -24,8 +24,10 @@ Found = Callable[[int, str], None]
 
 _LOWER = bytes(range(256)).lower()
 _PACKED = (re.compile(rb"\x78[\x01\x5e\x9c\xda]"), re.compile(rb"\x1f\x8b\x08"), re.compile(rb"PK\x03\x04"))
-_PACKED_IN_BASE64 = re.compile(rb"(?:e[AFJN]|H4sI)[A-Za-z0-9+/_-]{30,}")
-"""How the base64 of something compressed begins; base64 of text is found as it is."""
+_PACKED_IN_BASE64 = (re.compile(rb"e[AFJN][A-Za-z0-9+/_-]{30,}"), re.compile(rb"H4sI[A-Za-z0-9+/_-]{30,}"))
+"""How the base64 of something compressed begins; base64 of text is found as it is. One pattern is found slower."""
+EMPTY = b"\0" * 64
+"""So many zeros are in no form of a text. Half of a database's files is nothing else."""
 TASTE = 256
 """Bytes of what might be compressed that are tried first: mostly they prove that it is not."""
 
@@ -158,10 +160,11 @@ class Search:
         if not fresh:
             return
         window = self._kept + fresh
-        self._match(window)
+        dense = EMPTY.join(part for part in window.split(EMPTY) if part)
+        self._match(dense)
         if self._depth < DEEPEST:
             self._inflate(window, fresh)
-            self._decode(window)
+            self._decode(dense)
         self._kept = window[-self._needles.overlap :]
 
     def _match(self, window: bytes) -> None:
@@ -207,7 +210,8 @@ class Search:
                 self._streams.append(stream)
 
     def _decode(self, window: bytes) -> None:
-        for match in _PACKED_IN_BASE64.finditer(window.translate(None, b"\r\n")):
+        joined = window.translate(None, b"\r\n")
+        for match in (match for pattern in _PACKED_IN_BASE64 for match in pattern.finditer(joined)):
             coded = match[0].translate(_TO_STANDARD)
             inner = Search(self._needles, self._found, depth=self._depth + 1)
             inner.feed(binascii.a2b_base64(coded[: len(coded) // 4 * 4]))

@@ -82,6 +82,14 @@ def test_a_value_across_two_windows_and_a_long_compressed_stream_are_found() -> 
     assert found_in(value, os.urandom(WINDOW - 50) + packed)
 
 
+@pytest.mark.parametrize("zeros", [1, 63, 64, 65, 8192, WINDOW])
+def test_a_value_between_empty_pages_is_found_and_no_two_halves_of_one(zeros: int) -> None:
+    value, empty = VALUES[2], b"\0" * zeros
+    for form in forms(value).values():
+        assert found_in(value, empty + form + empty)
+    assert found_in(value, value[:7].encode() + empty + value[7:].encode()) == set()
+
+
 def test_places_are_told_and_values_are_not(tmp_path: object) -> None:
     from pathlib import Path
 
