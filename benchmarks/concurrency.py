@@ -1,11 +1,11 @@
 """Wall time of parallel steps and of many runs, and the time from trigger to first step."""
 
 import asyncio
-import resource
 import statistics
 import time
 
 from benchmarks.ground import chain, ground
+from benchmarks.memory import peak_mb
 from benchmarks.table import Row
 from core.execution.commands import start_run
 from core.execution.engine import Engine
@@ -32,10 +32,9 @@ def many_runs() -> list[Row]:
 
         wall = asyncio.run(advance_all())
         assert {get_run(runtime, owner.id, run_id).status for run_id in ids} == {"completed"}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
         Row("200 runs x 3 steps of 300 ms, wall", wall, "s", "floor", FLOOR, 1.5),
-        Row("the same, peak memory of the process", peak, "MB", "limit", 1024, 1),
+        Row("the same, peak memory of the process", peak_mb(), "MB", "limit", 1024, 1),
     ]
 
 

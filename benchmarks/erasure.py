@@ -6,7 +6,6 @@ of the rows, who is erased while somebody writes all the time.
 
 import json
 import os
-import resource
 import shutil
 import sqlite3
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from benchmarks.ground import ground
+from benchmarks.memory import forget_peak, peak_mb, resident_mb
 from benchmarks.progress import tell
 from benchmarks.table import Row
 from core.accounts.commands import create_account
@@ -28,6 +28,7 @@ from core.pipelines.commands import create_pipeline
 from core.platform.ratelimits import count_try
 from core.platform.runtime import Runtime
 from core.privacy.erasure.commands import begin_erasure
+from core.privacy.erasure.ending import freeze
 from core.privacy.erasure.rows import erase_rows
 from core.privacy.models import PrivacyRequestRow
 from core.privacy.steps import Work
@@ -57,9 +58,10 @@ def rows(count: int = ROWS) -> list[Row]:
         bare = _bare(copy, owner.id)
         copy.unlink()
         tell(f"erasure: deleted bare in {bare:.0f} s")
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        forget_peak()
+        before = resident_mb()
         erased = _erase(runtime, owner)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        grown = peak_mb() - before
         tell(f"erasure: erased in {erased:.0f} s")
         waits = _waits_beside(runtime, count)
     p95 = sorted(waits)[int(len(waits) * 0.95)] * 1000
@@ -121,8 +123,10 @@ def _erase(runtime: Runtime, owner: Account) -> float:
     request_id = begin_erasure(runtime, owner.email)
     with runtime.database.read() as session:
         received = session.get_one(PrivacyRequestRow, request_id).received_at
+    work = Work(request_id, owner.id, received, lambda: None, {})
+    freeze(runtime, work)  # from here on nothing is written about them, as in every erasure
     begun = time.perf_counter()
-    erase_rows(runtime, Work(request_id, owner.id, received, lambda: None, {}))
+    erase_rows(runtime, work)
     return time.perf_counter() - begun
 
 

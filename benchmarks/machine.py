@@ -6,6 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.memory import resident_mb
 from benchmarks.table import Row
 from tests.support.app_socket import AppSocket
 from tests.support.server import ROOT, ServerProcess
@@ -52,5 +53,4 @@ def _rest(server: ServerProcess) -> float:
     with AppSocket(server.url, server.sign_in(EMAIL, PASSWORD)) as visit:
         visit.rerun()
     time.sleep(IDLE_SECONDS)
-    status = Path(f"/proc/{server.pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+    return resident_mb(server.pid)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.memory import peak_mb
 from benchmarks.parallel_steps import MODEL
 from benchmarks.table import Row
 from tests.support.server import ServerProcess, vendor_process
@@ -43,7 +44,7 @@ async def _run(client: httpx.AsyncClient, pipeline: str) -> float:
     return (time.perf_counter() - before) * 1000
 
 
-async def _measure(url: str, memory: Path) -> list[Row]:
+async def _measure(url: str, pid: int) -> list[Row]:
     async with httpx.AsyncClient(base_url=f"{url}/api", timeout=60, trust_env=False, limits=httpx.Limits()) as client:
         token = (await client.post("/auth/login", json={"email": EMAIL, "password": PASSWORD})).json()["token"]
         client.headers["Authorization"] = f"Bearer {token}"
@@ -59,12 +60,11 @@ async def _measure(url: str, memory: Path) -> list[Row]:
         before = time.perf_counter()
         await asyncio.gather(*(one() for _ in range(200)))
         wall = time.perf_counter() - before
-    peak = next(line for line in memory.read_text().splitlines() if line.startswith("VmHWM"))
     return [
         Row("over HTTP, 3 steps of 200 ms over their floor, p50", statistics.median(over), "ms", "limit", 45, 1),
         Row("over HTTP, 3 steps of 200 ms over their floor, p95", over[28], "ms", "limit", 80, 1),
         Row("over HTTP, 200 such runs, 100 at a time, wall", wall, "s", "limit", 4, 1),
-        Row("the same, peak memory of the server", int(peak.split()[1]) / 1024, "MB", "limit", 600, 1),
+        Row("the same, peak memory of the server", peak_mb(pid), "MB", "limit", 600, 1),
     ]
 
 
@@ -76,6 +76,6 @@ def rows() -> list[Row]:
         assert made.returncode == 0, made.stderr
         server.start()
         try:
-            return asyncio.run(_measure(server.url, Path(f"/proc/{server.pid}/status")))
+            return asyncio.run(_measure(server.url, server.pid))
         finally:
             server.stop()

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 from tests.support.browser_setup import find_chromium
 from tests.support.server import ROOT, ServerProcess
 from tests.support.signing import sign_in_by_form
+from tests.support.sqlite import put_migrated_database
 
 EMAIL, PASSWORD = "ada@example.org", "correct horse battery staple"
 PACE_MS = "600"
@@ -24,7 +25,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server of this module's own, with one person."""
     if find_chromium() is None:
         pytest.skip("no Chromium on this machine")
-    process = ServerProcess(tmp_path_factory.mktemp("browser") / "data", STEPIQ_DEMO_PACE_MS=PACE_MS)
+    data = tmp_path_factory.mktemp("browser") / "data"
+    put_migrated_database(data)
+    process = ServerProcess(data, STEPIQ_DEMO_PACE_MS=PACE_MS)
     process.start()
     made = process.command("user", "create", EMAIL, "--password-stdin", stdin=PASSWORD)
     assert made.returncode == 0, made.stderr

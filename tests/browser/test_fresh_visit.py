@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Request, sync_playwright
 from tests.browser.conftest import ARGUMENTS
 from tests.support.browser_setup import find_chromium
 from tests.support.server import ServerProcess
+from tests.support.sqlite import put_migrated_database
 
 PUBLIC = (
     "/", "/privacy", "/privacy/policy", "/privacy/policy/versions", "/privacy/choices", "/terms", "/terms/versions",
@@ -24,7 +25,9 @@ def visited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         pytest.skip("no Chromium on this machine")
     measured = {"POSTHOG_API_KEY": "phc_test", "POSTHOG_HOST": "http://127.0.0.1:9"}
     more = measured if request.param == "measured" else {}
-    process = ServerProcess(tmp_path_factory.mktemp("visit") / "data", STEPIQ_SIGNUP="open", **more)
+    data = tmp_path_factory.mktemp("visit") / "data"
+    put_migrated_database(data)
+    process = ServerProcess(data, STEPIQ_SIGNUP="open", **more)
     process.start()
     yield process
     process.stop()

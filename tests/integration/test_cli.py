@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from core.platform.runtime import Runtime
 from core.platform.settings import Settings
 from core.platform.signatures import verify
 from tests.support.http_peer import peer_in_thread
+from tests.support.sqlite import put_migrated_database
 from tests.support.warm_cli import run_cli
 
 ALL_ROLES = ",".join(sorted(ROLES))
@@ -42,6 +44,7 @@ steps:
 
 @pytest.fixture
 def stepiq(tmp_path: Path) -> object:
+    put_migrated_database(tmp_path / "data")
     environment = {"PATH": os.environ["PATH"], "STEPIQ_DATA_DIR": str(tmp_path / "data"), "STEPIQ_BCRYPT_COST": "4"}
 
     def run(*arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
@@ -60,6 +63,7 @@ def test_the_program_itself_starts(tmp_path: Path) -> None:
 
 
 def test_run_prints_the_output_and_progress_apart(stepiq, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    shutil.rmtree(tmp_path / "data")  # the first command of an installation makes it
     file = tmp_path / "greet.yaml"
     file.write_text(PIPELINE)
     done = stepiq("run", str(file), "--input", "name=Ada", "--input", "times=3")

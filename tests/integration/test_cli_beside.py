@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import PASSWORD
 from tests.support.server import ROOT, ServerProcess
+from tests.support.sqlite import put_migrated_database
 
 ADA = "ada@example.org"
 STEPS = [{"id": "said", "type": "transform", "template": "Hello {{input.who}}"}]
@@ -19,7 +20,9 @@ OTHER = "seven purple submarines"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    made = ServerProcess(tmp_path_factory.mktemp("beside") / "data")
+    data = tmp_path_factory.mktemp("beside") / "data"
+    put_migrated_database(data)
+    made = ServerProcess(data)
     made.start()
     yield made
     made.stop()

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.sqlite import put_migrated_database
 from tests.support.warm_cli import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +25,7 @@ ANSWER = '{"actions": ["Ada waters the beds by Friday."]}'
 @pytest.fixture
 def environment(tmp_path: Path, llmock: Any) -> dict[str, str]:
     """Keys and addresses of the three vendors, as an operator sets them."""
+    put_migrated_database(tmp_path / "data")
     partner = {
         "name": "groq",
         "base_url": llmock.base_url("groq"),

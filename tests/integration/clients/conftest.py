@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import PASSWORD
 from tests.support.server import ServerProcess
+from tests.support.sqlite import put_migrated_database
 
 EMAIL = "ada@example.org"
 SCOPES = ["pipelines:read", "pipelines:write", "pipelines:execute", "webhooks:trigger"]
@@ -31,6 +32,7 @@ class Served:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`stepiq serve` with Ada, who may do everything; the demo model takes some time."""
     folder = tmp_path_factory.mktemp("served") / "data"
+    put_migrated_database(folder)
     server = ServerProcess(folder, STEPIQ_DEMO_PACE_MS="40", OUTBOUND_ALLOWLIST="127.0.0.1")
     server.start()
     try:

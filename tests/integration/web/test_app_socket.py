@@ -17,6 +17,7 @@ from websockets.exceptions import InvalidStatus
 from tests.conftest import PASSWORD
 from tests.support.app_socket import AppSocket, elements_of, fragments_of, pages_of, session_of, text_of
 from tests.support.server import ROOT, ServerProcess
+from tests.support.sqlite import put_migrated_database
 
 pytestmark = pytest.mark.xdist_group("app_socket")  # one server for all of them
 ADMIN_TITLE = ">Overview</h1>"
@@ -24,7 +25,9 @@ ADMIN_TITLE = ">Overview</h1>"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    made = ServerProcess(tmp_path_factory.mktemp("socket") / "data")
+    data = tmp_path_factory.mktemp("socket") / "data"
+    put_migrated_database(data)
+    made = ServerProcess(data)
     made.start()
     yield made
     made.stop()
