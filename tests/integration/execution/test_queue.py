@@ -122,6 +122,7 @@ def test_a_stopping_worker_hands_its_runs_over_at_once(
     assert get_run(runtime, owner.id, run.id).status == "completed"
 
 
+@pytest.mark.slow  # it waits until every duty has noticed
 def test_a_worker_outlives_a_database_that_is_away(
     runtime: Runtime, owner: Account, worker: Callable[..., WorkerProcess], databases: dict[str, str]
 ) -> None:

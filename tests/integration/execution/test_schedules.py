@@ -74,6 +74,7 @@ def started(runtime: Runtime, owner: Account) -> int:
         return len(session.scalars(mine).all())
 
 
+@pytest.mark.slow_on_postgres
 @pytest.mark.parametrize("start", [START, datetime(2026, 10, 22, 12, tzinfo=UTC)], ids=["spring", "autumn"])
 def test_two_schedulers_fire_every_time_of_a_week_once(
     runtime: Runtime, owner: Account, schedule: Callable[..., ScheduleView], clock: FixedClock, start: datetime

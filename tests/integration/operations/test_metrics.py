@@ -126,6 +126,7 @@ def test_what_is_now_is_read_when_asked(runtime: Runtime, client: TestClient) ->
     assert any(key[0] == "stepiq_build_info" for key in found) and ("process_start_time_seconds",) in found
 
 
+@pytest.mark.slow_on_postgres
 def test_a_person_is_in_no_label(runtime_with: Callable[..., Runtime], database_settings: dict[str, str]) -> None:
     with planted_person(runtime_with, metrics_token=TOKEN, **database_settings) as (stage, planted):
         for path in (

@@ -48,6 +48,8 @@ MINE, THEIRS, SECRET, KEY = (
     "lynx-canary-secret",
     "sk-ant-heron-canary-9911",
 )
+
+pytestmark = pytest.mark.slow_on_postgres
 TEXT = """# What somebody wrote stays as it is
 name: "Said"
 version: 1

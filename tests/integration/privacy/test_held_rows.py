@@ -47,7 +47,7 @@ from tests.integration.privacy.conftest import privacy_admin
 from tests.support.clock import FixedClock
 from tests.support.old_history import add_runs
 
-pytestmark = pytest.mark.usefixtures("postgres_keys", "no_other_process")
+pytestmark = [pytest.mark.usefixtures("postgres_keys", "no_other_process"), pytest.mark.slow_on_postgres]
 
 LAW, ADA = "Code civil Art. 2224", "ada@example.org"
 SAID, FILE = "walrus-canary-5501", b"heron-canary-5502 " * 30_000

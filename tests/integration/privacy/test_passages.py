@@ -29,6 +29,8 @@ from tests.integration.privacy.conftest import REASON, privacy_admin
 from tests.support.old_history import add_runs
 from tests.support.samples import pdf, table
 
+pytestmark = pytest.mark.slow_on_postgres
+
 NAME, ADDRESS = "Charles Babbage", "charles.babbage@analytical.example"
 COMMENT = "I, the one who wrote this, do not want it known."
 ASKS = f"""# For {NAME}

@@ -17,7 +17,7 @@ from core.privacy.steps import Done, RightStep, Work
 from core.privacy.trial import try_rights
 from tests.conftest import PASSWORD
 
-pytestmark = pytest.mark.usefixtures("no_other_process")
+pytestmark = [pytest.mark.usefixtures("no_other_process"), pytest.mark.slow_on_postgres]
 PROMISES = ("P15", "P16", "P17", "P18", "P19", "P20", "P21")
 
 

@@ -44,6 +44,8 @@ from tests.support.planting.finding import opened_places
 from web.middleware import build_middleware
 from web.routes import build_routes
 
+pytestmark = pytest.mark.slow_on_postgres
+
 ORIGIN = "http://testserver"
 
 
