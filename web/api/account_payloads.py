@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from core.accounts.domain import SCOPES, Funding, Screening
+from web.api.moments import Moment
 from web.api.shapes import Cap, Inward, Number
 
 
@@ -216,7 +217,7 @@ class ApiKeyRequest(Inward):
 
     name: str = Field(max_length=1_000)
     scopes: list[str] = Field(max_length=20, description=f"Any of {', '.join(SCOPES)}.")
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    expires_at: Annotated[Moment, Field(strict=False)] | None = None
     max_credits_per_month: Cap = None
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from web.api.moments import Moment
 from web.api.shapes import Inward
 
 
@@ -40,7 +41,7 @@ class CodeRequest(Inward):
     cycles: int | None = 1
     plan: Literal["starter", "pro"] | None = None
     max_redemptions: int | None = Field(None, le=1_000_000)
-    expires_at: Annotated[AwareDatetime | None, Field(strict=False)] = None
+    expires_at: Annotated[Moment | None, Field(strict=False)] = None
     addresses: list[Annotated[str, Field(max_length=320)]] = Field(
         default_factory=list, max_length=1000, description="The only addresses it counts for; none: for everybody."
     )

@@ -19,8 +19,8 @@ from core.shared.clock import iso_z
 from core.shared.csv_cells import csv_cell
 from web.api.account_payloads import EgressItem, ScreeningAnswer, ScreeningChoice
 from web.api.context import AccountDep, CursorQuery, IdPath, LimitQuery, ReaderDep, RuntimeDep, SessionDep
+from web.api.moments import Day
 from web.api.shapes import Listing, answers, file_answer
-from web.api.statements import Day
 from web.api.strict_json import StrictJsonRoute
 
 if TYPE_CHECKING:

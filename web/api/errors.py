@@ -71,13 +71,13 @@ def _invalid_request(request: Request, error: Exception) -> JSONResponse:
         {
             "path": ".".join(str(part) for part in item["loc"] if part != "body"),
             "code": str(item["type"]).upper(),
-            "message": item["msg"],
+            "message": str(item["msg"]).removeprefix("Value error, "),  # of pydantic, before what a validator says
         }
         for item in found
     ]
     first = details[0]
     place = f"{first['path']}: " if first["path"] else ""
-    return problem(422, "INVALID_REQUEST", f"{place}{first['message']}.", details)
+    return problem(422, "INVALID_REQUEST", f"{place}{first['message'].rstrip('.')}.", details)
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:

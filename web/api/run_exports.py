@@ -10,7 +10,6 @@ from io import StringIO
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from starlette.responses import StreamingResponse
 
 from core.execution import queries
@@ -18,6 +17,7 @@ from core.execution.domain import RunSummary
 from core.shared.csv_cells import csv_cell
 from core.shared.errors import NotFound
 from web.api.context import ReadingCallerDep, RuntimeDep
+from web.api.moments import Moment
 from web.api.payloads import RunItem
 from web.api.runs import REFUSED, RunStatus, run_item
 from web.api.shapes import ID, problems
@@ -48,7 +48,7 @@ def export_runs(
     ],
     pipeline_id: Annotated[str | None, Query(pattern=ID)] = None,
     status: RunStatus | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="Only runs that were asked for from then on.")] = None,
+    since: Annotated[Moment | None, Query(description="Only runs that were asked for from then on.")] = None,
     text: Annotated[str | None, Query(max_length=200, description="What the name of their pipeline holds.")] = None,
 ) -> StreamingResponse:
     """Your runs as a file, newest first: all that fit."""

@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from io import StringIO
 from itertools import islice
-from re import fullmatch
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BeforeValidator
 from starlette.responses import Response, StreamingResponse
 
 from core.credits.statements import Line, Statement, all_lines, export_lines, statement
@@ -23,6 +21,7 @@ from core.shared.errors import InvalidInput
 from core.shared.money import exact_credits
 from web.api.account_payloads import PriceBookAnswer
 from web.api.context import AccountDep, RuntimeDep
+from web.api.moments import Day
 from web.api.shapes import answers, file_answer
 from web.api.statement_pdf import said_of, statement_pdf
 
@@ -32,14 +31,6 @@ if TYPE_CHECKING:
 router = APIRouter(tags=["account"])
 
 
-def _written_out(value: object) -> object:
-    # A number would be read as seconds since 1970.
-    if isinstance(value, str) and not fullmatch(r"\d{4}-\d\d-\d\d", value):
-        raise ValueError("Write a day as 2026-12-31.")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_written_out)]
 TYPES = {"json": "application/json", "csv": "text/csv", "pdf": "application/pdf"}
 PDF_LINES = 5_000
 COLUMNS = (
