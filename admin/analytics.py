@@ -17,6 +17,7 @@ from core.analytics.facts_store import facts_built
 from core.analytics.queries import ChartResult, days_before, run_chart
 from core.bootstrap import get_runtime
 from core.shared.errors import AppError
+from pages.ui.address import go
 from pages.ui.chart_words import named
 from pages.ui.charts import Link, draw_picture, figures_html, table_html
 from pages.ui.download import download_button
@@ -95,7 +96,7 @@ def _choose_board(key: str) -> None:
     if board is not None:
         kept = {name: value for name, value in st.query_params.to_dict().items() if name in ("days", "from", "to")}
         kept |= {name: st.query_params[name] for name in board.filters if name in st.query_params}
-        st.query_params.from_dict({"tab": board.name, **kept})
+        go({"tab": board.name, **kept})
 
 
 def _draw_period(today: date) -> None:
@@ -122,14 +123,14 @@ def _choose_period(key: str, today: date) -> None:
         kept |= {"from": first.isoformat(), "to": last.isoformat()}
     else:
         kept["days"] = chosen
-    st.query_params.from_dict(kept)
+    go(kept)
 
 
 @guarded
 def _choose_days() -> None:
     days: tuple[date, ...] = st.session_state.get("analytics-days") or ()
     if len(days) == 2:  # with the first day chosen only, the last one is still to come
-        st.query_params.from_dict({**st.query_params.to_dict(), "from": days[0].isoformat(), "to": days[1].isoformat()})
+        go({**st.query_params.to_dict(), "from": days[0].isoformat(), "to": days[1].isoformat()})
 
 
 def _draw_filters(runtime: Runtime, board: Dashboard, first: date, last: date) -> dict[str, str]:
@@ -161,7 +162,7 @@ def _words_of(runtime: Runtime, name: str, first: date, last: date) -> list[str]
 def _choose_filter(name: str, key: str) -> None:
     word = str(st.session_state.get(key) or ALL)
     kept = {each: value for each, value in st.query_params.to_dict().items() if each != name}
-    st.query_params.from_dict({**kept, name: word} if word else kept)
+    go({**kept, name: word} if word else kept)
 
 
 def _draw_as_of(runtime: Runtime) -> LakeUnreachable | None:

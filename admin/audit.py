@@ -10,7 +10,8 @@ import streamlit as st
 from core.accounts.audit import ACTS, list_acts, verify_audit
 from core.accounts.domain import AuditProof, AuditView
 from core.bootstrap import get_runtime
-from pages.ui.filters import AFTER, asked, choose, clear_button, pager_html, write
+from pages.ui.address import address
+from pages.ui.filters import AFTER, choose, clear_button, pager_html, write
 from pages.ui.memory import keep, recall
 from pages.ui.navigator import base_path
 from pages.ui.notices import draw_notices
@@ -38,7 +39,7 @@ def audit_page() -> None:
         clear_button(FILTERS)
         st.button("Check the log", key="audit-verify", icon=":material/verified:", on_click=_verify)
     _draw_proof(recall(PROOF))
-    query = asked()
+    query = address()
     found = list_acts(runtime, A_PAGE, query.get(AFTER), account_id=query.get("id"), act=query.get("act"))
     if not found.items:
         st.html('<div class="sq-empty">No such act so far.</div>')

@@ -26,8 +26,9 @@ from core.credits.payments.queries import (
 )
 from core.credits.payments.refunds import withdraw_subscription
 from core.platform.bounded import MANY
+from pages.ui.address import address
 from pages.ui.badges import text_badge
-from pages.ui.filters import AFTER, asked, choose, pager_html
+from pages.ui.filters import AFTER, choose, pager_html
 from pages.ui.memory import ask_dialog, keep, recall, take_dialog, widget_number, widget_text
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.session import guarded, require_role
@@ -124,7 +125,7 @@ def _draw_subscriptions(runtime: Runtime, session: SessionView, figures: Subscri
             '<a class="sq-link" href="/auth/confirm?then=admin-billing" target="_self">Confirm it</a>.</div>'
         )
     choose("Which", "state", {"": "All, those not paid first", "overdue": "Not paid"}, width=240)
-    query = asked()
+    query = address()
     late, cursor = query.get("state") == "overdue", query.get(AFTER)
     page = list_subscriptions(runtime, overdue=late, limit=SUBSCRIPTIONS_A_PAGE, cursor=cursor)
     first = () if late or cursor else list_subscriptions(runtime, overdue=True, limit=OVERDUE_FIRST).items

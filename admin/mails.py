@@ -14,9 +14,10 @@ from core.bootstrap import get_runtime
 from core.platform.bounded import MANY
 from core.platform.mail.domain import MAX_ATTEMPTS, MailView, OutboxFigures
 from core.platform.mail.queries import list_mails, outbox_figures, recipient_hints
+from pages.ui.address import address
 from pages.ui.badges import text_badge
 from pages.ui.confirm import confirm_delete
-from pages.ui.filters import AFTER, asked, choose, link_html, pager_html
+from pages.ui.filters import AFTER, choose, link_html, pager_html
 from pages.ui.memory import ask_dialog, take_dialog
 from pages.ui.notices import attempt, draw_notices, say
 from pages.ui.people import person_link
@@ -58,7 +59,7 @@ def mails_page() -> None:
     _draw_transport(runtime)
     _draw_figures(figures)
     choose("State", "state", STATES, width=230)
-    state = asked().get("state", "")
+    state = address().get("state", "")
     if state in ("", "queued"):
         _draw_waiting(runtime, session)
     if state != "queued":
@@ -96,7 +97,7 @@ def _draw_figures(figures: OutboxFigures) -> None:
 
 
 def _draw_waiting(runtime: Runtime, session: SessionView) -> None:
-    query = asked()
+    query = address()
     page = list_mails(
         runtime, states=("queued",), limit=WAITING_SHOWN, cursor=query.get(AFTER) if query.get("state") else None
     )
@@ -138,7 +139,7 @@ def _draw_mail(mail: MailView, hint: str, now: datetime, confirmed: bool) -> Non
 
 def _draw_ended(runtime: Runtime, state: str) -> None:
     states = (state,) if state in ("failed", "dropped", "sent") else ("failed", "dropped", "sent")
-    page = list_mails(runtime, states=states, limit=A_PAGE, cursor=asked().get(AFTER))  # type: ignore[arg-type]
+    page = list_mails(runtime, states=states, limit=A_PAGE, cursor=address().get(AFTER))  # type: ignore[arg-type]
     st.html('<h2 class="sq-id">Ended</h2>')
     if not page.items:
         st.html('<div class="sq-blank">None so far.</div>')

@@ -16,8 +16,9 @@ from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
 from core.platform.bounded import MANY
 from core.shared.errors import AppError
+from pages.ui.address import address, go
 from pages.ui.badges import text_badge
-from pages.ui.filters import AFTER, asked, choose, clear_button, pager_html
+from pages.ui.filters import AFTER, choose, clear_button, pager_html
 from pages.ui.memory import keep, recall, widget_text
 from pages.ui.navigator import base_path
 from pages.ui.notices import attempt, draw_notices, say
@@ -73,12 +74,13 @@ def _draw_filters() -> None:
         clear_button(("plan", "role", "state"))
 
 
+@guarded
 def _first_page() -> None:
-    st.query_params.from_dict({name: value for name, value in asked().items() if name != AFTER})
+    go({name: value for name, value in address().items() if name != AFTER})
 
 
 def _draw_list(runtime: Runtime) -> None:
-    query, text = asked(), widget_text(SEARCH)
+    query, text = address(), widget_text(SEARCH)
     try:
         page = list_people(
             runtime, text=text, plan=query.get("plan"), role=query.get("role"), standing=query.get("state"),

@@ -11,8 +11,9 @@ from core.credits.domain import MARKUP
 from core.credits.price_list import ModelPrice, ProviderOffer, price_list, sources_of
 from core.privacy.terms_check import check_terms
 from core.providers.domain import DEMO_PROVIDER
+from pages.ui.address import address
 from pages.ui.badges import text_badge
-from pages.ui.filters import asked, choose
+from pages.ui.filters import choose
 from pages.ui.provider_terms import where
 from pages.ui.session import require_role
 from pages.ui.words import count, joined, vendor
@@ -37,7 +38,7 @@ def providers_page() -> None:
     )
     names = {"": "Every provider", **{offer.provider: vendor(offer.provider) for offer in offers}}
     choose("Provider", "provider", names, width=200)
-    chosen = asked().get("provider")
+    chosen = address().get("provider")
     lacking = {finding.provider for finding in check_terms(runtime)}
     for offer in offers:
         if chosen in (None, offer.provider):

@@ -12,8 +12,9 @@ from core.accounts.plans import PLANS
 from core.bootstrap import get_runtime
 from core.execution.oversight import STATUSES, TRIGGERS, RunFacts, list_all_runs, stuck_runs
 from core.execution.stuck import SAYS
+from pages.ui.address import address
 from pages.ui.badges import look_of
-from pages.ui.filters import AFTER, asked, choose, clear_button, link_html, pager_html, write
+from pages.ui.filters import AFTER, choose, clear_button, link_html, pager_html, write
 from pages.ui.session import require_role
 from pages.ui.words import ago, count, trigger, vendor
 
@@ -30,7 +31,7 @@ def runs_page() -> None:
         '<h1 class="sq-title">Runs of everybody</h1><p class="sq-facts">What the machine knows: no names of pipelines, '
         "no inputs, no outputs. To read what is in a run, open its person and write why.</p>"
     )
-    query = asked()
+    query = address()
     if query.get("stuck"):
         _draw_stuck(stuck_runs(runtime), now)
         return

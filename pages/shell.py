@@ -22,13 +22,15 @@ from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
 from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
+from pages.ui.address import come_back, go, settle
 from pages.ui.automation import draw_banner
 from pages.ui.billing import draw_dunning
 from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
+from pages.ui.interruptions import let_callbacks_end
 from pages.ui.looks import draw_look_notice
 from pages.ui.measured import counted_view
-from pages.ui.navigator import Target, listen
+from pages.ui.navigator import Target, forget_link, listen
 from pages.ui.notices import error_boundary
 from pages.ui.policy_notice import draw_policy_notice
 from pages.ui.session import current_session
@@ -46,6 +48,7 @@ _ADMIN = Path(__file__).resolve().parent.parent / "admin"
 def main() -> None:
     """One rerun of the app."""
     begun = thread_times()
+    let_callbacks_end()
     st.set_page_config(page_title="stepIQ", page_icon=asset("icon.svg"), layout="wide")
     apply_theme()
     st.logo(asset("wordmark.svg"), size="medium")
@@ -54,6 +57,7 @@ def main() -> None:
     note_policy_use(get_runtime(), session.account.id)
     pages = pages_for(session, count_open_reviews(get_runtime(), session.account.id))
     page = st.navigation(pages, position="sidebar", expanded=True)
+    come_back(page.url_path)
     on_notebook = page.url_path == ""
     target = listen(notebook.COMMANDS if on_notebook else ())
     if target is not None:
@@ -68,6 +72,7 @@ def main() -> None:
             page.run()
         with st.sidebar:
             _draw_sidebar(session)
+    settle()
 
 
 def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]]:
@@ -150,10 +155,13 @@ def _with_count(title: str, number: int) -> str:
 def _go(target: Target, page: st.Page, pages: list[st.Page]) -> None:
     wanted = next((known for known in pages if known.url_path == target.page), None)
     if wanted is None:
+        forget_link()
         return
     if wanted.url_path == page.url_path:
-        st.query_params.from_dict(target.query)
+        go(target.query)
+        forget_link()
     else:
+        forget_link()
         st.switch_page(wanted, query_params=target.query)
 
 

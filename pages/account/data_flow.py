@@ -16,6 +16,7 @@ from core.execution.first_use import unseen_terms
 from core.pipelines.queries import active_names, pipeline_names
 from core.privacy.recipients import standing_recipients
 from core.providers.domain import ProviderTerms
+from pages.ui.address import go
 from pages.ui.flow_map import draw_flow_map
 from pages.ui.memory import widget_text
 from pages.ui.navigator import base_path
@@ -70,10 +71,11 @@ def _draw_filters(period: str, pipeline: str, names: dict[str, str]) -> None:
         )  # fmt: skip
 
 
+@guarded
 def _choose() -> None:
     pipeline = widget_text(_PIPELINE)
     query = {"period": widget_text(_PERIOD) or "30"}
-    st.query_params.from_dict(query | ({"pipeline": pipeline} if pipeline else {}))
+    go(query | ({"pipeline": pipeline} if pipeline else {}))
 
 
 def _draw_flows(account: Account, since: datetime | None, pipeline: str) -> None:

@@ -12,6 +12,7 @@ from core.accounts.domain import SecretView
 from core.accounts.queries import list_secrets
 from core.bootstrap import get_runtime
 from core.pipelines.queries import get_pipeline, list_pipelines
+from pages.ui.address import go
 from pages.ui.confirm import confirm_delete
 from pages.ui.memory import ask_dialog, keep, take_dialog, widget_text
 from pages.ui.notices import attempt, draw_notices, say
@@ -138,9 +139,10 @@ def _reference(name: str) -> str:
     return f'<code class="sq-ref">{{{{env.{escape(name)}}}}}</code>'
 
 
+@guarded
 def _choose_scope() -> None:
     chosen = widget_text("secrets-scope")
-    st.query_params.from_dict({"pipeline": chosen} if chosen else {})
+    go({"pipeline": chosen} if chosen else {})
 
 
 @guarded

@@ -20,11 +20,12 @@ from core.execution.usage import forecast_month
 from core.execution.usage_days import LOOKED_AT, runs_by_day, slowest_steps
 from core.pipelines.queries import pipeline_names
 from core.shared.money import format_credits
+from pages.ui.address import go
 from pages.ui.day_chart import day_chart_html
 from pages.ui.download import download_button
 from pages.ui.navigator import base_path
 from pages.ui.run_days import rate_words, run_days_csv, run_days_html, slow_steps_csv, slow_steps_html
-from pages.ui.session import current_session
+from pages.ui.session import current_session, guarded
 from pages.ui.statement_table import movement_table, pipeline_name, share_table
 from pages.ui.words import count
 
@@ -93,18 +94,20 @@ def _draw_period(today: date) -> None:
         )  # fmt: skip
 
 
+@guarded
 def _choose_period(key: str, today: date) -> None:
     chosen = str(st.session_state[key])
     query: dict[str, str] = {} if chosen == "this" else {"period": chosen}
     if chosen == "other":
         query = {"from": (today - timedelta(days=29)).isoformat(), "to": today.isoformat()}
-    st.query_params.from_dict(query)
+    go(query)
 
 
+@guarded
 def _choose_days() -> None:
     days = st.session_state["usage-days"]
     if len(days) == 2:  # with the first day chosen only, the last one is still to come
-        st.query_params.from_dict({"from": days[0].isoformat(), "to": days[1].isoformat()})
+        go({"from": days[0].isoformat(), "to": days[1].isoformat()})
 
 
 def _draw_figures(credits: Balance, shown: Statement, pace: Forecast) -> None:

@@ -8,15 +8,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from pages.ui.address import address, go
 from pages.ui.memory import forget_widgets, widget_text
 from pages.ui.navigator import base_path
+from pages.ui.session import guarded
 
 AFTER = "after"
-
-
-def asked() -> dict[str, str]:
-    """What the address asks for."""
-    return st.query_params.to_dict()
 
 
 def choose(label: str, name: str, words: Mapping[str, str], *, width: int = 170) -> None:
@@ -48,7 +45,7 @@ def clear_button(names: Sequence[str]) -> None:
 
 def pager_html(page: str, next_cursor: str | None, older: str = "Older") -> str:
     """Links to the newest and to older rows; empty where there is one page."""
-    query, links = asked(), []
+    query, links = address(), []
     if AFTER in query:
         links.append(link_html(page, {name: value for name, value in query.items() if name != AFTER}, "Newest"))
     if next_cursor:
@@ -62,15 +59,17 @@ def link_html(page: str, query: Mapping[str, str], words: str) -> str:
     return f'<a class="sq-link" href="{escape(address)}" target="_self">{escape(words)}</a>'
 
 
+@guarded
 def _filter(name: str) -> None:
-    query = {key: value for key, value in asked().items() if key not in (name, AFTER)}
+    query = {key: value for key, value in address().items() if key not in (name, AFTER)}
     value = widget_text(_key(name)).strip()
-    st.query_params.from_dict({**query, name: value} if value else query)
+    go({**query, name: value} if value else query)
 
 
+@guarded
 def _clear(names: tuple[str, ...]) -> None:
     forget_widgets(*map(_key, names))
-    st.query_params.from_dict({key: value for key, value in asked().items() if key not in (*names, AFTER)})
+    go({key: value for key, value in address().items() if key not in (*names, AFTER)})
 
 
 def _key(name: str) -> str:

@@ -43,7 +43,7 @@ def base_path() -> str:
 
 
 def listen(commands: tuple[str, ...] = ()) -> Target | None:
-    """Mounts the listener, and answers the link that was clicked, if one was."""
+    """Mounts the listener, and answers the link that was clicked, until it is forgotten."""
 
     def keep() -> None:
         sent = st.session_state.get("navigator")
@@ -60,9 +60,13 @@ def listen(commands: tuple[str, ...] = ()) -> Target | None:
     event = st.session_state.get(_EVENT)
     if not isinstance(event, dict) or not isinstance(event.get("href"), str):
         return None
-    del st.session_state[_EVENT]
     parts = urlsplit(event["href"])
     return Target(parts.path.removeprefix(base_path()).strip("/"), dict(parse_qsl(parts.query)))
+
+
+def forget_link() -> None:
+    """The link was followed."""
+    st.session_state.pop(_EVENT, None)
 
 
 def take_command() -> str | None:

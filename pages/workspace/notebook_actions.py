@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import streamlit as st
-
 from core.accounts.domain import Account
 from core.accounts.provider_notices import note_terms_seen
 from core.execution.commands import cancel_run, fork_run, run_cells
@@ -34,6 +32,7 @@ from core.pipelines.kinds.map import MapStep
 from core.pipelines.personal_data import choose_screening
 from core.pipelines.queries import get_pipeline
 from core.shared.types import JsonValue
+from pages.ui.address import address, go
 from pages.ui.before_run import Before
 from pages.ui.inputs import read_input
 from pages.ui.memory import NotebookMemory, ask_dialog
@@ -232,7 +231,7 @@ class Notebook:
 
         def copy() -> None:
             made = create_pipeline(self.runtime, self.owner, text, name=f"{source.name} (copy)")
-            st.query_params.from_dict({"pipeline": made.id})
+            go({"pipeline": made.id})
 
         if attempt(copy):
             say("This is the copy.")
@@ -244,17 +243,23 @@ class Notebook:
 
         def bring_back() -> None:
             unarchive_pipeline(self.runtime, self.owner, self.pipeline_id)
-            st.query_params.from_dict({"pipeline": self.pipeline_id})
+            go({"pipeline": self.pipeline_id})
 
         if attempt(lambda: archive_pipeline(self.runtime, self.owner.id, self.pipeline_id)):
-            st.query_params.clear()
+            go({})
             offer_undo(f"Archived “{name}”. Its schedules rest, and webhooks no longer start it.", bring_back)
 
     # Where the person is
 
+    @guarded
+    def look_at(self, view: str) -> None:
+        """Shows the steps as cells or as a picture."""
+        go({**address(), "view": view})
+
+    @guarded
     def open(self, step_id: str) -> None:
         """Selects a cell."""
-        st.query_params["cell"] = step_id
+        go({**address(), "cell": step_id})
         scroll_to(f"cell-{step_id}")
 
     def step(self, open_cell: str | None, by: int) -> None:

@@ -13,6 +13,7 @@ from core.pipelines.commands import archive_pipeline, create_pipeline, unarchive
 from core.pipelines.domain import PipelineSummary
 from core.pipelines.imports import fetch_definition, import_pipeline, import_version, preview_import, undo_import
 from core.pipelines.queries import get_pipeline, list_pipelines
+from pages.ui.address import go
 from pages.ui.badges import text_badge
 from pages.ui.dialogs import export_dialog
 from pages.ui.import_dialog import ImportActions, import_dialog
@@ -137,8 +138,9 @@ def _notebook() -> st.Page:
     return st.Page(notebook_page, default=True)
 
 
+@guarded
 def _look_at(view: str) -> None:
-    st.query_params.from_dict({"view": view} if view == "archived" else {})
+    go({"view": view} if view == "archived" else {})
 
 
 @guarded

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
 from core.bootstrap import get_runtime
 from core.execution.commands import cancel_run, fork_run, lift_budget, retry_run
 from core.execution.domain import RunView
@@ -13,6 +11,7 @@ from core.pipelines.parsing import parse
 from core.pipelines.queries import get_pipeline
 from core.shared.errors import NotFound
 from core.shared.types import JsonValue
+from pages.ui.address import go
 from pages.ui.fork import AS_IT_IS, AS_IT_RAN, ForkRequest, pin, pins_of, unpin
 from pages.ui.memory import widget_text
 from pages.ui.notices import attempt, say
@@ -33,7 +32,7 @@ def compare(run_id: str) -> None:
     """Lays another run beside this one."""
     other = widget_text("run-compare-with")
     if other:
-        st.query_params.from_dict({"run": run_id, "compare": other})
+        go({"run": run_id, "compare": other})
 
 
 @guarded
@@ -50,7 +49,7 @@ def retry(run_id: str) -> None:
     owner = current_session(runtime).account
 
     def again() -> None:
-        st.query_params.from_dict({"run": retry_run(runtime, owner, run_id).id})
+        go({"run": retry_run(runtime, owner, run_id).id})
 
     attempt(again)
 
@@ -80,7 +79,7 @@ def fork(run: RunView, request: ForkRequest) -> None:
             version=run.pipeline_version if text is None else None, input_data=request.input_data,
             pinned=pins_of(run.id), trigger="manual",
         )  # fmt: skip
-        st.query_params.from_dict({"run": made.id})
+        go({"run": made.id})
 
     attempt(again)
 

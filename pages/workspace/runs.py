@@ -15,6 +15,7 @@ from core.execution.queries import list_runs
 from core.pipelines.queries import list_pipelines
 from core.shared.clock import iso_z
 from core.shared.pages import Page
+from pages.ui.address import go
 from pages.ui.dialogs import retry_dialog
 from pages.ui.memory import ask_dialog, forget_widgets, keep, take, take_dialog, widget_text
 from pages.ui.navigator import base_path
@@ -146,15 +147,17 @@ def _draw_choice(label: str, name: str, words: dict[str, str], *, width: int) ->
     )
 
 
+@guarded
 def _filter(name: str, key: str) -> None:
     query = {k: v for k, v in st.query_params.to_dict().items() if k not in (name, "after")}
     value = widget_text(key)
-    st.query_params.from_dict(query | ({name: value} if value else {}))
+    go(query | ({name: value} if value else {}))
 
 
+@guarded
 def _clear() -> None:
     forget_widgets(*_FILTERS)
-    st.query_params.clear()
+    go({})
 
 
 def _draw_ended(page: Page[RunSummary], *, alone: bool) -> None:

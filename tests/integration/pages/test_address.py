@@ -1,0 +1,71 @@
+"""Whoever goes elsewhere gets there, although the browser asks for something else in between."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.integration.pages.conftest import TIMEOUT, Person
+
+SCRIPT = """
+import streamlit as st
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
+
+from pages.ui.address import address, come_back, go, settle
+from pages.ui.interruptions import let_callbacks_end
+from pages.ui.session import guarded
+
+let_callbacks_end()
+state = st.session_state
+
+
+def browser_asks(when, query="at=here"):
+    # As it does with what was typed meanwhile, from the address that it knows.
+    if state.moment == when and not state.get("asked"):
+        state.asked = True
+        context = get_script_run_ctx()
+        context.script_requests.request_rerun(RerunData(query_string=query, page_script_hash=context.page_script_hash))
+
+
+@guarded
+def leave():
+    browser_asks("before it goes")
+    go({**address(), "at": "there"})
+    browser_asks("after it went")
+    state.whole = address()
+
+
+come_back(state.get("page", "one"))
+st.button("Leave", on_click=leave)
+if state.get("whole"):
+    browser_asks("while it is drawn")
+st.text(f"{address()}")
+if state.get("whole"):
+    browser_asks("at its end")
+settle()
+"""
+
+
+@pytest.mark.parametrize("moment", ["before it goes", "after it went", "while it is drawn", "at its end", "never"])
+def test_an_address_that_a_callback_changed_stays_changed(person: Person, moment: str) -> None:
+    app = _opened(moment)
+    app.button[0].click().run()
+    assert app.session_state.whole == {"at": "there", "kept": "yes"}, "the callback came to its end"
+    assert app.text[0].value == "{'at': 'there', 'kept': 'yes'}"
+    assert (app.query_params["at"], app.query_params["kept"]) in ((["there"], ["yes"]), ("there", "yes"))
+    app.query_params["at"] = "elsewhere"
+    assert app.run().text[0].value == "{'at': 'elsewhere', 'kept': 'yes'}", "and can be changed again"
+
+
+def test_where_one_goes_is_of_the_page_one_was_on(person: Person) -> None:
+    app = _opened("before it goes")
+    app.session_state.page = "two"
+    app.button[0].click().run()
+    assert app.text[0].value == "{'at': 'here'}"
+
+
+def _opened(moment: str) -> AppTest:
+    app = AppTest.from_string(SCRIPT, default_timeout=TIMEOUT)
+    app.session_state.moment = moment
+    app.query_params["at"], app.query_params["kept"] = "here", "yes"
+    app.run()
+    assert app.text[0].value == "{'at': 'here', 'kept': 'yes'}"
+    return app
