@@ -65,6 +65,6 @@ def test_kinds_in_words() -> None:
 )
 def test_no_text_makes_it_slow(unit: str) -> None:
     text = (unit * 100_000)[:100_000]
-    began = time.process_time()
+    began = time.thread_time()
     find(text)
-    assert time.process_time() - began < 20 * plain_loop(), "twenty times what it takes"
+    assert time.thread_time() - began < 20 * plain_loop(), "twenty times what it takes"

@@ -175,11 +175,11 @@ COSTLY = [
 
 @pytest.mark.parametrize(("text", "value"), COSTLY)
 def test_a_costly_condition_is_refused_before_it_runs(text: str, value: Any) -> None:
-    before = time.process_time()
+    before = time.thread_time()
     with pytest.raises(InvalidInput) as raised:
         evaluate_condition(text, {"input": value})
     assert raised.value.code == "CONDITION_TOO_COSTLY"
-    assert time.process_time() - before < 10 * plain_loop()
+    assert time.thread_time() - before < 10 * plain_loop()
 
 
 AFFORDABLE = [

@@ -141,17 +141,17 @@ ORDINARY = "name: x\nsteps:\n" + "".join(
 
 
 def cpu_seconds(text: str) -> float:
-    started = time.process_time()
+    started = time.thread_time()
     parse(text)
-    return time.process_time() - started
+    return time.thread_time() - started
 
 
 @pytest.mark.parametrize("make", [lambda text: text, lambda text: text.encode()])
 def test_a_megabyte_is_refused_at_once(make):
     source = make(MINIMAL + "# " + "x" * 1_000_000)
-    started = time.process_time()
+    started = time.thread_time()
     issue = the_issue(source)
-    assert time.process_time() - started < cpu_seconds(ORDINARY) / 5
+    assert time.thread_time() - started < cpu_seconds(ORDINARY) / 5
     assert (issue.code, issue.line, issue.column) == ("TOO_LARGE", 1, 1)
     assert "256 KB" in issue.message
 

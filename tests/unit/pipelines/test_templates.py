@@ -168,20 +168,20 @@ def test_from_may_be_bare():
 
 def test_loops_cannot_run_away():
     scope = {"input": {"l": list(range(1000))}, "vars": {}, "steps": {}}
-    started = time.process_time()
+    started = time.thread_time()
     with pytest.raises(InvalidInput) as caught:
         render("{{#each input.l}}{{#each input.l}}{{#each input.l}}text{{/each}}{{/each}}{{/each}}", scope)
     assert caught.value.code == "RENDER_TOO_LARGE"
-    assert time.process_time() - started < 50 * plain_loop()
+    assert time.thread_time() - started < 50 * plain_loop()
 
 
 @pytest.mark.parametrize(
     "template", ["{{" * 120_000, "{{#if input.x}}" * 16_000, "{{!--" * 50_000, "{{input.x" * 28_000, "\\" * 250_000]
 )
 def test_hostile_templates_are_read_quickly(template):
-    started = time.process_time()
+    started = time.thread_time()
     read_template(template)
-    assert time.process_time() - started < 1
+    assert time.thread_time() - started < 1
 
 
 @given(st.text(max_size=200))

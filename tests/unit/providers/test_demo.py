@@ -306,7 +306,7 @@ def test_no_prompt_breaks_it(prompt: str) -> None:
 
 
 def test_a_huge_prompt_is_answered_quickly() -> None:
-    began = time.process_time()
+    began = time.thread_time()
     ask(f"Summarise:\n\n{ARTICLE * 10_000}")
     ask_json(f"Triage:\n\n{MAIL * 10_000}", output_schema=TRIAGE)
-    assert time.process_time() - began < 50 * plain_loop()
+    assert time.thread_time() - began < 50 * plain_loop()

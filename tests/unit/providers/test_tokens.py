@@ -78,7 +78,7 @@ def test_a_whole_request_counts_its_system_prompt_and_schema() -> None:
 def test_five_megabytes_are_counted_within_a_second(card: ModelCard, unit: str) -> None:
     upper_bound_tokens("load the tables", card)
     text = unit * (5_000_000 // len(unit.encode()))
-    began = time.process_time()
+    began = time.thread_time()
     likely, bound = estimate_tokens(text, card), upper_bound_tokens(text, card)
-    assert time.process_time() - began < 10 * plain_loop()
+    assert time.thread_time() - began < 10 * plain_loop()
     assert 0 < likely <= bound
