@@ -62,6 +62,20 @@ def test_from_the_first_page_to_a_finished_run(browser: Browser, open_server: Se
 
 
 @pytest.mark.slow
+def test_the_open_page_is_seen_in_a_long_list_of_pages(browser: Browser, open_server: ServerProcess) -> None:
+    page = guest(browser)
+    page.set_viewport_size({"width": 1280, "height": 640})
+    page.goto(open_server.url + "/auth/login?next=/app/admin-policy")
+    sign_in_by_form(page, "root@example.org", PASSWORD)
+    pages = page.get_by_test_id("stSidebarNav")
+    expect(pages.get_by_role("link", name="Policies")).to_be_in_viewport(ratio=1)
+    expect(pages.get_by_role("link", name="Notebook")).not_to_be_in_viewport()
+    pages.get_by_role("link", name="Promises").click()
+    expect(page.get_by_role("heading", name="Promises", exact=True)).to_be_visible()
+    expect(pages.get_by_role("link", name="Promises")).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.slow
 def test_a_second_factor_is_set_up_and_asked_for(browser: Browser, open_server: ServerProcess) -> None:
     page = guest(browser)
     page.goto(open_server.url + "/auth/login?next=/app/profile")

@@ -25,11 +25,21 @@ function followScheme(state) {
   follow();
   new MutationObserver(follow).observe(app, { attributes: true, attributeFilter: ["class"] });
 }
+// The list of pages is longer than many screens: the page that is open is brought into view in it, once.
+function showInList(state) {
+  const link = document.querySelector('[data-testid="stSidebarNav"] a[aria-current="page"]');
+  const list = link && link.closest('[data-testid="stSidebarContent"]');
+  if (!list || state.inList === link.pathname) return;
+  state.inList = link.pathname;
+  const { top, bottom } = link.getBoundingClientRect(), seen = list.getBoundingClientRect();
+  if (top < seen.top || bottom > seen.bottom) list.scrollTop += (top + bottom - seen.top - seen.bottom) / 2;
+}
 export default function ({ data, setTriggerValue }) {
   const state = (window[KEY] = window[KEY] || {});
   state.send = (value) => setTriggerValue("event", value);
   state.data = data;
   followScheme(state);
+  setTimeout(() => showInList(state), 120);
   if (!state.listening) {
     state.listening = true;
     document.addEventListener("keydown", (event) => {
