@@ -10,11 +10,13 @@ from core.analytics.console.commands import delete_copies
 from core.bootstrap import get_runtime
 from core.platform.logging import configure_logging
 from jobs.scheduler import start_scheduler
+from pages.ui.interruptions import let_callbacks_end
 from web.middleware import build_middleware
 from web.routes import build_routes
 
 runtime = get_runtime()
 configure_logging(json=runtime.settings.env == "production")
+let_callbacks_end()
 
 
 @asynccontextmanager

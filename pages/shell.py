@@ -22,12 +22,11 @@ from pages.account.preferences import preferences_page
 from pages.account.profile import profile_page
 from pages.account.secrets import secrets_page
 from pages.account.usage import usage_page
-from pages.ui.address import come_back, go, settle
+from pages.ui.address import come_back, go
 from pages.ui.automation import draw_banner
 from pages.ui.billing import draw_dunning
 from pages.ui.consent import draw_consent_banner
 from pages.ui.credits import draw_credits, open_month
-from pages.ui.interruptions import let_callbacks_end
 from pages.ui.looks import draw_look_notice
 from pages.ui.measured import counted_view
 from pages.ui.navigator import Target, forget_link, listen
@@ -48,7 +47,6 @@ _ADMIN = Path(__file__).resolve().parent.parent / "admin"
 def main() -> None:
     """One rerun of the app."""
     begun = thread_times()
-    let_callbacks_end()
     st.set_page_config(page_title="stepIQ", page_icon=asset("icon.svg"), layout="wide")
     apply_theme()
     st.logo(asset("wordmark.svg"), size="medium")
@@ -72,7 +70,6 @@ def main() -> None:
             page.run()
         with st.sidebar:
             _draw_sidebar(session)
-    settle()
 
 
 def pages_for(session: SessionView, waiting: int = 0) -> dict[str, list[st.Page]]:

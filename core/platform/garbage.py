@@ -11,7 +11,7 @@ ALLOCATIONS = 20_000
 def without_collections() -> Iterator[None]:
     """While modules are loaded: all of it stays, and looking for garbage in it took a fifth of the time.
 
-    Nor is it looked through by the first collection afterwards, which took a tenth of a second of every command.
+    Nor is it looked through by the first collection afterwards, which took a third of `stepiq --help`.
     """
     was_on = gc.isenabled()
     gc.disable()

@@ -55,8 +55,8 @@ def pager_html(page: str, next_cursor: str | None, older: str = "Older") -> str:
 
 def link_html(page: str, query: Mapping[str, str], words: str) -> str:
     """A link to a page of the app; the words are text."""
-    address = f"{base_path()}{page}" + (f"?{urlencode(query)}" if query else "")
-    return f'<a class="sq-link" href="{escape(address)}" target="_self">{escape(words)}</a>'
+    target = f"{base_path()}{page}" + (f"?{urlencode(query)}" if query else "")
+    return f'<a class="sq-link" href="{escape(target)}" target="_self">{escape(words)}</a>'
 
 
 @guarded

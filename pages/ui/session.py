@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, NoReturn, ParamSpec, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
 from core.accounts.domain import SessionView, cookie_name
 from core.accounts.queries import find_session
@@ -31,7 +32,7 @@ def current_session(runtime: Runtime) -> SessionView:
     session = _look_up(runtime)
     if session is None:
         _say_signed_out()
-        st.stop()
+        _stop()
     return session
 
 
@@ -40,7 +41,7 @@ def require_role(runtime: Runtime, *roles: str) -> SessionView:
     session = current_session(runtime)
     if not session.account.roles & set(roles):
         st.error("There is no such page, or it is not open to you.", icon=":material/block:")
-        st.stop()
+        _stop()
     return session
 
 
@@ -54,6 +55,11 @@ def guarded(function: Callable[P, R]) -> Callable[P, R | None]:
         return function(*args, **kwargs)
 
     return checked
+
+
+def _stop() -> NoReturn:
+    # Streamlit's own only asks for it, and goes on in a callback: nothing interrupts those (pages/ui/interruptions.py).
+    raise StopException
 
 
 def count_error(code: str) -> None:

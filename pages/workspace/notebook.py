@@ -24,7 +24,6 @@ from core.pipelines.personal_data import own_screenings
 from core.pipelines.queries import get_pipeline, list_versions
 from core.shared.errors import NotFound
 from pages.ui import dialogs
-from pages.ui.address import settle
 from pages.ui.before_run import before_dialog
 from pages.ui.dag import draw_dag
 from pages.ui.graph import graph_of
@@ -221,7 +220,6 @@ def _draw_live(shown: Shown, draw: Callable[[Shown], None]) -> None:
         if now.active_run_id is None or ("waiting" in statuses and len(statuses) == 2):
             st.rerun()
         draw(replace(shown, session=session, notebook=now, cells=_cells(shown.pipeline.id, now)))
-        settle()
 
     waits = shown.notebook.last_run is not None and shown.notebook.last_run.status == "waiting"
     st.fragment(again, run_every=WAITING_SECONDS if waits else POLL_SECONDS)()

@@ -18,7 +18,6 @@ from core.pipelines.graph import dependencies
 from core.pipelines.kinds.condition import ConditionStep
 from core.shared.errors import NotFound
 from core.shared.money import format_credits
-from pages.ui.address import settle
 from pages.ui.badges import state_badge, step_state, text_badge
 from pages.ui.comparison import comparison_html
 from pages.ui.delivery_table import delivery_html, delivery_title
@@ -85,7 +84,6 @@ def _draw_again(run_id: str, status: str) -> None:
     if run.status not in ACTIVE or (run.status != status and "waiting" in (run.status, status)):
         st.rerun()
     _draw_body(_shown(run, live_news(runtime, run_id)))
-    settle()
 
 
 def _shown(run: RunView, news: LiveNews) -> ShownRun:

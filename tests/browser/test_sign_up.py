@@ -70,9 +70,6 @@ def test_the_open_page_is_seen_in_a_long_list_of_pages(browser: Browser, open_se
     pages = page.get_by_test_id("stSidebarNav")
     expect(pages.get_by_role("link", name="Policies")).to_be_in_viewport(ratio=1)
     expect(pages.get_by_role("link", name="Notebook")).not_to_be_in_viewport()
-    pages.get_by_role("link", name="Promises").click()
-    expect(page.get_by_role("heading", name="Promises", exact=True)).to_be_visible()
-    expect(pages.get_by_role("link", name="Promises")).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.slow

@@ -160,7 +160,7 @@ class Search:
         if not fresh:
             return
         window = self._kept + fresh
-        dense = EMPTY.join(part for part in window.split(EMPTY) if part)
+        dense = _without_empty(window)
         self._match(dense)
         if self._depth < DEEPEST:
             self._inflate(window, fresh)
@@ -216,6 +216,15 @@ class Search:
             inner = Search(self._needles, self._found, depth=self._depth + 1)
             inner.feed(binascii.a2b_base64(coded[: len(coded) // 4 * 4]))
             inner.end()
+
+
+def _without_empty(window: bytes) -> bytes:
+    """A window with every long run of zeros cut to a short one: never to none, a zero may be half of a character."""
+    first, *others = window.split(EMPTY)
+    if not others:
+        return window
+    *inner, last = others
+    return EMPTY.join((first, *filter(None, inner), last))
 
 
 def _neighbourhoods(folded: bytes, needles: Needles) -> list[tuple[int, int]]:

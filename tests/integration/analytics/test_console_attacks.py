@@ -123,12 +123,12 @@ ENDLESS = [
     "EXPLAIN ANALYZE SELECT count(*) FROM range(1000000000000)",
     "SELECT regexp_extract_all(repeat('a', 30000000), '(a?){40}a{40}')",
     "SELECT levenshtein(repeat('a', 200000), repeat('b', 200000))",
-    "SELECT jaccard(repeat('ab', 200000000), repeat('ba', 200000000))",
-    "PIVOT (SELECT range AS a, range % 90000 AS b FROM range(5000000)) ON b USING count(*)",
-    "SELECT lpad('x', 2000000000, 'y')",
 ]
 """Each would take hours."""
 GREEDY = [
+    "SELECT jaccard(repeat('ab', 200000000), repeat('ba', 200000000))",
+    "PIVOT (SELECT range AS a, range % 90000 AS b FROM range(5000000)) ON b USING count(*)",
+    "SELECT lpad('x', 2000000000, 'y')",
     "WITH RECURSIVE t(s) AS (SELECT 'a' UNION ALL SELECT s || s FROM t) SELECT max(length(s)) FROM t",
     "SELECT list_sum(list_transform(range(100000000), lambda x: x * 2))",
     "SELECT list_aggregate(range(0, 2000000000), 'sum')",
@@ -257,7 +257,7 @@ def test_an_answer_is_cut_by_its_rows_and_by_its_bytes_and_says_so(data: Path) -
 
 
 def test_ten_at_once_leave_the_server_as_it_was(data: Path) -> None:
-    bombs = [*ENDLESS[:4], GREEDY[3], *GREEDY[6:11]]
+    bombs = [*ENDLESS[:4], GREEDY[6], *GREEDY[9:14]]
     results: list[Any] = [None] * 10
     limits = Limits(seconds=2)
 

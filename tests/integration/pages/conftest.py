@@ -17,10 +17,12 @@ from core.bootstrap import set_runtime
 from core.execution.domain import ACTIVE
 from core.execution.queries import run_status
 from core.platform.runtime import Runtime
+from pages.ui.interruptions import let_callbacks_end
 from tests.conftest import PASSWORD
 
 SHELL = Path(__file__).resolve().parents[3] / "pages" / "shell.py"
 TIMEOUT = 20
+let_callbacks_end()  # as the app does
 
 
 @dataclass

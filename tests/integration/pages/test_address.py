@@ -9,20 +9,20 @@ SCRIPT = """
 import streamlit as st
 from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
 
-from pages.ui.address import address, come_back, go, settle
-from pages.ui.interruptions import let_callbacks_end
+from pages.ui.address import address, come_back, go
 from pages.ui.session import guarded
 
-let_callbacks_end()
 state = st.session_state
 
 
-def browser_asks(when, query="at=here"):
+def browser_asks(when):
     # As it does with what was typed meanwhile, from the address that it knows.
     if state.moment == when and not state.get("asked"):
         state.asked = True
         context = get_script_run_ctx()
-        context.script_requests.request_rerun(RerunData(query_string=query, page_script_hash=context.page_script_hash))
+        back = state.get("back", False)
+        asked = RerunData("at=here&kept=yes", page_script_hash=context.page_script_hash, is_history_navigation=back)
+        context.script_requests.request_rerun(asked)
 
 
 @guarded
@@ -40,7 +40,6 @@ if state.get("whole"):
 st.text(f"{address()}")
 if state.get("whole"):
     browser_asks("at its end")
-settle()
 """
 
 
@@ -55,11 +54,25 @@ def test_an_address_that_a_callback_changed_stays_changed(person: Person, moment
     assert app.run().text[0].value == "{'at': 'elsewhere', 'kept': 'yes'}", "and can be changed again"
 
 
+def test_an_address_that_was_old_when_it_was_sent_stays_changed(person: Person) -> None:
+    app = _opened("never")
+    app.button[0].click().run()
+    app.query_params["at"] = "here"  # sent before the browser heard of the other, and come when all was drawn
+    assert app.run().text[0].value == "{'at': 'there', 'kept': 'yes'}"
+
+
+def test_going_back_is_going_back(person: Person) -> None:
+    app = _opened("while it is drawn")
+    app.session_state.back = True
+    app.button[0].click().run()
+    assert app.text[0].value == "{'at': 'here', 'kept': 'yes'}"
+
+
 def test_where_one_goes_is_of_the_page_one_was_on(person: Person) -> None:
-    app = _opened("before it goes")
+    app = _opened("never")
     app.session_state.page = "two"
     app.button[0].click().run()
-    assert app.text[0].value == "{'at': 'here'}"
+    assert app.text[0].value == "{}", "nor does the other page get its query"
 
 
 def _opened(moment: str) -> AppTest:

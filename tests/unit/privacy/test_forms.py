@@ -85,8 +85,10 @@ def test_a_value_across_two_windows_and_a_long_compressed_stream_are_found() -> 
 @pytest.mark.parametrize("zeros", [1, 63, 64, 65, 8192, WINDOW])
 def test_a_value_between_empty_pages_is_found_and_no_two_halves_of_one(zeros: int) -> None:
     value, empty = VALUES[2], b"\0" * zeros
-    for form in forms(value).values():
-        assert found_in(value, empty + form + empty)
+    forms_of_it = {**forms(value), "UTF-16, big end first": value.encode("utf-16-be")}
+    for form in forms_of_it.values():
+        for data in (empty + form + empty, b"x" + form + empty, empty + form + b"x", b"x" + form + empty + b"x"):
+            assert found_in(value, data)
     assert found_in(value, value[:7].encode() + empty + value[7:].encode()) == set()
 
 
