@@ -17,7 +17,7 @@ from core.analytics.facts_store import facts_built
 from core.analytics.queries import ChartResult, days_before, run_chart
 from core.bootstrap import get_runtime
 from core.shared.errors import AppError
-from pages.ui.address import go
+from pages.ui.address import address, go
 from pages.ui.chart_words import named
 from pages.ui.charts import Link, draw_picture, figures_html, table_html
 from pages.ui.download import download_button
@@ -94,7 +94,7 @@ def _choose_board(key: str) -> None:
     """Go to another dashboard: the days stay, and of the filters those that it has."""
     board = DASHBOARDS.get(str(st.session_state.get(key)))
     if board is not None:
-        kept = {name: value for name, value in st.query_params.to_dict().items() if name in ("days", "from", "to")}
+        kept = {name: value for name, value in address().items() if name in ("days", "from", "to")}
         kept |= {name: st.query_params[name] for name in board.filters if name in st.query_params}
         go({"tab": board.name, **kept})
 
@@ -117,7 +117,7 @@ def _draw_period(today: date) -> None:
 @guarded
 def _choose_period(key: str, today: date) -> None:
     chosen = str(st.session_state.get(key) or USUAL)
-    kept = {name: value for name, value in st.query_params.to_dict().items() if name not in ("days", "from", "to")}
+    kept = {name: value for name, value in address().items() if name not in ("days", "from", "to")}
     if chosen == "other":
         first, last = _period(today)
         kept |= {"from": first.isoformat(), "to": last.isoformat()}
@@ -130,7 +130,7 @@ def _choose_period(key: str, today: date) -> None:
 def _choose_days() -> None:
     days: tuple[date, ...] = st.session_state.get("analytics-days") or ()
     if len(days) == 2:  # with the first day chosen only, the last one is still to come
-        go({**st.query_params.to_dict(), "from": days[0].isoformat(), "to": days[1].isoformat()})
+        go({**address(), "from": days[0].isoformat(), "to": days[1].isoformat()})
 
 
 def _draw_filters(runtime: Runtime, board: Dashboard, first: date, last: date) -> dict[str, str]:
@@ -161,7 +161,7 @@ def _words_of(runtime: Runtime, name: str, first: date, last: date) -> list[str]
 @guarded
 def _choose_filter(name: str, key: str) -> None:
     word = str(st.session_state.get(key) or ALL)
-    kept = {each: value for each, value in st.query_params.to_dict().items() if each != name}
+    kept = {each: value for each, value in address().items() if each != name}
     go({**kept, name: word} if word else kept)
 
 
@@ -248,7 +248,7 @@ def _link_of(chart: Chart) -> Link:
     def link(column: str, word: str) -> str | None:
         if column not in chart.filters or st.query_params.get(column) == word:
             return None
-        return f"{base_path()}{PLACE}?{urlencode({**st.query_params.to_dict(), column: word})}"
+        return f"{base_path()}{PLACE}?{urlencode({**address(), column: word})}"
 
     return link
 

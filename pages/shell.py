@@ -151,14 +151,11 @@ def _with_count(title: str, number: int) -> str:
 
 def _go(target: Target, page: st.Page, pages: list[st.Page]) -> None:
     wanted = next((known for known in pages if known.url_path == target.page), None)
-    if wanted is None:
-        forget_link()
-        return
-    if wanted.url_path == page.url_path:
+    is_here = wanted is not None and wanted.url_path == page.url_path
+    if is_here:
         go(target.query)
-        forget_link()
-    else:
-        forget_link()
+    forget_link()
+    if wanted is not None and not is_here:
         st.switch_page(wanted, query_params=target.query)
 
 

@@ -34,8 +34,9 @@ def address() -> dict[str, str]:
 
 def go(query: Mapping[str, str]) -> None:
     """To where this page's address asks for exactly this."""
-    page, known = st.session_state.get(_PAGE, ""), _wanted()
-    before = (*known.before, known.query) if known is not None and known.page == page else (address(),)
+    page, known, asked = st.session_state.get(_PAGE, ""), _wanted(), address()
+    is_unheard = known is not None and known.page == page and (known.is_new or asked in known.before)
+    before = (*known.before, known.query) if known is not None and is_unheard else (asked,)
     st.session_state[_WANTED] = _Wanted(page, dict(query), tuple(each for each in before if each != query))
     st.query_params.from_dict(query)
 

@@ -15,7 +15,7 @@ from core.execution.queries import list_runs
 from core.pipelines.queries import list_pipelines
 from core.shared.clock import iso_z
 from core.shared.pages import Page
-from pages.ui.address import go
+from pages.ui.address import address, go
 from pages.ui.dialogs import retry_dialog
 from pages.ui.memory import ask_dialog, forget_widgets, keep, take, take_dialog, widget_text
 from pages.ui.navigator import base_path
@@ -95,7 +95,7 @@ def _draw_live() -> None:
 
 
 def _draw_filters(owner_id: str) -> None:
-    asked = st.query_params.to_dict()
+    asked = address()
     names = {pipeline.id: pipeline.name for pipeline in list_pipelines(get_runtime(), owner_id, PAGE_SIZE).items}
     with st.container(horizontal=True, vertical_alignment="bottom", key="run-filters"):
         _draw_choice("Status", "status", STATUSES, width=170)
@@ -116,7 +116,7 @@ def _draw_download() -> None:
     """All runs that the filters let through, however many pages they fill: the browser saves them as they come."""
     now = get_runtime().clock.now()
     days = st.selectbox("Started", list(PERIODS), key="runs-period", format_func=PERIODS.__getitem__)
-    asked = st.query_params.to_dict()
+    asked = address()
     query = {"pipeline_id": asked.get("pipeline"), "status": asked.get("status"), "text": asked.get("text")}
     query["since"] = iso_z(now - timedelta(days=days)) if days else None
     chosen = {name: value for name, value in query.items() if value}
@@ -149,7 +149,7 @@ def _draw_choice(label: str, name: str, words: dict[str, str], *, width: int) ->
 
 @guarded
 def _filter(name: str, key: str) -> None:
-    query = {k: v for k, v in st.query_params.to_dict().items() if k not in (name, "after")}
+    query = {k: v for k, v in address().items() if k not in (name, "after")}
     value = widget_text(key)
     go(query | ({name: value} if value else {}))
 
@@ -161,7 +161,7 @@ def _clear() -> None:
 
 
 def _draw_ended(page: Page[RunSummary], *, alone: bool) -> None:
-    asked = st.query_params.to_dict()
+    asked = address()
     if not page.items:
         if alone:
             _draw_nothing(bool(asked))

@@ -3,6 +3,7 @@
 A number, or a text of digits, would be read as seconds since 1970.
 """
 
+from collections.abc import Callable
 from datetime import date
 from re import match
 from typing import Annotated
@@ -10,17 +11,14 @@ from typing import Annotated
 from pydantic import AwareDatetime, BeforeValidator
 
 
-def _day(value: object) -> object:
-    if not isinstance(value, date | str) or (isinstance(value, str) and not match(r"\d{4}-\d\d-\d\d\Z", value)):
-        raise ValueError("Write a day as 2026-12-31.")
-    return value
+def _written(what: str, pattern: str, example: str) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        if isinstance(value, date) or (isinstance(value, str) and match(pattern, value)):
+            return value
+        raise ValueError(f"Write a {what} as {example}.")
+
+    return check
 
 
-def _moment(value: object) -> object:
-    if not isinstance(value, date | str) or (isinstance(value, str) and not match(r"\d{4}-\d\d-\d\d[Tt ]", value)):
-        raise ValueError("Write a moment as 2026-12-31T23:59:00Z.")
-    return value
-
-
-Day = Annotated[date, BeforeValidator(_day)]
-Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Day = Annotated[date, BeforeValidator(_written("day", r"\d{4}-\d\d-\d\d\Z", "2026-12-31"))]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written("moment", r"\d{4}-\d\d-\d\d[Tt ]", "2026-12-31T23:59:00Z"))]

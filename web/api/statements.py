@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(tags=["account"])
 
-
 TYPES = {"json": "application/json", "csv": "text/csv", "pdf": "application/pdf"}
 PDF_LINES = 5_000
 COLUMNS = (

@@ -27,7 +27,7 @@ _PACKED = (re.compile(rb"\x78[\x01\x5e\x9c\xda]"), re.compile(rb"\x1f\x8b\x08"),
 _PACKED_IN_BASE64 = (re.compile(rb"e[AFJN][A-Za-z0-9+/_-]{30,}"), re.compile(rb"H4sI[A-Za-z0-9+/_-]{30,}"))
 """How the base64 of something compressed begins; base64 of text is found as it is. One pattern is found slower."""
 EMPTY = b"\0" * 64
-"""So many zeros are in no form of a text. Half of a database's files is nothing else."""
+"""So many zeros are in no form of a text. Half of a new database of PostgreSQL is nothing else."""
 TASTE = 256
 """Bytes of what might be compressed that are tried first: mostly they prove that it is not."""
 

@@ -206,6 +206,7 @@ def test_what_is_no_query_fails_in_words(data: Path, query: str) -> None:
 @pytest.mark.parametrize("query", ENDLESS)
 def test_what_has_no_end_is_stopped(data: Path, query: str) -> None:
     assert asked(data, query, Limits(seconds=1)).outcome == "stopped"
+    assert getrusage(RUSAGE_CHILDREN).ru_maxrss / 1024 < MOST_MB, "no process that was ended had more"
 
 
 @pytest.mark.parametrize("query", [ENDLESS[0], *GREEDY])

@@ -28,7 +28,7 @@ def browser_asks(when):
 @guarded
 def leave():
     browser_asks("before it goes")
-    go({**address(), "at": "there"})
+    go({**address(), "at": state.get("to", "there")})
     browser_asks("after it went")
     state.whole = address()
 
@@ -59,6 +59,15 @@ def test_an_address_that_was_old_when_it_was_sent_stays_changed(person: Person) 
     app.button[0].click().run()
     app.query_params["at"] = "here"  # sent before the browser heard of the other, and come when all was drawn
     assert app.run().text[0].value == "{'at': 'there', 'kept': 'yes'}"
+
+
+def test_what_the_browser_heard_of_it_does_not_ask_from_before(person: Person) -> None:
+    app = _opened("never")
+    app.button[0].click().run()
+    app.session_state.to = "beyond"
+    app.button[0].click().run()  # from there: what was before that is history
+    app.query_params["at"] = "here"
+    assert app.run().text[0].value == "{'at': 'here', 'kept': 'yes'}"
 
 
 def test_going_back_is_going_back(person: Person) -> None:

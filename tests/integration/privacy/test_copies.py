@@ -41,6 +41,8 @@ from tests.support.clock import FixedClock
 from tests.support.letters import last_letter, letters_to, token_in
 from tests.support.old_history import add_runs
 
+pytestmark = pytest.mark.slow_on_postgres
+
 ADA, BOB = "ada@example.org", "bob@example.org"
 MINE, THEIRS, SECRET, KEY = (
     "walrus-canary-mine",
@@ -48,8 +50,6 @@ MINE, THEIRS, SECRET, KEY = (
     "lynx-canary-secret",
     "sk-ant-heron-canary-9911",
 )
-
-pytestmark = pytest.mark.slow_on_postgres
 TEXT = """# What somebody wrote stays as it is
 name: "Said"
 version: 1

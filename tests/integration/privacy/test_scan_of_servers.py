@@ -1,28 +1,27 @@
 """A scan reads the files of PostgreSQL, and those that two databases share once."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
-from sqlalchemy import create_engine
+import pytest
 
 from core.platform.runtime import Runtime
-from core.privacy.scan.commands import scan
-from core.privacy.scan.streams import server_files
+from core.privacy.scan import commands
+from core.privacy.scan.files import Root, ask
 from tests.support.postgres import new_database, new_migrated_database
 
 
-def test_the_log_that_data_and_keys_share_is_read_once(runtime_with: Callable[..., Runtime]) -> None:
+def test_the_log_that_data_and_keys_share_is_read_once(
+    runtime_with: Callable[..., Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
     runtime = runtime_with(database_url=new_migrated_database(), key_store_url=new_database())
-    places = set()
-    for url in (runtime.settings.database, runtime.settings.key_store):
-        engine = create_engine(url)
-        with engine.connect() as connection:
-            told = server_files(connection)
-        engine.dispose()
-        assert told is not None
-        places |= {Path(told[0], below) for below in told[1]}
-    sizes = {place: sum(each.stat().st_size for each in place.rglob("*") if each.is_file()) for place in places}
-    (log,) = (size for place, size in sizes.items() if place.name == "pg_wal")
-    result = scan(runtime, ["nowhere-canary-6201"])
-    assert not result.hits
-    assert sum(sizes.values()) < result.bytes_read < sum(sizes.values()) + log, "each file, and rows besides"
+    looked_at: list[str] = []
+
+    def noted(values: Sequence[str], roots: Sequence[Root]) -> bytes:
+        looked_at.extend(root.path for root in roots)
+        return ask(values, roots)
+
+    monkeypatch.setattr(commands, "ask", noted)
+    assert not commands.scan(runtime, ["nowhere-canary-6201"]).hits
+    assert len(looked_at) == len(set(looked_at))
+    assert [path.endswith("/pg_wal") for path in looked_at].count(True) == 1
+    assert ["/base/" in path for path in looked_at].count(True) == 2

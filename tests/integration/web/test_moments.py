@@ -14,7 +14,7 @@ NO_MOMENTS = ("0", "0.398", "1798675200", "-1", "1e9", "2026-12-31", "2026-12-31
 def test_what_is_no_day_is_refused(api: TestClient, path: str, name: str) -> None:
     for written in NO_DAYS:
         refused = problem(api.get(f"/api/{path}", params={name: written}), 422, "INVALID_REQUEST")
-        if not written.startswith("2026-1"):
+        if written != "2026-13-01":  # a day by its looks
             assert refused["error"] == f"query.{name}: Write a day as 2026-12-31."
     assert api.get(f"/api/{path}", params={name: "2026-12-31"}).status_code == 200
 
